@@ -1,0 +1,16 @@
+"""Transfer learning for scikit-learn, on Keras networks."""
+
+from skltransfer.backbones import Backbone, list_backbones, load_backbone, register_backbone
+from skltransfer.classifier import TransferClassifier
+from skltransfer.extractor import BackboneTransformer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backbone",
+    "BackboneTransformer",
+    "TransferClassifier",
+    "list_backbones",
+    "load_backbone",
+    "register_backbone",
+]

@@ -1,0 +1,113 @@
+"""The only file with lines that belong to one Keras backend."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from skltransfer._validation import import_keras
+
+
+@lru_cache(maxsize=1)
+def name() -> str:
+    """Return "tensorflow", "torch" or "jax", and fit its threads to this process once."""
+    backend = str(import_keras().backend.backend())
+    if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" in os.environ:
+        _limit_threads(backend, int(os.environ["OMP_NUM_THREADS"]))
+    return backend
+
+
+def _limit_threads(backend: str, threads: int) -> None:
+    """Keep a worker process within its share of the cores, as loky sets it."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:  # TensorFlow has started already: too late to change
+            return
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def jit_compile() -> bool:
+    """Whether training steps are compiled by XLA: on JAX only (it slows convolutions on a CPU)."""
+    return name() == "jax"
+
+
+def concurrent_batches() -> int:
+    """How many batches to run at once: small operations of one fill the gaps of another."""
+    return 3 if name() == "tensorflow" else 1
+
+
+def fixed_batches() -> bool:
+    """Whether a batch of another length would be compiled anew."""
+    return name() == "jax"
+
+
+def double_precision() -> AbstractContextManager[Any]:
+    """Let float64 networks compute in float64."""
+    if name() != "jax":
+        return nullcontext()
+    import jax
+
+    return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
+
+
+def compile_forward(model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str) -> Callable:
+    """Compile a function of a batch that reads the weights of a Keras model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Its weights may be assigned anew between calls.
+    function : callable
+        From a tensor of shape ``(rows, *shape)`` to a tensor, through the model.
+    shape : tuple of int
+        Shape of one row.
+    dtype : str
+        Of the batches.
+
+    Returns
+    -------
+    callable
+        From an ndarray to an ndarray.
+    """
+    backend = name()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        compiled = tf.function(function, input_signature=[tf.TensorSpec((None, *shape), dtype)], jit_compile=False)
+        return lambda batch: compiled(tf.constant(batch)).numpy()
+    if backend == "torch":
+        import torch
+
+        def forward(batch: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                return function(torch.from_numpy(np.ascontiguousarray(batch))).cpu().numpy()
+
+        return forward
+    return _jax_forward(model, function)
+
+
+def _jax_forward(model: Any, function: Callable[[Any], Any]) -> Callable:
+    import jax
+    from keras import StatelessScope
+
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+
+    @jax.jit
+    def stateless(values: list[Any], batch: Any) -> Any:
+        with StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(batch)
+
+    return lambda batch: np.asarray(stateless([variable.value for variable in variables], batch))

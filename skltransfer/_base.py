@@ -1,0 +1,114 @@
+"""What the estimators share: reading rows, and finding the backbone they start from."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import validate_data
+
+from skltransfer import inputs
+from skltransfer.backbones import Backbone, load_backbone
+from skltransfer.inputs import ArrayRows, InputFormat, Rows
+
+
+class BackboneEstimator(BaseEstimator):
+    """Base of every estimator that shows rows to a network.
+
+    Subclasses have the parameters ``backbone``, ``input_shape`` and ``random_state``.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "backbone": "no_validation",
+        "input_shape": [tuple, list, None],
+        "image_size": ["array-like", Interval(Integral, 1, None, closed="left"), str],
+        "memory": [str, os.PathLike, None],
+        "random_state": ["random_state"],
+    }
+
+    def _read(self, X: Any, *, reset: bool) -> Rows:
+        """Check the rows and learn, or hold them against, the format of a row."""
+        kind = inputs.recognise(X, self.input_shape)
+        if not reset and kind != self._format.kind:
+            raise ValueError(
+                f"X: expected {_describe(self._format)}, as in fit. Got {_KINDS[kind]}; "
+                f"{type(self).__name__} predicts rows of the kind that it was fitted on."
+            )
+        return {"table": self._read_table, "images": self._read_images, "pictures": self._read_pictures}[kind](X, reset)
+
+    def _read_table(self, X: Any, reset: bool) -> Rows:
+        values = validate_data(self, X, reset=reset, dtype=np.float64)
+        if reset:
+            self._format = InputFormat("table", values.shape[1:])
+        return ArrayRows(values)
+
+    def _read_images(self, X: Any, reset: bool) -> Rows:
+        flat = self.input_shape is not None and np.ndim(X) == 2
+        if flat:
+            X = validate_data(self, X, reset=reset, dtype="numeric")
+        elif isinstance(X, np.ndarray) and X.dtype != object:
+            X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False, ensure_all_finite=False)
+        pixels = inputs.image_array(X, self.input_shape)
+        _check_some(pixels)
+        inputs.check_pixels_finite(pixels)
+        if reset:
+            self._format = InputFormat("images", pixels.shape[1:], *inputs.learn_range(pixels))
+            self.n_features_in_ = int(np.prod(pixels.shape[1:]))
+            return ArrayRows(pixels)
+        if pixels.shape[1:] != self._format.shape:
+            raise ValueError(
+                f"X: expected {_describe(self._format)}, as in fit. Got pictures of shape {pixels.shape[1:]}; resize "
+                "them, or fit on pictures of this size."
+            )
+        inputs.check_range(pixels, self._format)
+        return ArrayRows(pixels)
+
+    def _read_pictures(self, X: Any, reset: bool) -> Rows:
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        rows = inputs.picture_rows(X)
+        if reset:
+            self._format = InputFormat("pictures", (0, 0, 3))
+            self.n_features_in_ = 1
+        return rows
+
+    def _starting_backbone(self) -> Backbone:
+        """Load the backbone that the parameters name, for rows of the learned format."""
+        source, format = self.backbone, self._format
+        if isinstance(source, str) and source == "auto":
+            source = "mlp" if format.kind == "table" else "efficientnet_lite0"
+        shape = self._builder_shape() if isinstance(source, str) or callable(source) else None
+        return load_backbone(source, input_shape=shape, random_state=self.random_state)
+
+    def _builder_shape(self) -> tuple[int, ...]:
+        """Shape of one row, for a builder function."""
+        shape = self._format.shape
+        if self._format.kind == "table" or isinstance(self.image_size, str):
+            if self._format.kind == "pictures":
+                return (inputs.SMALL_PICTURE, inputs.SMALL_PICTURE, 3)
+            return shape
+        size = (self.image_size, self.image_size) if isinstance(self.image_size, Integral) else tuple(self.image_size)
+        return (*map(int, size), shape[2])
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+
+_KINDS = {"table": "rows of numbers", "images": "arrays of pixels", "pictures": "image files or PIL images"}
+
+
+def _describe(format: InputFormat) -> str:
+    if format.kind == "images":
+        return f"pictures of shape {format.shape}"
+    return _KINDS[format.kind]
+
+
+def _check_some(rows: NDArray[Any]) -> None:
+    if len(rows) == 0:
+        raise ValueError(f"X: Found array with 0 sample(s) (shape={rows.shape}) while a minimum of 1 is required.")

@@ -1,0 +1,18 @@
+"""Networks and their weights as values."""
+
+from skltransfer.backbones._backbone import Backbone, assign, build, building
+from skltransfer.backbones._builders import standardize
+from skltransfer.backbones._folding import fold
+from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
+
+__all__ = [
+    "Backbone",
+    "assign",
+    "build",
+    "building",
+    "fold",
+    "list_backbones",
+    "load_backbone",
+    "register_backbone",
+    "standardize",
+]

@@ -1,0 +1,198 @@
+"""The value that every estimator takes and gives: a network and its weights, at rest."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer import _backend
+from skltransfer._validation import import_keras
+from skltransfer.backbones._graph import find_stages
+from skltransfer.feature_cache import content_hash
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Backbone:
+    """A network with its weights, as an immutable value.
+
+    It holds plain text and read-only arrays, never a live Keras object, so it can be
+    hashed, compared, copied for free, pickled and shared between estimators. Make one
+    with `load_backbone`.
+
+    Parameters
+    ----------
+    name : str
+        What to call it.
+    architecture : str
+        The Keras network, serialised as JSON.
+    weights : tuple of ndarray
+        Its weights, in Keras' order.
+    paths : tuple of str
+        What Keras calls each weight, such as ``"stem/kernel"``.
+    input_shape : tuple of (int or None)
+        Shape of one row: ``(height, width, channels)``, or ``(columns,)``.
+    size : tuple of (height, width) or None
+        The size it was trained at, if it accepts others too.
+    mean, std : tuples of float
+        The network sees ``(pixel - mean) / std`` with pixels from 0 to 255, by channel.
+    bgr : bool
+        Whether it takes blue first.
+    pretrained : bool
+        Whether its weights were learned from data.
+    classifier : tuple of (kernel, bias) or None
+        The linear layer that it was pretrained with, on average-pooled features.
+
+    Examples
+    --------
+    >>> from skltransfer import load_backbone
+    >>> backbone = load_backbone("efficientnet_lite0")
+    >>> backbone.size, backbone.n_parameters, len(backbone.stages)
+    ((224, 224), 3413024, 17)
+    """
+
+    name: str
+    architecture: str
+    weights: tuple[Array, ...]
+    paths: tuple[str, ...]
+    input_shape: tuple[int | None, ...]
+    size: tuple[int, int] | None = None
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    bgr: bool = False
+    pretrained: bool = True
+    classifier: tuple[Array, Array] | None = None
+
+    def __post_init__(self) -> None:
+        for array in (*self.weights, *(self.classifier or ())):
+            array.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the architecture, the weights and the expected input, in hexadecimal."""
+        expects = repr((self.input_shape, self.mean, self.std, self.bgr))
+        weights = (np.ascontiguousarray(array) for array in self.weights)
+        return content_hash(self.architecture, expects, *weights).hex()
+
+    @cached_property
+    def stages(self) -> tuple[str, ...]:
+        """Layers after which the network can be cut in two, from input to output.
+
+        Each stage mixes positions once (a convolution wider than one pixel, an attention
+        layer, or a dense layer on vectors; a residual block counts whole) and ends where
+        the tensor that passes on is narrowest.
+        """
+        return find_stages(json.loads(self.architecture))
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights."""
+        return sum(array.size for array in self.weights)
+
+    def to_keras(self) -> Any:
+        """Build a new `keras.Model` with these weights; changing it changes nothing here."""
+        model = build(self.architecture)
+        assign(model, self.weights)
+        return model
+
+    def with_weights(self, weights: Sequence[Array], *, pretrained: bool = True) -> Backbone:
+        """Return the same network with other weights."""
+        return replace(self, weights=tuple(weights), pretrained=pretrained, classifier=None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backbone) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __copy__(self) -> Backbone:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backbone:
+        return self
+
+    def __repr__(self) -> str:
+        state = "pretrained" if self.pretrained else "untrained"
+        return f"<Backbone {self.name!r}, {state}, input {self.input_shape}, {self.n_parameters / 1e6:.3g} M weights>"
+
+
+def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbone:
+    """Take a copy of a built Keras network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A functional or sequential model with one input and one output. It is not changed.
+    name : str, optional
+        Defaults to the model's name.
+    **expects
+        Fields of `Backbone` that the model does not know of itself: ``size``, ``mean``,
+        ``std``, ``bgr``, ``pretrained``, ``classifier``.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, is not a graph of layers, or has several inputs or outputs.
+    """
+    keras = import_keras()
+    if not model.built or getattr(model, "inputs", None) is None:
+        raise ValueError(
+            f"backbone: expected a built functional or sequential keras.Model. Got {type(model).__name__} "
+            f"{model.name!r} without a fixed graph; wrap it as keras.Model(inputs, model(inputs)) with a keras.Input."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"backbone: expected one input and one output. Got {len(model.inputs)} inputs and {len(model.outputs)} "
+            f"outputs in {model.name!r}; cut it with keras.Model(inputs, output)."
+        )
+    with building(0):
+        graph = model if type(model).__name__ == "Functional" else keras.Model(model.inputs, model.outputs)
+        config = keras.saving.serialize_keras_object(graph)
+    for key in ("compile_config", "build_config"):
+        config.pop(key, None)
+    return Backbone(
+        name=name or model.name,
+        architecture=json.dumps(config, sort_keys=True),
+        weights=tuple(np.array(keras.ops.convert_to_numpy(weight)) for weight in graph.weights),
+        paths=tuple(weight.path for weight in graph.weights),
+        input_shape=tuple(graph.inputs[0].shape[1:]),
+        **expects,
+    )
+
+
+def build(architecture: str) -> Any:
+    """Build the Keras network of an architecture, with arbitrary weights."""
+    keras = import_keras()
+    with building(0):
+        return keras.saving.deserialize_keras_object(json.loads(architecture), safe_mode=True)
+
+
+def assign(model: Any, weights: Sequence[Array]) -> None:
+    """Set the weights of a Keras network from arrays."""
+    for variable, array in zip(model.weights, weights, strict=True):
+        variable.assign(array)
+
+
+@contextmanager
+def building(seed: int) -> Iterator[None]:
+    """Let Keras draw its default seeds from ``seed``, and leave Python's generator as it was."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        with _backend.double_precision():
+            yield
+    finally:
+        random.setstate(state)

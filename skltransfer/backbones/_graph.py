@@ -1,0 +1,172 @@
+"""What can be read off a serialised network: where it can be cut, and what can be folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+Config = dict[str, Any]
+Tensor = tuple[str, int, int]  # layer, its call, its output
+
+ATTENTION = {"MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"}
+RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
+FOLDABLE = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "Dense"}
+
+
+class Call(NamedTuple):
+    """One call of a layer: what it takes, and whether it mixes positions."""
+
+    layer: str
+    number: int
+    takes: tuple[tuple[Tensor, tuple[int | None, ...]], ...]
+    mixes: bool
+
+
+def find_stages(network: Config) -> tuple[str, ...]:
+    """Find where a network can be cut in two, one cut for each time that it mixes positions.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+
+    Returns
+    -------
+    tuple of str
+        The layers that end a stage, in order; the last one is the network's output.
+    """
+    calls = _in_order(_calls(network))
+    output = _output(network)
+    last_use = {tensor: i for i, call in enumerate(calls) for tensor, _ in call.takes}
+    widths = {tensor: _width(shape) for call in calls for tensor, shape in call.takes}
+    last_use[output] = len(calls)
+    widths.setdefault(output, 0)
+
+    stages: list[str] = []
+    candidate: tuple[int, str] | None = None  # narrowest cut since the last mixing call
+    alive: set[Tensor] = set()
+    mixes = False
+    for position, call in enumerate(calls):
+        mixes = mixes or call.mixes
+        alive |= {tensor for tensor in last_use if tensor[:2] == (call.layer, call.number)}
+        alive = {tensor for tensor in alive if last_use[tensor] > position}
+        if len(alive) != 1:
+            continue
+        (tensor,) = alive
+        if mixes:
+            if candidate is not None:
+                stages.append(candidate[1])
+            candidate, mixes = (widths[tensor], tensor[0]), False
+        elif candidate is not None and widths[tensor] <= candidate[0]:
+            candidate = (widths[tensor], tensor[0])
+    return (*stages, output[0])
+
+
+def fold_norms(network: Config) -> dict[str, str]:
+    """Turn each batch normalisation that follows a linear layer into an identity, in place.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model; it is changed: the linear layers get a bias.
+
+    Returns
+    -------
+    dict of str to str
+        The name of each linear layer, and the normalisation that it takes over.
+    """
+    layers = {layer["config"]["name"]: layer for layer in network["config"]["layers"]}
+    users: dict[str, int] = {_output(network)[0]: 1}
+    for call in _calls(network):
+        for tensor, _ in call.takes:
+            users[tensor[0]] = users.get(tensor[0], 0) + 1
+    folded: dict[str, str] = {}
+    for name, layer in layers.items():
+        nodes = layer["inbound_nodes"]
+        if layer["class_name"] != "BatchNormalization" or len(nodes) != 1:
+            continue
+        source = next(_tensors(nodes[0]))[0][0]
+        if users[source] == 1 and _is_foldable(layers[source], layer):
+            layers[source]["config"]["use_bias"] = True
+            layer |= {
+                "module": "keras.layers",
+                "class_name": "Identity",
+                "config": {key: layer["config"][key] for key in ("name", "dtype", "trainable")},
+                "inbound_nodes": [{"args": nodes[0]["args"], "kwargs": {}}],
+            }
+            layer.pop("build_config", None)
+            folded[source] = name
+    return folded
+
+
+def _is_foldable(linear: Config, norm: Config) -> bool:
+    if linear["class_name"] not in FOLDABLE or len(linear["inbound_nodes"]) != 1:
+        return False
+    axis = norm["config"]["axis"]
+    axes = axis if isinstance(axis, list) else [axis]
+    channels_last = linear["config"].get("data_format") in (None, "channels_last")
+    ranks = [len(shape) for _, shape in _tensors(norm["inbound_nodes"][0])]
+    plain = linear["config"].get("activation") in (None, "linear")
+    return plain and channels_last and len(axes) == 1 and axes[0] in (-1, ranks[0] - 1)
+
+
+def _calls(network: Config) -> list[Call]:
+    return [
+        Call(layer["config"]["name"], number, tuple(_tensors(node)), _mixes(layer))
+        for layer in network["config"]["layers"]
+        for number, node in enumerate(layer["inbound_nodes"] or [{}])
+    ]
+
+
+def _in_order(calls: list[Call]) -> list[Call]:
+    """Sort calls so that each comes after those whose tensors it takes."""
+    ordered: list[Call] = []
+    done: set[tuple[str, int]] = set()
+    waiting = list(calls)
+    while waiting:
+        ready = [call for call in waiting if all(tensor[:2] in done for tensor, _ in call.takes)]
+        ordered += ready
+        done |= {(call.layer, call.number) for call in ready}
+        waiting = [call for call in waiting if (call.layer, call.number) not in done]
+    return ordered
+
+
+def _tensors(node: Any) -> Iterator[tuple[Tensor, tuple[int | None, ...]]]:
+    """Yield every tensor, and its shape, that the arguments of a call mention."""
+    if isinstance(node, dict):
+        if node.get("class_name") == "__keras_tensor__":
+            layer, call, output = node["config"]["keras_history"]
+            yield (layer, call, output), tuple(node["config"]["shape"])
+        else:
+            for value in node.values():
+                yield from _tensors(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _tensors(value)
+
+
+def _output(network: Config) -> Tensor:
+    output = network["config"]["output_layers"]
+    while isinstance(output[0], list):
+        output = output[0]
+    return (output[0], output[1], output[2])
+
+
+def _width(shape: tuple[int | None, ...]) -> int:
+    width = 1
+    for length in shape[1:]:
+        width *= length or 1
+    return width
+
+
+def _mixes(layer: Config) -> bool:
+    """Tell whether a layer lets one position of its input see another."""
+    kind, config = layer["class_name"], layer["config"]
+    if "layers" in config:
+        return any(_mixes(inner) for inner in config["layers"])
+    if "kernel_size" in config:
+        sizes = config["kernel_size"]
+        return max(sizes if isinstance(sizes, list) else [sizes]) > 1
+    if kind == "Dense":
+        return any(len(shape) == 2 for node in layer.get("inbound_nodes", []) for _, shape in _tensors(node))
+    return kind in ATTENTION or kind in RECURRENT

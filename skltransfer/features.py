@@ -1,0 +1,232 @@
+"""The frozen part of a network, computed once per row and remembered."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer import _backend, engine
+from skltransfer._validation import unknown_name
+from skltransfer.backbones import Backbone, fold
+from skltransfer.feature_cache import Features, content_hash, store_for
+from skltransfer.inputs import SMALL_PICTURE, ArrayRows, InputFormat, Preparation, Rows
+
+POOLINGS = ("avg", "max", "flatten")
+BATCH_PIXELS = 32 * 128 * 128
+TABLE_BATCH = 4096
+TOGETHER = 1024
+
+rows_computed = 0
+"""Rows that went through a frozen network in this process, so far."""
+
+_locks: dict[bytes, threading.Lock] = defaultdict(threading.Lock)
+_count_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Which features of a network are taken, and how pixels get there.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    stage : str
+        The layer whose output is taken.
+    pooling : {"avg", "max", "flatten"}
+        How a grid of features becomes one vector.
+    preparation : Preparation or None
+        How pixels are prepared; None for rows of numbers.
+    """
+
+    backbone: Backbone
+    stage: str
+    pooling: str
+    preparation: Preparation | None
+
+    @property
+    def space(self) -> bytes:
+        """Digest of everything that features depend on, except the row."""
+        return content_hash(
+            self.backbone.fingerprint, self.stage, self.pooling, repr(self.preparation), _backend.name()
+        )
+
+
+def plan_extraction(
+    backbone: Backbone,
+    format: InputFormat,
+    *,
+    image_size: str | int | tuple[int, int] = "auto",
+    stage: str | int = "last",
+    pooling: str = "avg",
+) -> Extraction:
+    """Settle how rows of this format go through this network.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    format : InputFormat
+        What one row is.
+    image_size : "auto", int or (height, width), default="auto"
+        Size at which the network sees pictures. "auto" is the network's own fixed size; for
+        a pretrained one that takes any size, 128 for arrays of pictures up to 128 pixels and
+        the size it was trained at for larger ones and for files; for an untrained one, the
+        size that pictures have.
+    stage : str or int, default="last"
+        A name or position in ``backbone.stages``.
+    pooling : {"avg", "max", "flatten"}, default="avg"
+        How a grid of features becomes one vector.
+
+    Raises
+    ------
+    ValueError
+        If rows of this format cannot go through this network.
+    """
+    if pooling not in POOLINGS:
+        raise unknown_name("pooling", pooling, POOLINGS)
+    return Extraction(backbone, _stage(backbone, stage), pooling, _preparation(backbone, format, image_size))
+
+
+def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str] | None = None) -> Features:
+    """Return the features of rows, computing only those that are not remembered.
+
+    Parameters
+    ----------
+    extraction : Extraction
+        Which features.
+    rows : ArrayRows or PictureRows
+        The rows; equal rows are computed once.
+    memory : path-like or None
+        Folder that remembers features; None remembers them in this process.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_features)
+    """
+    store, space = store_for(memory), extraction.space
+    parts = [range(start, min(start + TOGETHER, len(rows))) for start in range(0, len(rows), TOGETHER)]
+    features: Features | None = None
+    with _locks[space]:  # a second thread that asks for the same rows finds them done
+        for part in parts:
+            digests = [rows.digest(i) for i in part]
+            known = store.find(space, list(dict.fromkeys(digests)))
+            missing = {digest: i for digest, i in zip(digests, part, strict=True) if digest not in known}
+            if missing:
+                new = dict(zip(missing, compute(extraction, rows, list(missing.values())), strict=True))
+                store.keep(space, new)
+                known |= new
+            if features is None:
+                features = np.empty((len(rows), *known[digests[0]].shape), known[digests[0]].dtype)
+            for i, digest in zip(part, digests, strict=True):
+                features[i] = known[digest]
+    assert features is not None, "rows are checked to be at least one"
+    return features
+
+
+def compute(extraction: Extraction, rows: Rows, positions: Sequence[int]) -> Iterator[Features]:
+    """Yield the features of these rows one by one; they are computed in batches, not remembered."""
+    global rows_computed
+    backbone, preparation = fold(extraction.backbone), extraction.preparation
+    row = row_format(rows, preparation)
+    with engine.forward(backbone, extraction.stage, extraction.pooling, preparation, row) as network:
+        left = len(positions)
+        for batch in network.map(_batches(rows, positions, preparation, row)):
+            yield from batch[:left]
+            left -= len(batch)
+    with _count_lock:
+        rows_computed += len(positions)
+
+
+def row_format(rows: Rows, preparation: Preparation | None) -> tuple[tuple[int, ...], str]:
+    """Return shape and dtype in which rows go to a compiled network."""
+    if isinstance(rows, ArrayRows):
+        values = rows.values
+        small = preparation is not None and values.dtype != np.uint8
+        return values.shape[1:], "float32" if small else str(values.dtype)
+    assert preparation is not None
+    assert preparation.size is not None
+    return (*preparation.size, 3), "uint8"
+
+
+def _batches(
+    rows: Rows, positions: Sequence[int], preparation: Preparation | None, row: tuple[tuple[int, ...], str]
+) -> Iterator[NDArray[Any]]:
+    """Read rows a batch at a time; where batches must be equally long, the last row fills up."""
+    size = None if preparation is None else preparation.size or (row[0][0], row[0][1])
+    length = TABLE_BATCH if size is None else int(np.clip(BATCH_PIXELS // (size[0] * size[1]), 4, 64))
+    if _backend.fixed_batches() and len(positions) % length:
+        positions = [*positions, *[positions[-1]] * (length - len(positions) % length)]
+    for start in range(0, len(positions), length):
+        yield rows.read(positions[start : start + length], size).astype(row[1], copy=False)
+
+
+def _stage(backbone: Backbone, stage: str | int) -> str:
+    stages = backbone.stages
+    if stage == "last":
+        return stages[-1]
+    if isinstance(stage, str):
+        if stage not in stages:
+            raise unknown_name("stage", stage, ("last", *stages))
+        return stage
+    if not -len(stages) <= stage < len(stages):
+        raise ValueError(
+            f"stage={stage} is out of range: {backbone.name!r} has {len(stages)} stages, numbered from 0 to "
+            f"{len(stages) - 1}, or from -{len(stages)} to -1 counted from the end."
+        )
+    return stages[stage]
+
+
+def _preparation(
+    backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]
+) -> Preparation | None:
+    rank = len(backbone.input_shape)
+    if format.kind == "table":
+        if rank != 1 or backbone.input_shape[0] not in (None, format.shape[0]):
+            raise ValueError(
+                f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got a table of "
+                f"{format.shape[0]} columns; if a row is a flattened picture, pass input_shape=(height, width) or "
+                "(height, width, channels)."
+            )
+        return None
+    if rank != 3 or backbone.input_shape[2] not in (1, 3):
+        raise ValueError(
+            f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got pictures; "
+            "pass a backbone for pictures, such as 'efficientnet_lite0'."
+        )
+    size = _image_size(backbone, format, image_size)
+    own = None if size == format.shape[:2] else size
+    channels = int(backbone.input_shape[2] or 3)
+    return Preparation(format.low, format.high, own, channels, backbone.mean, backbone.std, backbone.bgr)
+
+
+def _image_size(backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]) -> tuple[int, int]:
+    height, width = backbone.input_shape[:2]
+    given = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if height is not None and width is not None:
+        if given not in ("auto", (height, width)):
+            raise ValueError(
+                f"The 'image_size' parameter must be 'auto' or {(height, width)} for the backbone {backbone.name!r}, "
+                f"which takes no other size. Got {image_size!r} instead."
+            )
+        return (height, width)
+    if not isinstance(given, str):
+        return (int(given[0]), int(given[1]))
+    own = format.shape[:2] if format.kind == "images" else None
+    if own is not None and (not backbone.pretrained or backbone.size is None):
+        return (own[0], own[1])
+    if own is not None and max(own) <= SMALL_PICTURE:
+        return (SMALL_PICTURE, SMALL_PICTURE)
+    if backbone.size is None:
+        raise ValueError(
+            f"The 'image_size' parameter must be given for image files: the backbone {backbone.name!r} takes any size. "
+            "Got 'auto' instead; pass image_size=(height, width)."
+        )
+    return backbone.size

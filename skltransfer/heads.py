@@ -1,0 +1,245 @@
+"""Heads: what turns features into decisions."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
+
+from skltransfer.feature_cache import ByteLRU, content_hash
+
+Floats = NDArray[np.floating]
+
+BLOCK_ROWS = 4096
+MAX_STEPS = 200
+TYPICAL_CURVATURE = 0.03
+"""Second derivative of the log loss of a row near the solution, on average; only scales the coordinates."""
+
+_decompositions = ByteLRU(max_bytes=2**28)
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """An affine map from features to decision values.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_features, n_outputs)
+        Weights for the features as they come.
+    intercept : ndarray of shape (n_outputs,)
+        Decision values of a row of zeros.
+    n_iter : int
+        Iterations that the solver took.
+    """
+
+    coef: Floats
+    intercept: Floats
+    n_iter: int
+
+    def __call__(self, features: Floats) -> Floats:
+        """Return decision values of shape (n_rows, n_outputs), in double precision."""
+        blocks = range(0, len(features), BLOCK_ROWS)
+        return np.concatenate([features[i : i + BLOCK_ROWS] @ self.coef + self.intercept for i in blocks])
+
+
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """Standardised rows in the coordinates of their own principal axes.
+
+    ``scores`` has shape (n_rows, rank) and ``scores.T @ scores`` is ``diag(strength)``
+    for unit weights; ``axes`` maps coordinates back to standardised features.
+    """
+
+    mean: Floats
+    scale: Floats
+    scores: Floats
+    strength: Floats
+    axes: Floats
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in (self.mean, self.scale, self.scores, self.strength, self.axes))
+
+
+def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column; a constant column gets deviation 1.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        The table.
+    weights : ndarray of shape (n_rows,)
+        How often each row counts.
+
+    Returns
+    -------
+    mean, scale : ndarrays of shape (n_columns,), float64
+        In the units of the columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weighted_moments(np.array([[1.0, 5.0], [3.0, 5.0]]), np.ones(2))
+    (array([2., 5.]), array([1., 1.]))
+    """
+    share = weights / weights.sum()
+    mean = share @ values.astype(np.float64, copy=False)
+    variance = share @ np.square(values - mean)
+    constant = variance <= np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
+    return mean, np.where(constant, 1.0, np.sqrt(variance))
+
+
+def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> LinearHead:
+    r"""Fit an L2-penalised logistic regression on standardised features to convergence.
+
+    Minimises ``C * sum(weights * loss) + 0.5 * sum(coef ** 2)`` as scikit-learn's
+    `LogisticRegression` does: one sigmoid for two classes, a softmax for more, and an
+    intercept that is not penalised. The rows are rotated onto their principal axes
+    first, once for every ``C``: the problem then has ``min(n_rows, n_features)``
+    coordinates a class, and its curvature is nearly diagonal.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+        One row of features each.
+    codes : ndarray of shape (n_rows,)
+        Class numbers from 0 to ``n_classes - 1``.
+    n_classes : int
+        How many classes there are, at least 2.
+    C : float
+        Inverse strength of the penalty, above 0.
+    weights : ndarray of shape (n_rows,)
+        Weight of each row, above 0.
+
+    Returns
+    -------
+    LinearHead
+        With 1 output for two classes and ``n_classes`` outputs for more. It takes
+        features as they come: the standardisation is folded into it.
+
+    References
+    ----------
+    Hastie & Tibshirani, "Efficient quadratic regularization for expression arrays",
+    Biostatistics 2004 (the solution lies in the span of the rows).
+    """
+    span = _decompose(features, weights)
+    damping = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * span.strength + 1.0)
+    constant = np.full(len(codes), 1.0 / np.sqrt(TYPICAL_CURVATURE * C * weights.sum()))
+    problem = _Problem(
+        basis=np.column_stack([span.scores * damping, constant]),
+        penalty=np.append(np.square(damping), 0.0)[:, None],
+        targets=codes[:, None].astype(np.float64) if n_classes == 2 else np.eye(n_classes)[codes],
+        weights=C * weights[:, None],
+    )
+    with _threadpools().limit(limits=1, user_api="blas"):  # waking BLAS threads costs more than these small products
+        found = minimize(
+            problem.value_and_slope,
+            np.zeros(problem.basis.shape[1] * problem.targets.shape[1]),
+            jac=True,
+            hessp=problem.curvature_along,
+            method="Newton-CG",
+            options={"xtol": 1e-10, "maxiter": MAX_STEPS},
+        )
+    if found.nit >= MAX_STEPS:
+        warnings.warn(
+            f"The head did not converge in {MAX_STEPS} steps at C={C:g}. Pass a smaller C.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
+    coef = (span.axes @ theta[:-1]) / span.scale[:, None]
+    return LinearHead(coef, theta[-1] - span.mean @ coef, int(found.nit))
+
+
+@dataclass(eq=False)
+class _Problem:
+    """Penalised log loss of decision values ``basis @ theta``, with its first two derivatives.
+
+    ``targets`` has one column of 0 and 1 for two classes (a sigmoid), and one column a
+    class for more (a softmax).
+    """
+
+    basis: Floats
+    penalty: Floats
+    targets: Floats
+    weights: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.basis.shape[1], self.targets.shape[1]
+
+    def value_and_slope(self, flat: Floats) -> tuple[float, Floats]:
+        theta = flat.reshape(self.shape)
+        decisions = self.basis @ theta
+        if self.shape[1] == 1:
+            losses = np.logaddexp(0.0, decisions) - self.targets * decisions
+            self._expected = expit(decisions)
+        else:
+            logs = log_softmax(decisions, axis=1)
+            losses = -self.targets * logs
+            self._expected = np.exp(logs)
+        value = np.sum(self.weights * losses) + 0.5 * np.sum(self.penalty * np.square(theta))
+        slope = self.basis.T @ (self.weights * (self._expected - self.targets)) + self.penalty * theta
+        return float(value), slope.ravel()
+
+    def curvature_along(self, flat: Floats, direction: Floats) -> Floats:
+        """Product of the Hessian, where the slope was last asked for, with a direction."""
+        theta = direction.reshape(self.shape)
+        change = self._expected * (self.basis @ theta)
+        if self.shape[1] == 1:
+            change *= 1.0 - self._expected
+        else:
+            change -= self._expected * change.sum(axis=1, keepdims=True)
+        return (self.basis.T @ (self.weights * change) + self.penalty * theta).ravel()
+
+
+def probabilities(decisions: Floats) -> Floats:
+    """Turn decision values of shape (n_rows, n_outputs) into rows that sum to 1."""
+    if decisions.shape[1] == 1:
+        return np.column_stack([expit(-decisions), expit(decisions)])
+    return softmax(decisions, axis=1)
+
+
+def log_probabilities(decisions: Floats) -> Floats:
+    """Turn decision values of shape (n_rows, n_outputs) into log-probabilities."""
+    if decisions.shape[1] == 1:
+        return np.column_stack([log_expit(-decisions), log_expit(decisions)])
+    return log_softmax(decisions, axis=1)
+
+
+@lru_cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _decompose(features: Floats, weights: Floats) -> _Span:
+    key = content_hash(np.ascontiguousarray(features), np.ascontiguousarray(weights))
+    span = _decompositions.get(key)
+    if span is None:
+        span = _span(features, weights)
+        _decompositions.put(key, span, span.nbytes)
+    return span
+
+
+def _span(features: Floats, weights: Floats) -> _Span:
+    mean, scale = weighted_moments(features, weights)
+    rows = (features - mean) / scale
+    heavy = rows * np.sqrt(weights)[:, None]
+    n_rows, n_features = rows.shape
+    if n_rows <= n_features:
+        strength, vectors = np.linalg.eigh(heavy @ heavy.T)
+        kept = strength > strength[-1] * n_rows * np.finfo(np.float64).eps
+        strength = strength[kept]
+        axes = heavy.T @ (vectors[:, kept] / np.sqrt(strength))
+    else:
+        strength, axes = np.linalg.eigh(heavy.T @ heavy)
+        kept = strength > strength[-1] * n_features * np.finfo(np.float64).eps
+        strength, axes = strength[kept], axes[:, kept]
+    return _Span(mean, scale, rows @ axes, strength, axes)

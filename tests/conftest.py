@@ -1,0 +1,53 @@
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from skltransfer import TransferClassifier, feature_cache
+from skltransfer.datasets import load_fashion_sample
+
+settings.register_profile("tests", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def sample():
+    return load_fashion_sample()
+
+
+@pytest.fixture(scope="session")
+def images(sample):
+    """Forty real pictures of four kinds of clothes, as (n, 28, 28) bytes."""
+    return sample.images[_four_kinds(sample)]
+
+
+@pytest.fixture(scope="session")
+def flat(images):
+    return images.reshape(len(images), -1)
+
+
+@pytest.fixture(scope="session")
+def labels(sample):
+    return sample.target[_four_kinds(sample)]
+
+
+@pytest.fixture
+def quick():
+    """A classifier that sees pictures small, so that tests are fast."""
+    return TransferClassifier(input_shape=(28, 28), image_size=32)
+
+
+@pytest.fixture
+def empty_store():
+    feature_cache.process_store.clear()
+    yield feature_cache.process_store
+    feature_cache.process_store.clear()
+
+
+def _four_kinds(sample):
+    kinds = sorted(set(sample.target))[:4]
+    return np.flatnonzero(np.isin(sample.target, kinds))

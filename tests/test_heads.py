@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from skltransfer.heads import fit_logistic, log_probabilities, probabilities, weighted_moments
+
+
+def problem(n_rows, n_features, n_classes, seed=0):
+    random = np.random.default_rng(seed)
+    codes = np.arange(n_rows) % n_classes
+    centres = random.normal(size=(n_classes, n_features))
+    return (random.normal(size=(n_rows, n_features)) + 0.5 * centres[codes]) * random.uniform(0.1, 9, n_features), codes
+
+
+@pytest.mark.parametrize(("n_rows", "n_features"), [(40, 200), (200, 40), (50, 50)])
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("C", [1e-4, 1e-2, 1.0])
+def test_same_probabilities_as_scikit_learn(n_rows, n_features, n_classes, C):
+    features, codes = problem(n_rows, n_features, n_classes)
+    head = fit_logistic(features, codes, n_classes=n_classes, C=C, weights=np.ones(n_rows))
+    scaled = StandardScaler().fit_transform(features)
+    peer = LogisticRegression(C=C, tol=1e-12, max_iter=10000).fit(scaled, codes)
+    np.testing.assert_allclose(probabilities(head(features)), peer.predict_proba(scaled), atol=1e-6)
+
+
+@given(st.lists(st.integers(1, 4), min_size=24, max_size=24), st.sampled_from([2, 3]))
+def test_integer_weight_is_a_repeated_row(weights, n_classes):
+    features, codes = problem(24, 60, n_classes)
+    weights = np.array(weights)
+    often, codes_often = features.repeat(weights, axis=0), codes.repeat(weights)
+    weighted = fit_logistic(features, codes, n_classes=n_classes, C=0.1, weights=weights.astype(float))
+    repeated = fit_logistic(often, codes_often, n_classes=n_classes, C=0.1, weights=np.ones(len(often)))
+    np.testing.assert_allclose(weighted(features), repeated(features), atol=1e-6)
+
+
+def test_same_fit_twice_is_bit_identical():
+    features, codes = problem(60, 300, 4)
+    first, second = (fit_logistic(features, codes, n_classes=4, C=0.1, weights=np.ones(60)) for _ in range(2))
+    np.testing.assert_array_equal(first.coef, second.coef)
+
+
+@given(st.permutations(range(30)))
+def test_order_of_rows_changes_nothing(order):
+    features, codes = problem(30, 80, 3)
+    order = list(order)
+    a = fit_logistic(features, codes, n_classes=3, C=0.1, weights=np.ones(30))
+    b = fit_logistic(features[order], codes[order], n_classes=3, C=0.1, weights=np.ones(30))
+    np.testing.assert_allclose(a(features), b(features), atol=1e-6)
+
+
+def test_constant_and_duplicate_features_do_no_harm():
+    features, codes = problem(30, 10, 3)
+    features = np.hstack([features, features, np.full((30, 2), 7.0)])
+    head = fit_logistic(features, codes, n_classes=3, C=1.0, weights=np.ones(30))
+    assert np.isfinite(head.coef).all()
+    assert (head(features).argmax(axis=1) == codes).mean() > 0.8
+
+
+@given(st.integers(1, 3), st.floats(-40, 40))
+def test_probabilities_sum_to_one_and_agree_with_their_logarithms(n_outputs, size):
+    decisions = size * np.random.default_rng(0).normal(size=(7, n_outputs))
+    if n_outputs == 2:
+        decisions = decisions[:, :1]
+    np.testing.assert_allclose(probabilities(decisions).sum(axis=1), 1)
+    np.testing.assert_allclose(np.exp(log_probabilities(decisions)), probabilities(decisions), atol=1e-12)
+
+
+def test_weighted_moments_are_those_of_repeated_rows():
+    values, weights = np.random.default_rng(0).normal(3, 2, (10, 4)), np.arange(1, 11)
+    mean, scale = weighted_moments(values, weights.astype(float))
+    np.testing.assert_allclose(mean, values.repeat(weights, axis=0).mean(axis=0))
+    np.testing.assert_allclose(scale, values.repeat(weights, axis=0).std(axis=0))
