@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skltransfer import inputs
@@ -27,7 +27,7 @@ class BackboneEstimator(BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "backbone": "no_validation",
         "input_shape": [tuple, list, None],
-        "image_size": ["array-like", Interval(Integral, 1, None, closed="left"), str],
+        "image_size": [tuple, list, Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "memory": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }

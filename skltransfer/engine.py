@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from skltransfer import _backend
 from skltransfer._validation import import_keras
-from skltransfer.backbones import Backbone, assign, build, building
+from skltransfer.backbones import Backbone, assign, build, building, read
 from skltransfer.heads import LinearHead
 from skltransfer.inputs import Preparation, Rows
 
@@ -211,7 +211,7 @@ class Trainer:
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, dtype=dtype)
         self.network.compile(self.optimizer, loss, jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
-        self._fresh = [np.array(keras.ops.convert_to_numpy(variable)) for variable in self.optimizer.variables]
+        self._fresh = read(self.optimizer.variables)
         self._seeds = [v for v in self.network.non_trainable_variables if "seed_generator_state" in v.path]
 
     def reset(self, backbone: Backbone, training: Training) -> None:
@@ -269,7 +269,6 @@ def train(
     ValueError
         If the loss is no longer finite.
     """
-    keras = import_keras()
     structure = (
         "train", _backend.name(), backbone.architecture, backbone.pretrained, n_outputs, preparation, row,
         training.weight_decay,
@@ -291,9 +290,9 @@ def train(
                     f"The loss is {losses[-1]} in epoch {epoch + 1} at learning_rate={training.learning_rate:g}. "
                     "Pass a smaller learning_rate."
                 )
-        kernel, bias = (np.array(keras.ops.convert_to_numpy(weight)) for weight in trainer.network.head.weights)
-        moved = [np.array(keras.ops.convert_to_numpy(weight)) for weight in trainer.body.weights]
-    return backbone.with_weights(moved), LinearHead(kernel, bias, len(losses)), losses
+        kernel, bias = read(trainer.network.head.weights)
+        head = LinearHead(kernel, bias, len(losses))
+        return backbone.with_weights(read(trainer.body.weights)), head, losses
 
 
 def _epoch(

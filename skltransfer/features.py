@@ -211,13 +211,15 @@ def _image_size(backbone: Backbone, format: InputFormat, image_size: str | int |
     height, width = backbone.input_shape[:2]
     given = (image_size, image_size) if isinstance(image_size, int) else image_size
     if height is not None and width is not None:
-        if given not in ("auto", (height, width)):
+        if given != "auto" and tuple(given) != (height, width):
             raise ValueError(
                 f"The 'image_size' parameter must be 'auto' or {(height, width)} for the backbone {backbone.name!r}, "
                 f"which takes no other size. Got {image_size!r} instead."
             )
         return (height, width)
     if not isinstance(given, str):
+        if len(given) != 2 or min(given) < 1:
+            raise ValueError(f"The 'image_size' parameter must be (height, width). Got {image_size!r} instead.")
         return (int(given[0]), int(given[1]))
     own = format.shape[:2] if format.kind == "images" else None
     if own is not None and (not backbone.pretrained or backbone.size is None):

@@ -58,14 +58,14 @@ class _Span:
     """
 
     mean: Floats
-    scale: Floats
+    scale: float
     scores: Floats
     strength: Floats
     axes: Floats
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in (self.mean, self.scale, self.scores, self.strength, self.axes))
+        return sum(array.nbytes for array in (self.mean, self.scores, self.strength, self.axes))
 
 
 def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -97,9 +97,11 @@ def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> LinearHead:
-    r"""Fit an L2-penalised logistic regression on standardised features to convergence.
+    """Fit an L2-penalised logistic regression on standardised features to convergence.
 
-    Minimises ``C * sum(weights * loss) + 0.5 * sum(coef ** 2)`` as scikit-learn's
+    Each feature is centred, and all are divided by their root mean square deviation. (A
+    deviation for each would blow up the features that hardly ever respond.) Then it
+    minimises ``C * sum(weights * loss) + 0.5 * sum(coef ** 2)`` as scikit-learn's
     `LogisticRegression` does: one sigmoid for two classes, a softmax for more, and an
     intercept that is not penalised. The rows are rotated onto their principal axes
     first, once for every ``C``: the problem then has ``min(n_rows, n_features)``
@@ -154,7 +156,7 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
             stacklevel=2,
         )
     theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
-    coef = (span.axes @ theta[:-1]) / span.scale[:, None]
+    coef = (span.axes @ theta[:-1]) / span.scale
     return LinearHead(coef, theta[-1] - span.mean @ coef, int(found.nit))
 
 
@@ -229,8 +231,11 @@ def _decompose(features: Floats, weights: Floats) -> _Span:
 
 
 def _span(features: Floats, weights: Floats) -> _Span:
-    mean, scale = weighted_moments(features, weights)
-    rows = (features - mean) / scale
+    share = weights / weights.sum()
+    mean = share @ features.astype(np.float64, copy=False)
+    rows = features - mean
+    scale = float(np.sqrt(np.mean(share @ np.square(rows)))) or 1.0
+    rows /= scale
     heavy = rows * np.sqrt(weights)[:, None]
     n_rows, n_features = rows.shape
     if n_rows <= n_features:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -118,15 +119,15 @@ class PictureRows:
         from PIL import Image
 
         item = self.items[position]
-        image = _open(item, position) if _is_path(item) else item
-        try:
-            if image.mode.startswith("I"):
-                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            rgb = image.convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise ValueError(
-                f"X: row {position}, {str(item)!r}, is a damaged image ({error}). Replace the file or drop the row."
-            ) from error
+        with _open(item, position) if _is_path(item) else nullcontext(item) as image:
+            try:
+                if image.mode.startswith("I"):
+                    image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+                rgb = image.convert("RGB")
+            except (OSError, SyntaxError) as error:
+                raise ValueError(
+                    f"X: row {position}, {str(item)!r}, is a damaged image ({error}). Replace the file or drop the row."
+                ) from error
         if size is not None and rgb.size != (size[1], size[0]):
             rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return np.asarray(rgb)
@@ -195,7 +196,8 @@ def recognise(X: Any, input_shape: tuple[int, ...] | None) -> Kind:
     first = _first(X)
     if _is_path(first) or _is_pil(first):
         return "pictures"
-    if input_shape is not None or np.ndim(first) in (2, 3):
+    array = isinstance(X, np.ndarray) and X.dtype != object
+    if input_shape is not None or (X.ndim > 2 if array else np.ndim(first) > 1):
         return "images"
     return "table"
 

@@ -1,5 +1,4 @@
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
@@ -163,11 +162,25 @@ def test_full_disk_warns_once_loses_nothing_and_leaves_no_scraps(tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; a file in the way stands for it elsewhere")
-def test_read_only_folder_warns(tmp_path, fallback):
+READ_ONLY = """
+import os, sys, warnings
+import numpy as np
+from skltransfer.feature_cache import FolderStore, ProcessStore, content_hash
+if os.geteuid() == 0:
+    os.seteuid(65534)  # root may write everywhere
+store = FolderStore(sys.argv[1], ProcessStore(2**24))
+digest = content_hash("row")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    store.keep(b"s" * 16, {digest: np.ones(3, dtype=np.float32)})
+assert "cannot be written (Permission denied)" in str(caught[0].message), caught
+assert store.find(b"s" * 16, [digest])[digest].sum() == 3
+"""
+
+
+def test_read_only_folder_warns_and_loses_nothing(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.warns(UserWarning, match="cannot be written"):
-        FolderStore(tmp_path, fallback).keep(SPACE, rows(0, 1))
+    subprocess.run([sys.executable, "-c", READ_ONLY, str(tmp_path)], check=True)
 
 
 def test_same_folder_is_one_store(tmp_path):

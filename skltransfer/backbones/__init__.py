@@ -1,6 +1,6 @@
 """Networks and their weights as values."""
 
-from skltransfer.backbones._backbone import Backbone, assign, build, building
+from skltransfer.backbones._backbone import Backbone, assign, build, building, read
 from skltransfer.backbones._builders import standardize
 from skltransfer.backbones._folding import fold
 from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
@@ -13,6 +13,7 @@ __all__ = [
     "fold",
     "list_backbones",
     "load_backbone",
+    "read",
     "register_backbone",
     "standardize",
 ]

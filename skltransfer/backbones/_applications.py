@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from skltransfer._validation import import_keras, unknown_name
@@ -66,7 +67,7 @@ def load_application(name: str, weights: str | os.PathLike[str] | None) -> Backb
             if origin is None:
                 raise
             raise OSError(
-                f"The ImageNet weights of {name!r} are not in Keras' cache ({keras.config.keras_home()}/models) and "
+                f"The ImageNet weights of {name!r} are not in Keras' cache (models in ~/.keras or $KERAS_HOME) and "
                 f"could not be downloaded: {error}. Connect once, pass weights= a file to load_backbone, or use "
                 "'efficientnet_lite0', which needs no download."
             ) from error
@@ -79,8 +80,10 @@ def _load_file(model: Any, name: str, path: str | os.PathLike[str]) -> None:
     if not os.path.isfile(path):
         raise OSError(f"weights={str(path)!r} of {name!r} is not a file. Expected a .weights.h5 file of this network.")
     try:
-        model.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras only warns of layers that it leaves as they were
+            model.load_weights(path)
     except OSError as error:
         raise OSError(f"weights={str(path)!r} of {name!r} cannot be read ({error}); fetch the file again.") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, UserWarning) as error:
         raise ValueError(f"weights={str(path)!r} do not fit {name!r} without its classifier: {error}") from error

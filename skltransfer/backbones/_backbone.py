@@ -166,7 +166,7 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
     return Backbone(
         name=name or model.name,
         architecture=json.dumps(config, sort_keys=True),
-        weights=tuple(np.array(keras.ops.convert_to_numpy(weight)) for weight in graph.weights),
+        weights=tuple(read(graph.weights)),
         paths=tuple(weight.path for weight in graph.weights),
         input_shape=tuple(graph.inputs[0].shape[1:]),
         **expects,
@@ -184,6 +184,12 @@ def assign(model: Any, weights: Sequence[Array]) -> None:
     """Set the weights of a Keras network from arrays."""
     for variable, array in zip(model.weights, weights, strict=True):
         variable.assign(array)
+
+
+def read(variables: Sequence[Any]) -> list[Array]:
+    """Copy Keras variables to arrays."""
+    ops = import_keras().ops
+    return [np.array(ops.convert_to_numpy(ops.convert_to_tensor(variable))) for variable in variables]
 
 
 @contextmanager

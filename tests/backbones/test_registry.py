@@ -1,0 +1,143 @@
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from skltransfer import list_backbones, load_backbone, register_backbone
+from skltransfer.backbones import _registry
+from skltransfer.backbones._registry import LITE0_DIGEST, LITE0_FILE, read_weights
+
+
+def test_shipped_weights_are_small_and_the_pinned_ones():
+    content = LITE0_FILE.read_bytes()
+    assert len(content) < 10_000_000
+    assert hashlib.sha256(content).hexdigest() == LITE0_DIGEST
+    assert all(array.dtype == np.float32 for array in read_weights(LITE0_FILE, LITE0_DIGEST).values())
+
+
+@pytest.mark.parametrize("damage", ["truncated", "tampered"])
+def test_damaged_weights_are_told_with_their_checksum(tmp_path, damage):
+    content = bytearray(LITE0_FILE.read_bytes())
+    content[5_000_000] ^= 1
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(content[:-1000] if damage == "truncated" else content)
+    with pytest.raises(OSError, match=rf"w\.safetensors is damaged .* SHA-256 {LITE0_DIGEST}, got"):
+        read_weights(file, LITE0_DIGEST)
+
+
+def test_missing_weights_are_told(tmp_path):
+    with pytest.raises(OSError, match=r"missing from the installed package\. Reinstall"):
+        read_weights(tmp_path / "none.safetensors", LITE0_DIGEST)
+
+
+def test_list_by_pattern():
+    assert list_backbones()[0] == "efficientnet_lite0"
+    assert list_backbones("MOBILE*V2") == ["MobileNetV2"]
+    assert {"mlp", "small_cnn", "ResNet50"} <= set(list_backbones())
+    assert list_backbones("nothing") == []
+
+
+def test_every_listed_application_exists():
+    import keras
+
+    assert [name for name in _registry.EXPECTS if not hasattr(keras.applications, name)] == []
+
+
+@pytest.mark.parametrize(("got", "meant"), [("resnt50", "ResNet50"), ("efficientnet_lite", "efficientnet_lite0")])
+def test_unknown_name_gets_did_you_mean(got, meant):
+    with pytest.raises(ValueError, match=rf"Got backbone='{got}'; known: .* Did you mean '{meant}'\?"):
+        load_backbone(got)
+
+
+def test_register_and_load(monkeypatch):
+    monkeypatch.setattr(_registry, "_builders", dict(_registry._builders))
+
+    @register_backbone("two_units")
+    def two_units(input_shape):
+        import keras
+
+        inputs = keras.Input(input_shape)
+        return keras.Model(inputs, keras.layers.Dense(2)(inputs))
+
+    assert "two_units" in list_backbones()
+    assert load_backbone("two_units", input_shape=(3,)).n_parameters == 8
+    with pytest.raises(ValueError, match="'two_units' is taken already"):
+        register_backbone("two_units")
+    with pytest.raises(ValueError, match="the builder 'two_units' needs the shape of one row"):
+        load_backbone("two_units")
+
+
+def test_keras_file_round_trip(tmp_path):
+    model = load_backbone("small_cnn", input_shape=(12, 12, 1), random_state=0).to_keras()
+    model.save(tmp_path / "net.keras")
+    backbone = load_backbone(str(tmp_path / "net.keras"))
+    assert backbone.name == "net"
+    for array, weight in zip(backbone.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(array, weight)
+
+
+def test_keras_file_with_code_is_refused(tmp_path):
+    import keras
+
+    inputs = keras.Input((3,))
+    keras.Model(inputs, keras.layers.Lambda(lambda x: x + 1)(inputs)).save(tmp_path / "code.keras")
+    with pytest.raises(OSError, match=r"code\.keras' cannot be loaded: .*Lambda"):
+        load_backbone(tmp_path / "code.keras")
+
+
+def test_damaged_and_missing_keras_files_are_told(tmp_path):
+    (tmp_path / "bad.keras").write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(OSError, match=r"bad\.keras' cannot be loaded: .* save it again"):
+        load_backbone(tmp_path / "bad.keras")
+    with pytest.raises(OSError, match=r"none\.keras' is missing\. Expected a \.keras file"):
+        load_backbone("none.keras")
+
+
+def test_other_types_are_told():
+    with pytest.raises(TypeError, match=r"expected a name, a \.keras file, .* or a Backbone\. Got int"):
+        load_backbone(7)
+
+
+def test_application_without_weights_is_untrained_and_knows_its_input():
+    backbone = load_backbone("MobileNetV2", weights=None)
+    assert not backbone.pretrained
+    assert (backbone.size, backbone.mean, backbone.std) == ((224, 224), (127.5,) * 3, (127.5,) * 3)
+    assert load_backbone("ResNet50", weights=None).bgr
+
+
+def test_application_with_a_file_of_weights(tmp_path):
+    source = load_backbone("MobileNetV2", weights=None).to_keras()
+    source.weights[0].assign(source.weights[0] + 1.0)
+    source.save_weights(tmp_path / "m.weights.h5")
+    loaded = load_backbone("MobileNetV2", weights=str(tmp_path / "m.weights.h5"))
+    assert loaded.pretrained
+    np.testing.assert_array_equal(loaded.weights[0], source.weights[0])
+    with pytest.raises(ValueError, match="do not fit 'VGG16' without its classifier"):
+        load_backbone("VGG16", weights=str(tmp_path / "m.weights.h5"))
+    (tmp_path / "t.weights.h5").write_bytes((tmp_path / "m.weights.h5").read_bytes()[:100_000])
+    with pytest.raises(OSError, match=r"t\.weights\.h5' of 'MobileNetV2' cannot be read"):
+        load_backbone("MobileNetV2", weights=str(tmp_path / "t.weights.h5"))
+    with pytest.raises(OSError, match=r"is not a file\. Expected a \.weights\.h5 file"):
+        load_backbone("MobileNetV2", weights="nowhere.weights.h5")
+
+
+def test_application_offline_is_told(tmp_path):
+    code = (
+        "from skltransfer import load_backbone\n"
+        "try:\n    load_backbone('MobileNetV2')\n"
+        "except OSError as error:\n    print(error)\n"
+    )
+    environment = {
+        **os.environ,
+        "KERAS_HOME": str(tmp_path),
+        "https_proxy": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert "ImageNet weights of 'MobileNetV2' are not in Keras' cache" in done.stdout
+    assert "'efficientnet_lite0', which needs no download" in done.stdout
+    shutil.rmtree(tmp_path)

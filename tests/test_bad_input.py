@@ -1,0 +1,189 @@
+"""What a user reads after a mistake, before any work starts."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from skltransfer import BackboneTransformer, TransferClassifier, features
+
+ESTIMATORS = [TransferClassifier(image_size=32), BackboneTransformer(image_size=32)]
+
+
+def told(estimator, X, y, message, error=(ValueError, TypeError)):
+    before = features.rows_computed
+    with pytest.raises(error, match=message):
+        estimator.fit(X, y)
+    assert features.rows_computed == before
+
+
+def with_value(images, value):
+    spoiled = images.astype(np.float32)
+    spoiled[3, 2, 2] = value
+    return spoiled
+
+
+BAD = {
+    "empty": (lambda i: i[:0], r"Found array with 0 sample\(s\) .*minimum of 1 is required"),
+    "nan": (lambda i: with_value(i, np.nan), "row 3 contains NaN or infinity"),
+    "inf": (lambda i: with_value(i, np.inf), "row 3 contains NaN or infinity"),
+    "five dimensions": (lambda i: i[:, :, :, None, None], r"expected pictures of shape \(n, height, width, channels\)"),
+    "one dimension": (lambda i: i[:, 0, 0], "Expected 2D array, got 1D array instead"),
+    "channels first": (lambda i: np.repeat(i[:, None], 3, axis=1), r"channels-first, so pass np\.moveaxis\(X, 1, -1\)"),
+    "four channels": (lambda i: np.repeat(i[..., None], 4, axis=-1), r"drop the transparency with X\[\.\.\., :3\]"),
+    "mixed sizes": (lambda i: [*i[:5], i[5][:20]], r"expected pictures of one size\. Row 0 .* row 5 has \(20, 28\)"),
+    "standardised": (lambda i: i / 64.0 - 2, "pass the pictures before standardisation"),
+    "missing file": (lambda i: ["nowhere.png"] * len(i), r"row 0, 'nowhere\.png', is missing"),
+    "no image": (lambda i: [__file__] * len(i), r"row 0, '.*test_bad_input\.py', is not an image"),
+    "words": (lambda i: np.array([["a", "b"]] * len(i)), "dtype='numeric' is not compatible|could not convert|missing"),
+    "objects": (lambda i: np.array([{}] * len(i), dtype=object), r"float\(\) argument must be"),
+}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("case", BAD)
+def test_bad_rows_are_told_before_work_starts(estimator, case, images, labels):
+    spoil, message = BAD[case]
+    X = spoil(images)
+    told(estimator, X, labels[: len(X)], message)
+
+
+def test_object_arrays_of_another_kind(images, labels, tmp_path):
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    told(ESTIMATORS[0], np.array([tmp_path / "a.png", 3.5], dtype=object), labels[:2], "row 1 is a float")
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (lambda y: y[:-1], r"expected 40 labels, one for each row of X\. Got 39"),
+        (lambda y: np.full(len(y), "cat"), r"expected at least 2 classes .* Got 1 class: \['cat'\]; add rows"),
+        (lambda y: np.where(y == y[0], np.nan, 1.0), "y contains NaN"),
+        (lambda y: np.linspace(0, 1, len(y)), "Unknown label type: continuous"),
+        (lambda y: None, "TransferClassifier requires y to be passed, but the target y is None"),
+        (lambda y: np.column_stack([y, y]), "y should be a 1d array"),
+    ],
+)
+def test_bad_labels_are_told(quick, flat, labels, y, message):
+    told(quick, flat, y(labels), message)
+
+
+def test_weights_that_leave_one_class(quick, flat, labels):
+    with pytest.raises(ValueError, match="at least 2 classes among the rows of positive weight"):
+        quick.fit(flat, labels, sample_weight=(labels == labels[0]).astype(float))
+
+
+def test_negative_weights(quick, flat, labels):
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        quick.fit(flat, labels, sample_weight=-np.ones(len(flat)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"C": 0},
+            r"The 'C' parameter of TransferClassifier must be a float in the range .* Got 0 instead",
+        ),
+        ({"trainable": "heads"}, "The 'trainable' parameter of TransferClassifier must be a str among"),
+        ({"epochs": 0}, "The 'epochs' parameter"),
+        ({"batch_size": 0.5}, "The 'batch_size' parameter"),
+        ({"learning_rate": -1}, "The 'learning_rate' parameter"),
+        ({"class_weight": "equal"}, "The 'class_weight' parameter"),
+        ({"image_size": 0}, "The 'image_size' parameter"),
+        ({"image_size": "large"}, "The 'image_size' parameter"),
+        ({"image_size": (32, 32, 3)}, "The 'image_size' parameter"),
+        ({"input_shape": (28, 29)}, r"input_shape=\(28, 29\) needs 812 columns\. Got 784"),
+        ({"backbone": "efficientnet_lite"}, r"Did you mean 'efficientnet_lite0'\?"),
+        ({"backbone": 3.5}, "expected a name"),
+        ({"backbone": None}, "expected a name"),
+    ],
+)
+def test_bad_parameters_are_told(quick, flat, labels, parameters, message):
+    told(quick.set_params(**parameters), flat, labels, message)
+
+
+@pytest.fixture
+def fitted(images, labels):
+    return TransferClassifier(image_size=32).fit(images, labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda i: i / 255,
+            r"values from 0 to 255, as in fit\. Got float64 values from 0 to 1; bring them",
+        ),
+        (
+            lambda i: i[:, :20],
+            r"shape \(28, 28, 1\), as in fit\. Got pictures of shape \(20, 28, 1\)",
+        ),
+        (lambda i: np.repeat(i[..., None], 3, axis=-1), r"Got pictures of shape \(28, 28, 3\)"),
+        (lambda i: i.reshape(len(i), -1), r"expected pictures of shape \(28, 28, 1\), as in fit\. Got rows of numbers"),
+        (
+            lambda i: [Image.fromarray(p) for p in i],
+            "Got image files or PIL images; TransferClassifier predicts rows",
+        ),
+        (lambda i: i[:0], "minimum of 1 is required"),
+        (lambda i: with_value(i, np.nan), "row 3 contains NaN"),
+    ],
+)
+def test_rows_unlike_those_of_fit_are_told(fitted, images, change, message):
+    with pytest.raises(ValueError, match=message):
+        fitted.predict(change(images))
+
+
+def test_unseen_scale_is_told_the_other_way_round(images, labels):
+    fitted = TransferClassifier(image_size=32).fit(images / 255, labels)
+    with pytest.raises(ValueError, match=r"values from 0 to 1, as in fit\. Got uint8 values from 0 to 255"):
+        fitted.predict(images)
+
+
+def test_one_picture_without_its_row_is_told(fitted, images):
+    with pytest.raises(ValueError, match=r"Expected|expected"):
+        fitted.predict(images[0])
+
+
+def test_wrong_number_of_columns_is_told_as_scikit_learn_does(quick, flat, labels):
+    with pytest.raises(ValueError, match="X has 700 features, but TransferClassifier is expecting 784 features"):
+        quick.fit(flat, labels).predict(flat[:, :700])
+
+
+def test_renamed_columns_are_told(quick, flat, labels):
+    frame = pd.DataFrame(flat, columns=[f"p{i}" for i in range(784)])
+    with pytest.raises(ValueError, match="feature names should match those that were passed during fit"):
+        quick.fit(frame, labels).predict(frame.rename(columns={"p3": "q"}))
+
+
+@given(
+    st.sampled_from(["uint8", "int32", "float32", "float64", "float16", "uint16", "bool"]),
+    st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 3])),
+)
+def test_any_shape_and_dtype_gives_finite_features(dtype, shape):
+    pixels = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+    seen = BackboneTransformer(image_size=32).fit_transform(pixels)
+    assert seen.shape == (shape[0], 1280)
+    assert np.isfinite(seen).all()
+
+
+@given(st.sampled_from(["U3", "O", "i8", "f8", "?"]), st.integers(2, 4))
+def test_any_type_of_label_round_trips(flat, dtype, n_classes):
+    codes = np.arange(len(flat)) % n_classes % (2 if dtype == "?" else n_classes)
+    y = np.array([f"c{c}" for c in codes], dtype=dtype) if dtype in ("U3", "O") else codes.astype(dtype)
+    clf = TransferClassifier(input_shape=(28, 28), image_size=32, C=100).fit(flat, y)
+    assert set(clf.predict(flat).tolist()) <= set(y.tolist())
+    assert clf.classes_.dtype == y.dtype
+
+
+def test_cache_folder_that_cannot_be_written_warns_once_and_loses_nothing(quick, flat, labels, tmp_path, empty_store):
+    (tmp_path / "file").write_text("in the way")
+    quick.set_params(memory=tmp_path / "file")
+    with pytest.warns(UserWarning, match=re.escape("cannot be written")) as caught:
+        quick.fit(flat, labels).predict(flat)
+    assert len(caught) == 1
+    assert quick.score(flat, labels) > 0.9

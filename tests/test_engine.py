@@ -1,0 +1,113 @@
+import gc
+import threading
+
+import numpy as np
+import psutil
+import pytest
+
+from skltransfer import engine, load_backbone
+from skltransfer.backbones import _backbone
+from skltransfer.engine import Pool, Training, train
+from skltransfer.inputs import ArrayRows, Preparation
+
+PREPARATION = Preparation(0, 255, None, 1, (127.5,), (127.5,))
+
+
+@pytest.fixture
+def problem(images, labels):
+    network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
+    return network, ArrayRows(images[..., None]), np.unique(labels, return_inverse=True)[1]
+
+
+def fit(network, rows, codes, **changes):
+    options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "weight_decay": 0.0, "seed": 3, **changes}
+    return train(
+        network, rows, codes, np.ones(len(codes)), n_outputs=4, preparation=PREPARATION,
+        row=((28, 28, 1), "uint8"), training=Training(**options),
+    )  # fmt: skip
+
+
+def test_second_fit_on_a_pooled_network_is_bit_identical_to_the_first(problem):
+    first = fit(*problem)
+    fit(*problem, seed=9, learning_rate=0.01)
+    again = fit(*problem)
+    assert first[0] == again[0]
+    assert first[2] == again[2]
+    np.testing.assert_array_equal(first[1].coef, again[1].coef)
+
+
+def test_other_seed_gives_other_weights(problem):
+    assert fit(*problem)[0] != fit(*problem, seed=4)[0]
+
+
+def test_training_learns_and_leaves_the_source_alone(problem):
+    network = problem[0]
+    before = [w.copy() for w in network.weights]
+    _, _, losses = fit(*problem, epochs=15)
+    assert losses[-1] < 0.5 * losses[0]
+    for old, new in zip(before, network.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_learning_rate_zero_moves_nothing(problem):
+    assert fit(*problem, learning_rate=0.0)[0] == problem[0]
+
+
+def test_networks_are_built_once_per_structure(problem, monkeypatch):
+    engine.pool.clear()
+    fit(*problem)
+    built = []
+    monkeypatch.setattr(engine, "build", lambda architecture: built.append(1) or _backbone.build(architecture))
+    for seed in range(3):
+        fit(*problem, seed=seed, learning_rate=10.0**-seed)
+    assert built == []
+
+
+def test_diverging_loss_names_epoch_and_learning_rate(problem):
+    with pytest.raises(ValueError, match=r"The loss is (nan|inf) in epoch \d+ at learning_rate=1e\+30"):
+        fit(*problem, learning_rate=1e30, epochs=20)
+
+
+def test_memory_stays_flat_over_a_hundred_fits(problem):
+    process = psutil.Process()
+    sizes = []
+    for seed in range(100):
+        fit(*problem, epochs=1, seed=seed)
+        if seed in (9, 99):
+            gc.collect()
+            sizes.append(process.memory_info().rss)
+    assert sizes[1] <= 1.05 * sizes[0]
+
+
+def test_pool_is_bounded_and_lends_to_one_at_a_time():
+    pool = Pool(size=2)
+    with pool.borrow("a", object) as first, pool.borrow("a", object) as second:
+        assert first is not second
+    with pool.borrow("a", object) as again:
+        assert again in (first, second)
+    for name in "bcd":
+        with pool.borrow(name, object):
+            pass
+    assert len(pool._idle) == 2
+
+
+def test_network_that_failed_is_not_lent_again():
+    pool = Pool(size=2)
+    with pytest.raises(RuntimeError, match="broken"), pool.borrow("a", object):
+        raise RuntimeError("broken")
+    assert len(pool._idle) == 0
+
+
+def test_threads_train_at_the_same_time_as_alone(problem):
+    alone = [fit(*problem, seed=seed)[0] for seed in range(4)]
+    results = {}
+
+    def run(seed):
+        results[seed] = fit(*problem, seed=seed)[0]
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [results[seed] for seed in range(4)] == alone

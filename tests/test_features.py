@@ -1,0 +1,180 @@
+import threading
+
+import numpy as np
+import pytest
+
+from skltransfer import features, load_backbone
+from skltransfer.features import compute, extract, plan_extraction
+from skltransfer.inputs import ArrayRows, InputFormat, picture_rows
+
+FORMAT = InputFormat("images", (28, 28, 1))
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return load_backbone("efficientnet_lite0")
+
+
+@pytest.fixture
+def plan(lite0):
+    return plan_extraction(lite0, FORMAT, image_size=32)
+
+
+@pytest.fixture
+def rows(images):
+    return ArrayRows(images[..., None])
+
+
+def computed(action):
+    before = features.rows_computed
+    result = action()
+    return features.rows_computed - before, result
+
+
+def test_same_as_the_bare_network_step_by_step(lite0, images, rows, empty_store):
+    import keras
+
+    resized = keras.ops.image.resize(images[..., None].astype("float32"), (32, 32), interpolation="bilinear")
+    ready = (np.repeat(np.array(resized), 3, axis=-1) - 127) / 128
+    bare = lite0.to_keras().predict_on_batch(ready).mean(axis=(1, 2))
+    ours = extract(plan_extraction(lite0, FORMAT, image_size=32), rows)
+    np.testing.assert_allclose(ours, bare, atol=1e-4)
+
+
+def test_each_row_is_computed_once_whoever_asks(plan, rows, empty_store):
+    assert computed(lambda: extract(plan, rows))[0] == len(rows)
+    assert computed(lambda: extract(plan, rows))[0] == 0
+    copied = ArrayRows(rows.values[::-1].copy())
+    count, reverse = computed(lambda: extract(plan, copied))
+    assert count == 0
+    np.testing.assert_array_equal(reverse, extract(plan, rows)[::-1])
+
+
+def test_equal_rows_in_one_call_are_computed_once(plan, rows, empty_store):
+    twice = ArrayRows(np.concatenate([rows.values[:5], rows.values[:5]]))
+    assert computed(lambda: extract(plan, twice))[0] == 5
+
+
+def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_store):
+    plans = [
+        plan_extraction(lite0, FORMAT, image_size=32),
+        plan_extraction(lite0, FORMAT, image_size=40),
+        plan_extraction(lite0, FORMAT, image_size=40, pooling="max"),
+        plan_extraction(lite0, FORMAT, image_size=32, stage=0),
+        plan_extraction(lite0.with_weights([w * 2 for w in lite0.weights]), FORMAT, image_size=32),
+        plan_extraction(lite0, InputFormat("images", (28, 28, 1), 0, 65535), image_size=32),
+    ]
+    results = [extract(p, rows) for p in plans]
+    for i, one in enumerate(results):
+        for other in results[:i]:
+            assert one.shape != other.shape or not np.allclose(one, other)
+
+
+def test_a_row_does_not_depend_on_its_batch(plan, rows):
+    alone = np.stack([next(compute(plan, rows, [i])) for i in range(6)])
+    together = np.stack(list(compute(plan, rows, range(len(rows)))))[:6]
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+def test_what_the_caller_does_to_the_features_stays_with_the_caller(plan, rows, empty_store):
+    first = extract(plan, rows)
+    kept = first.copy()
+    first[:] = -1
+    np.testing.assert_array_equal(extract(plan, rows), kept)
+
+
+def test_store_too_small_for_anything_still_gives_features(plan, rows, empty_store):
+    room, empty_store.max_bytes = empty_store.max_bytes, 100
+    try:
+        assert extract(plan, rows).shape == (len(rows), 1280)
+        assert empty_store.n_bytes <= 100
+    finally:
+        empty_store.max_bytes = room
+
+
+def test_folder_is_used_by_the_next_process(plan, rows, tmp_path, empty_store):
+    first = extract(plan, rows, memory=tmp_path)
+    assert empty_store.n_bytes == 0
+    features.store_for.__globals__["_folder_stores"].clear()
+    count, second = computed(lambda: extract(plan, rows, memory=tmp_path))
+    assert count == 0
+    np.testing.assert_array_equal(first, second)
+
+
+def test_threads_share_the_work(plan, rows, empty_store):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(extract(plan, rows))) for _ in range(4)]
+
+    def run():
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert computed(run)[0] == len(rows)
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empty_store):
+    from PIL import Image
+
+    colour = np.repeat(images[:3, ..., None], 3, axis=-1)
+    paths = []
+    for i, picture in enumerate(colour):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(picture).save(paths[-1])
+    files = plan_extraction(lite0, InputFormat("pictures", (0, 0, 3)), image_size=28)
+    arrays = plan_extraction(lite0, InputFormat("images", (28, 28, 3)), image_size=28)
+    np.testing.assert_allclose(extract(files, picture_rows(paths)), extract(arrays, ArrayRows(colour)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("format", "image_size", "size"),
+    [
+        (InputFormat("images", (28, 28, 1)), "auto", (128, 128)),
+        (InputFormat("images", (128, 100, 3)), "auto", (128, 128)),
+        (InputFormat("images", (300, 200, 3)), "auto", (224, 224)),
+        (InputFormat("pictures", (0, 0, 3)), "auto", (224, 224)),
+        (InputFormat("images", (28, 28, 1)), 96, (96, 96)),
+        (InputFormat("images", (28, 28, 1)), (64, 32), (64, 32)),
+        (InputFormat("images", (96, 96, 3)), 96, None),
+    ],
+)
+def test_size_at_which_pictures_are_seen(lite0, format, image_size, size):
+    assert plan_extraction(lite0, format, image_size=image_size).preparation.size == size
+
+
+def test_untrained_network_sees_pictures_as_they_are():
+    network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
+    assert plan_extraction(network, FORMAT).preparation.size is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pooling": "agv"}, r"Got pooling='agv'; known: 'avg', 'max', 'flatten'\. Did you mean 'avg'"),
+        ({"stage": "block2_ad"}, "Did you mean 'block2_add'"),
+        ({"stage": 17}, r"stage=17 is out of range: 'efficientnet_lite0' has 17 stages, numbered from 0 to 16"),
+    ],
+)
+def test_wrong_options_are_told(lite0, options, message):
+    with pytest.raises(ValueError, match=message):
+        plan_extraction(lite0, FORMAT, **options)
+
+
+def test_table_for_a_picture_network_is_told(lite0):
+    with pytest.raises(ValueError, match=r"Got a table of 784 columns; .* pass input_shape=\(height, width\)"):
+        plan_extraction(lite0, InputFormat("table", (784,)))
+
+
+def test_pictures_for_a_table_network_are_told():
+    network = load_backbone("mlp", input_shape=(784,), random_state=0)
+    with pytest.raises(ValueError, match=r"'mlp' takes rows of shape .* Got pictures; pass a backbone for pictures"):
+        plan_extraction(network, FORMAT)
+
+
+def test_another_size_for_a_fixed_network_is_told():
+    network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
+    with pytest.raises(ValueError, match=r"'image_size' parameter must be 'auto' or \(28, 28\)"):
+        plan_extraction(network, FORMAT, image_size=64)

@@ -1,0 +1,189 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from skltransfer.inputs import (
+    ArrayRows,
+    InputFormat,
+    check_pixels_finite,
+    check_range,
+    image_array,
+    learn_range,
+    picture_rows,
+    recognise,
+)
+
+
+@pytest.fixture
+def files(tmp_path, images):
+    paths = []
+    for i, picture in enumerate(images[:6]):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(picture).resize((20 + i, 30)).save(paths[-1])
+    return paths
+
+
+def pixels_of(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [list, tuple, lambda p: list(map(str, p)), pd.Series, lambda p: pl.Series(list(map(str, p))),
+     lambda p: np.array(p, dtype=object), lambda p: pd.DataFrame({"path": p}),
+     lambda p: pl.DataFrame({"path": list(map(str, p))}), lambda p: [Image.fromarray(pixels_of(f)) for f in p]],
+)  # fmt: skip
+def test_pictures_in_any_container_are_read_alike(files, wrap):
+    X = wrap(files)
+    assert recognise(X, None) == "pictures"
+    rows = picture_rows(X)
+    assert len(rows) == 6
+    np.testing.assert_array_equal(rows.read([0, 5], (16, 16)), picture_rows(files).read([0, 5], (16, 16)))
+    assert rows.read([1], (16, 16)).shape == (1, 16, 16, 3)
+
+
+def test_files_are_read_when_asked_and_not_before(files):
+    rows = picture_rows(files)
+    for path in files[1:]:
+        path.unlink()
+    assert rows.read([0], (8, 8)).shape == (1, 8, 8, 3)
+
+
+def test_digest_follows_the_content_of_a_file_not_its_name(files, tmp_path):
+    copy = tmp_path / "copy.png"
+    copy.write_bytes(files[0].read_bytes())
+    assert picture_rows([copy]).digest(0) == picture_rows(files).digest(0)
+    assert picture_rows(files).digest(0) != picture_rows(files).digest(1)
+
+
+def test_sixteen_bit_file_keeps_its_greys(tmp_path):
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    grey = picture_rows([tmp_path / "deep.png"]).read([0], (8, 8))[0, ..., 0]
+    np.testing.assert_allclose(grey, ramp / 257, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("X", "input_shape", "kind"),
+    [
+        (np.zeros((2, 5)), None, "table"), ([[1, 2], [3, 4]], None, "table"), (pd.DataFrame({"a": [1]}), None, "table"),
+        (np.zeros((2, 4, 4, 3)), None, "images"), (np.zeros((2, 4, 4)), None, "images"),
+        ([np.zeros((4, 4)), np.zeros((4, 4))], None, "images"), (np.zeros((2, 16)), (4, 4), "images"),
+        (pl.DataFrame({"a": [1], "b": [2]}), (1, 2), "images"), (np.zeros((0, 4)), None, "table"),
+    ],
+)  # fmt: skip
+def test_recognise(X, input_shape, kind):
+    assert recognise(X, input_shape) == kind
+
+
+@given(
+    hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
+    st.sampled_from(["uint8", "float32", "float64", "int64", "bool"]),
+)
+def test_grey_and_flattened_pictures_are_the_same_pixels(shape, dtype):
+    pixels = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
+    grey = image_array(pixels, None)
+    flat = image_array(pixels.reshape(len(pixels), -1), shape[1:])
+    assert grey.shape == (*shape, 1)
+    np.testing.assert_array_equal(grey, flat)
+    np.testing.assert_array_equal(grey, image_array(list(pixels), None))
+
+
+@pytest.mark.parametrize(("high", "learned"), [(0.9, 1), (1, 1), (16, 16), (17, 255), (255, 255), (256, 65535)])
+def test_range_is_the_smallest_known_one(high, learned):
+    assert learn_range(np.array([0, high])) == (0, learned)
+
+
+def test_symmetric_range():
+    assert learn_range(np.array([-1.0, 0.5])) == (-1, 1)
+
+
+@pytest.mark.parametrize("values", [[-2.1, 2.6], [0, 70000], [-1, 200]])
+def test_unknown_range_is_told(values):
+    with pytest.raises(ValueError, match=r"Got values from .* pass the pictures before standardisation"):
+        learn_range(np.array(values))
+
+
+@pytest.mark.parametrize(
+    ("high", "pixels"),
+    [(1, np.array([[0, 255]], dtype=np.uint8)), (255, np.array([[0.0, 0.5]])), (65535, np.array([[7]], dtype=np.uint8)),
+     (255, np.array([[0.0, 4000.0]])), (1, np.array([[-1.0, 1.0]]))],
+)  # fmt: skip
+def test_another_scale_is_told(high, pixels):
+    with pytest.raises(ValueError, match=r"expected pixel values from 0 to .*, as in fit\. Got .* values from"):
+        check_range(pixels, InputFormat("images", (1, 1, 1), 0, high))
+
+
+@pytest.mark.parametrize("pixels", [np.zeros((2, 2)), np.array([[0, 1]], dtype=np.uint8), np.array([[3.0, 200.5]])])
+def test_dark_pictures_are_no_other_scale(pixels):
+    check_range(pixels, InputFormat("images", (1, 1, 1), 0, 255))
+
+
+@given(st.integers(0, 9), st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_first_bad_row_is_named(row, value):
+    pixels = np.zeros((10, 3, 3, 1))
+    pixels[row, 1, 2] = value
+    with pytest.raises(ValueError, match=f"row {row} contains NaN or infinity"):
+        check_pixels_finite(pixels)
+
+
+@pytest.mark.parametrize(
+    ("X", "input_shape", "message"),
+    [
+        (np.zeros((2, 3, 8, 8)), None, r"channels-first, so pass np\.moveaxis\(X, 1, -1\)"),
+        (np.zeros((2, 8, 8, 4)), None, r"drop the transparency with X\[\.\.\., :3\]"),
+        (np.zeros((2, 8, 8, 7)), None, "expected 1 or 3 channels in the last place"),
+        (np.zeros((2, 2, 2, 2, 3)), None, r"expected pictures of shape \(n, height, width, channels\)"),
+        (np.zeros((2, 15)), (4, 4), r"input_shape=\(4, 4\) needs 16 columns\. Got 15"),
+        (np.zeros((2, 16)), (4, 4, 1, 1), r"'input_shape' parameter must be \(height, width\) or"),
+        (np.zeros((2, 32)), (4, 4, 2), "'input_shape' parameter must be"),
+        ([np.zeros((4, 4)), np.zeros((4, 5))], None, r"Row 0 has shape \(4, 4\), row 1 has \(4, 5\)"),
+    ],
+)
+def test_wrong_shapes_are_told(X, input_shape, message):
+    with pytest.raises(ValueError, match=message):
+        image_array(X, input_shape)
+
+
+def test_arrays_of_words_are_told():
+    with pytest.raises(TypeError, match=r"expected numbers in every picture\. Row 0 holds"):
+        image_array([np.array([["a"]]), np.array([["b"]])], None)
+
+
+def test_missing_file_is_named_with_its_row(files, tmp_path):
+    with pytest.raises(ValueError, match=r"row 6, '.*nowhere\.png', is missing"):
+        picture_rows([*files, tmp_path / "nowhere.png"])
+
+
+def test_file_that_is_no_image_is_named_with_its_row(files, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    with pytest.raises(ValueError, match=r"row 6, '.*notes\.png', is not an image"):
+        picture_rows([*files, tmp_path / "notes.png"])
+
+
+def test_folder_among_files_is_told(files, tmp_path):
+    with pytest.raises(ValueError, match=r"row 6, .* is not an image"):
+        picture_rows([*files, tmp_path])
+
+
+def test_truncated_image_is_named_when_it_is_read(files):
+    files[2].write_bytes(files[2].read_bytes()[:-60])
+    with pytest.raises(ValueError, match=r"row 2, '.*2\.png', is a damaged image"):
+        picture_rows(files).read([2], (8, 8))
+
+
+def test_object_array_of_another_kind_is_told(files):
+    with pytest.raises(TypeError, match="row 1 is a float, but the first row is a picture"):
+        picture_rows(np.array([files[0], 3.5], dtype=object))
+
+
+@given(st.lists(st.booleans(), min_size=5, max_size=5))
+def test_take_keeps_the_chosen_rows(kept):
+    rows = ArrayRows(np.arange(5)[:, None]).take(np.array(kept))
+    assert rows.values.ravel().tolist() == np.flatnonzero(kept).tolist()

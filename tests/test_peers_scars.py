@@ -1,0 +1,153 @@
+"""What users of other packages suffered from, as regression tests."""
+
+import copy
+import gc
+import inspect
+import io
+import pickle
+import random
+
+import joblib
+import numpy as np
+import psutil
+import pytest
+import skops.io
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer import BackboneTransformer, TransferClassifier, feature_cache, load_backbone
+
+QUICK = {"input_shape": (28, 28), "image_size": 28}
+SET = [
+    TransferClassifier("small_cnn", input_shape=[28, 28, 1], image_size=(28, 28), trainable="all", C=2.0, epochs=1,
+                       batch_size=8, learning_rate=0.1, weight_decay=0.1, class_weight="balanced", random_state=3),
+    TransferClassifier(backbone=load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)),
+    BackboneTransformer("MobileNetV2", input_shape=(28, 28), image_size=40, stage=3, pooling="max", random_state=1),
+]  # fmt: skip
+
+
+def models(flat, labels):
+    yield TransferClassifier(**QUICK).fit(flat, labels)
+    yield TransferClassifier("small_cnn", **QUICK, epochs=2, random_state=0).fit(flat, labels)
+    yield TransferClassifier(epochs=5, random_state=0).fit(flat[:, ::40], labels)
+
+
+def ask(model, flat):
+    return model.predict_proba(flat if model.input_shape else flat[:, ::40])
+
+
+@pytest.mark.parametrize("estimator", SET)
+def test_clone_keeps_every_parameter(estimator):
+    assert clone(estimator).get_params() == estimator.get_params()
+
+
+@pytest.mark.parametrize("estimator", [SET[0], SET[1], BackboneTransformer(image_size=28)])
+def test_fit_changes_none_of_its_arguments(estimator, images, labels):
+    estimator = clone(estimator)
+    weights = np.linspace(0.5, 1.5, len(labels))
+    before = copy.deepcopy((estimator.get_params(), images, labels, weights))
+    kwargs = {"sample_weight": weights} if isinstance(estimator, TransferClassifier) else {}
+    estimator.fit(images, labels, **kwargs)
+    assert estimator.get_params() == before[0]
+    for old, new in zip(before[1:], (images, labels, weights), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_keras_model_passed_in_stays_bit_identical(images, labels):
+    model = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0).to_keras()
+    before = [np.array(weight) for weight in model.weights]
+    TransferClassifier(model, trainable="all", epochs=2, random_state=0).fit(images, labels)
+    for old, new in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_pretrained_weights_survive_clone_and_a_fit_at_learning_rate_zero(images, labels):
+    lite0 = load_backbone("efficientnet_lite0")
+    estimator = clone(TransferClassifier(lite0, trainable="all", image_size=32, epochs=1, learning_rate=0.0))
+    fitted = estimator.fit(images[:8], labels[:8])
+    for old, new in zip(lite0.weights, fitted.backbone_.weights, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_string_labels_come_back_and_columns_match(flat, labels):
+    clf = TransferClassifier(**QUICK, C=10).fit(flat, labels)
+    assert clf.classes_.tolist() == sorted(set(labels))
+    assert clf.predict(flat).dtype.kind == "U"
+    np.testing.assert_array_equal(clf.classes_[clf.predict_proba(flat).argmax(axis=1)], clf.predict(flat))
+
+
+def test_check_is_fitted_answers_at_once_and_loads_nothing(monkeypatch):
+    monkeypatch.setattr("skltransfer.backbones._registry._by_name", lambda *_: pytest.fail("a network was loaded"))
+    for estimator in (TransferClassifier(), BackboneTransformer()):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            check_is_fitted(estimator)
+
+
+def through_joblib(model):
+    buffer = io.BytesIO()
+    joblib.dump(model, buffer)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+def through_skops(model):
+    data = skops.io.dumps(model)
+    return skops.io.loads(data, trusted=skops.io.get_untrusted_types(data=data))
+
+
+@pytest.mark.parametrize("travel", [
+    lambda m: pickle.loads(pickle.dumps(m)), copy.deepcopy, through_joblib, through_skops,
+], ids=["pickle", "deepcopy", "joblib", "skops"])  # fmt: skip
+def test_round_trips_predict_the_same(travel, flat, labels):
+    for model in models(flat, labels):
+        feature_cache.process_store.clear()
+        np.testing.assert_array_equal(ask(travel(model), flat), ask(model, flat))
+
+
+@pytest.mark.parametrize("estimator", [TransferClassifier, BackboneTransformer])
+def test_documented_defaults_and_attributes_are_true(estimator, flat, labels):
+    document = inspect.getdoc(estimator)
+    source = "".join(inspect.getsource(cls) for cls in estimator.__mro__ if cls.__module__.startswith("skltransfer"))
+    for name, parameter in inspect.signature(estimator).parameters.items():
+        default = '"' + parameter.default + '"' if isinstance(parameter.default, str) else repr(parameter.default)
+        (line,) = (line for line in document.splitlines() if line.startswith(f"{name} : "))
+        assert line.endswith(f"default={default}"), line
+        assert source.count(f"self.{name}") >= 2, f"{name} is never read"
+    import pandas as pd
+
+    fitted = estimator(**QUICK).fit(pd.DataFrame(flat, columns=[f"p{i}" for i in range(784)]), labels)
+    section = document.split("Attributes\n----------\n")[1].split("\n\n")[0]
+    for line in section.splitlines():
+        if not line.startswith(" "):
+            assert hasattr(fitted, line.split(" : ")[0]), line
+
+
+@pytest.mark.parametrize("backbone", ["small_cnn", "mlp", "auto"])
+def test_same_random_state_is_bit_identical_and_global_seeds_stay(backbone, flat, labels):
+    import keras
+
+    X, options = (flat[:, ::40], {}) if backbone == "mlp" else (flat, QUICK)
+    keras.utils.set_random_seed(1)
+    keras.random.normal((1,))
+    generator = keras.src.random.seed_generator.global_seed_generator()
+    before = (random.getstate(), np.random.get_state()[1].tolist(), np.array(generator.state).tolist())
+    results = []
+    for _ in range(2):
+        feature_cache.process_store.clear()
+        clf = TransferClassifier(backbone, **options, epochs=3, random_state=7).fit(X, labels)
+        results.append(clf.predict_proba(X))
+    np.testing.assert_array_equal(*results)
+    after = (random.getstate(), np.random.get_state()[1].tolist(), np.array(generator.state).tolist())
+    assert before == after
+
+
+def test_a_hundred_fits_leave_memory_flat(flat, labels):
+    process, sizes = psutil.Process(), {}
+    for i in range(100):
+        clf = TransferClassifier("small_cnn", **QUICK, epochs=1, random_state=i).fit(flat, labels)
+        clf.predict(flat)
+        if i in (9, 99):
+            gc.collect()
+            sizes[i] = process.memory_info().rss
+    assert sizes[99] <= 1.05 * sizes[9]
