@@ -63,19 +63,23 @@ def double_precision() -> AbstractContextManager[Any]:
     return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
 
 
-def compile_forward(model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str) -> Callable:
+def compile_forward(
+    model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str, *, frozen: bool
+) -> Callable[[np.ndarray], np.ndarray]:
     """Compile a function of a batch that reads the weights of a Keras model.
 
     Parameters
     ----------
     model : keras.Model
-        Its weights may be assigned anew between calls.
+        The model, with its weights in place.
     function : callable
         From a tensor of shape ``(rows, *shape)`` to a tensor, through the model.
     shape : tuple of int
         Shape of one row.
     dtype : str
         Of the batches.
+    frozen : bool
+        Whether the weights stay as they are; else they may be assigned anew between calls.
 
     Returns
     -------
@@ -84,10 +88,7 @@ def compile_forward(model: Any, function: Callable[[Any], Any], shape: tuple[int
     """
     backend = name()
     if backend == "tensorflow":
-        import tensorflow as tf
-
-        compiled = tf.function(function, input_signature=[tf.TensorSpec((None, *shape), dtype)], jit_compile=False)
-        return lambda batch: compiled(tf.constant(batch)).numpy()
+        return _tensorflow_forward(model, function, shape, dtype, frozen)
     if backend == "torch":
         import torch
 
@@ -99,7 +100,26 @@ def compile_forward(model: Any, function: Callable[[Any], Any], shape: tuple[int
     return _jax_forward(model, function)
 
 
-def _jax_forward(model: Any, function: Callable[[Any], Any]) -> Callable:
+def _tensorflow_forward(
+    model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str, frozen: bool
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile into a graph; frozen weights become constants, which oneDNN lays out once and not at every call."""
+    import tensorflow as tf
+    from keras import StatelessScope
+
+    arrays = [(variable, variable.value.numpy()) for variable in model.variables] if frozen else []
+
+    def traced(batch: Any) -> Any:
+        with StatelessScope(state_mapping=[(variable, tf.constant(array)) for variable, array in arrays]):
+            return function(batch)
+
+    signature = [tf.TensorSpec((None, *shape), dtype)]
+    compiled = tf.function(traced if frozen else function, input_signature=signature, jit_compile=False)
+    concrete = compiled.get_concrete_function()
+    return lambda batch: concrete(tf.constant(batch)).numpy()
+
+
+def _jax_forward(model: Any, function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
     import jax
     from keras import StatelessScope
 

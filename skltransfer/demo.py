@@ -88,9 +88,9 @@ def _search(name: str, pipeline: Pipeline, strengths: list[float], sample: Any) 
 
 
 def _table(results: list[Result]) -> Table:
-    table = Table(
-        "model", "accuracy", "another camera", "seconds", "forward passes", title="Search of 4 settings, 5-fold"
-    )
+    table = Table(title="Search of 4 settings, 5-fold")
+    for column in ("model", "accuracy", "another camera", "seconds", "passes"):
+        table.add_column(column, no_wrap=True)
     for result in results:
         scores = (_with_error(right) for right in (result.right, result.right_elsewhere))
         table.add_row(result.name, *scores, f"{result.seconds:.1f}", f"{result.passes:.1f}" if result.passes else "-")

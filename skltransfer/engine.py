@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from skltransfer import _backend
 from skltransfer._validation import import_keras
-from skltransfer.backbones import Backbone, assign, build, building, read
+from skltransfer.backbones import Backbone, assign, build, building, fold, read
 from skltransfer.heads import LinearHead
 from skltransfer.inputs import Preparation, Rows
 
@@ -66,12 +66,12 @@ pool = Pool(size=12)
 
 
 class Forward:
-    """A compiled way from raw rows to features.
+    """A compiled way from raw rows to features, with normalisations folded away.
 
     Parameters
     ----------
     backbone : Backbone
-        Gives the architecture; weights are set by `load`.
+        The network.
     stage : str
         The layer whose output is taken.
     pooling : {"avg", "max", "flatten"}
@@ -80,6 +80,8 @@ class Forward:
         How pixels are prepared; None for rows of numbers.
     row : tuple of (shape, dtype)
         Shape of one raw row, and the dtype of batches.
+    frozen : bool
+        Whether the weights are compiled in, which is faster; else `load` can replace them.
     """
 
     def __init__(
@@ -89,10 +91,13 @@ class Forward:
         pooling: str,
         preparation: Preparation | None,
         row: tuple[tuple[int, ...], str],
+        frozen: bool,
     ) -> None:
         keras = import_keras()
-        full = build(backbone.architecture)
-        self._full = full
+        folded = fold(backbone)
+        full = self._full = build(folded.architecture)
+        assign(full, folded.weights)
+        self._loaded = backbone.fingerprint
         cut = keras.Model(full.inputs, full.get_layer(stage).output)
         dtype = full.inputs[0].dtype
 
@@ -102,13 +107,12 @@ class Forward:
                 x = preparation(x)
             return _pool(cut(x, training=False), pooling)
 
-        self._call = _backend.compile_forward(full, function, *row)
-        self._loaded = ""
+        self._call = _backend.compile_forward(full, function, *row, frozen=frozen)
 
     def load(self, backbone: Backbone) -> None:
         """Set the weights, unless they are in place already."""
         if self._loaded != backbone.fingerprint:
-            assign(self._full, backbone.weights)
+            assign(self._full, fold(backbone).weights)
             self._loaded = backbone.fingerprint
 
     def map(self, batches: Iterable[Array]) -> Iterator[Array]:
@@ -140,13 +144,20 @@ def _pool(x: Any, pooling: str) -> Any:
 
 @contextmanager
 def forward(
-    backbone: Backbone, stage: str, pooling: str, preparation: Preparation | None, row: tuple[tuple[int, ...], str]
+    backbone: Backbone,
+    stage: str,
+    pooling: str,
+    preparation: Preparation | None,
+    row: tuple[tuple[int, ...], str],
+    *,
+    frozen: bool,
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw rows to features, with the backbone's weights in place."""
-    structure = ("forward", _backend.name(), backbone.architecture, stage, pooling, preparation, row)
+    network_is = backbone.fingerprint if frozen else backbone.architecture
+    structure = ("forward", _backend.name(), network_is, stage, pooling, preparation, row)
     with (
         _backend.double_precision(),
-        pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, row)) as network,
+        pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, row, frozen)) as network,
     ):
         network.load(backbone)
         yield network

@@ -53,19 +53,23 @@ class LinearHead:
 class _Span:
     """Standardised rows in the coordinates of their own principal axes.
 
-    ``scores`` has shape (n_rows, rank) and ``scores.T @ scores`` is ``diag(strength)``
-    for unit weights; ``axes`` maps coordinates back to standardised features.
+    ``scores`` has shape (n_rows, rank), and ``scores.T @ diag(weights) @ scores`` is
+    ``diag(strength)``.
     """
 
     mean: Floats
     scale: float
     scores: Floats
     strength: Floats
-    axes: Floats
 
     @property
     def nbytes(self) -> int:
-        return sum(array.nbytes for array in (self.mean, self.scores, self.strength, self.axes))
+        return self.mean.nbytes + self.scores.nbytes + self.strength.nbytes
+
+    def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
+        """Coefficients of the features as they come, from those of the coordinates."""
+        dual = weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
+        return (features.T @ dual - np.outer(self.mean, dual.sum(axis=0))) / self.scale**2
 
 
 def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -156,7 +160,7 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
             stacklevel=2,
         )
     theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
-    coef = (span.axes @ theta[:-1]) / span.scale
+    coef = span.to_features(features, weights, theta[:-1])
     return LinearHead(coef, theta[-1] - span.mean @ coef, int(found.nit))
 
 
@@ -237,14 +241,17 @@ def _span(features: Floats, weights: Floats) -> _Span:
     scale = float(np.sqrt(np.mean(share @ np.square(rows)))) or 1.0
     rows /= scale
     heavy = rows * np.sqrt(weights)[:, None]
-    n_rows, n_features = rows.shape
-    if n_rows <= n_features:
-        strength, vectors = np.linalg.eigh(heavy @ heavy.T)
-        kept = strength > strength[-1] * n_rows * np.finfo(np.float64).eps
-        strength = strength[kept]
-        axes = heavy.T @ (vectors[:, kept] / np.sqrt(strength))
+    if len(rows) <= rows.shape[1]:
+        strength, vectors = _eigen(heavy @ heavy.T)
+        scores = vectors * np.sqrt(strength) / np.sqrt(weights)[:, None]
     else:
-        strength, axes = np.linalg.eigh(heavy.T @ heavy)
-        kept = strength > strength[-1] * n_features * np.finfo(np.float64).eps
-        strength, axes = strength[kept], axes[:, kept]
-    return _Span(mean, scale, rows @ axes, strength, axes)
+        strength, axes = _eigen(heavy.T @ heavy)
+        scores = rows @ axes
+    return _Span(mean, scale, scores, strength)
+
+
+def _eigen(gram: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues above rounding error, and their vectors."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > max(values[-1], 0.0) * len(gram) * np.finfo(np.float64).eps
+    return values[kept], vectors[:, kept]

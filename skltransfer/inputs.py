@@ -20,6 +20,9 @@ Kind = Literal["table", "images", "pictures"]
 KNOWN_HIGHS = (1, 16, 255, 65535)
 """Largest pixel values in use: fractions, scikit-learn's digits, 8 and 16 bits."""
 
+LUMINANCE = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in what the eye sees as brightness (ITU-R BT.601)."""
+
 SMALL_PICTURE = 128
 """Pictures up to this height and width are shown to a pretrained network at this size."""
 
@@ -163,12 +166,12 @@ class Preparation:
     bgr: bool = False
 
     def __call__(self, pixels: Any) -> Any:
-        """Prepare a tensor of shape (n, height, width, channels), float32."""
+        """Prepare a float32 tensor of shape (n, height, width, channels)."""
         from keras import ops
 
-        x = (pixels - self.low) * (255.0 / (self.high - self.low))
+        x = pixels
         if x.shape[-1] == 3 and self.channels == 1:
-            x = ops.sum(x * ops.convert_to_tensor([0.299, 0.587, 0.114], dtype=x.dtype), axis=-1, keepdims=True)
+            x = ops.sum(x * np.array(LUMINANCE, dtype="float32"), axis=-1, keepdims=True)
         if self.size is not None and self.size != tuple(x.shape[1:3]):
             smaller = self.size[0] < x.shape[1] or self.size[1] < x.shape[2]
             x = ops.image.resize(x, self.size, interpolation="bilinear", antialias=smaller)
@@ -176,7 +179,9 @@ class Preparation:
             x = ops.repeat(x, 3, axis=-1)
         if self.bgr:
             x = ops.flip(x, axis=-1)
-        return (x - np.array(self.mean, dtype="float32")) / np.array(self.std, dtype="float32")
+        mean, std = np.array(self.mean), np.array(self.std)
+        slope = 255.0 / (self.high - self.low) / std
+        return x * slope.astype("float32") + (-self.low * slope - mean / std).astype("float32")
 
 
 def recognise(X: Any, input_shape: tuple[int, ...] | None) -> Kind:

