@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -58,9 +59,8 @@ def double_precision() -> AbstractContextManager[Any]:
     """Let float64 networks compute in float64."""
     if name() != "jax":
         return nullcontext()
-    import jax
-
-    return jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64()
+    jax: Any = import_module("jax")
+    return jax.enable_x64(True)
 
 
 def compile_forward(

@@ -98,7 +98,7 @@ class Forward:
         full = self._full = build(folded.architecture)
         assign(full, folded.weights)
         self._loaded = backbone.fingerprint
-        cut = keras.Model(full.inputs, full.get_layer(stage).output)
+        cut = keras.Model(full.inputs[0], full.get_layer(stage).output)
         dtype = full.inputs[0].dtype
 
         def function(batch: Any) -> Any:

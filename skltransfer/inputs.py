@@ -166,12 +166,12 @@ class Preparation:
     bgr: bool = False
 
     def __call__(self, pixels: Any) -> Any:
-        """Prepare a float32 tensor of shape (n, height, width, channels)."""
+        """Prepare a tensor of shape (n, height, width, channels)."""
         from keras import ops
 
         x = pixels
         if x.shape[-1] == 3 and self.channels == 1:
-            x = ops.sum(x * np.array(LUMINANCE, dtype="float32"), axis=-1, keepdims=True)
+            x = ops.sum(x * ops.convert_to_tensor(LUMINANCE, x.dtype), axis=-1, keepdims=True)
         if self.size is not None and self.size != tuple(x.shape[1:3]):
             smaller = self.size[0] < x.shape[1] or self.size[1] < x.shape[2]
             x = ops.image.resize(x, self.size, interpolation="bilinear", antialias=smaller)
@@ -179,9 +179,9 @@ class Preparation:
             x = ops.repeat(x, 3, axis=-1)
         if self.bgr:
             x = ops.flip(x, axis=-1)
-        mean, std = np.array(self.mean), np.array(self.std)
-        slope = 255.0 / (self.high - self.low) / std
-        return x * slope.astype("float32") + (-self.low * slope - mean / std).astype("float32")
+        slope = 255.0 / (self.high - self.low) / np.array(self.std)
+        shift = -self.low * slope - np.divide(self.mean, self.std)
+        return x * ops.convert_to_tensor(slope, x.dtype) + ops.convert_to_tensor(shift, x.dtype)
 
 
 def recognise(X: Any, input_shape: tuple[int, ...] | None) -> Kind:

@@ -9,7 +9,7 @@ def cut(backbone, stage):
 
     model = backbone.to_keras()
     middle = model.get_layer(stage).output
-    return model, keras.Model(model.inputs, middle), keras.Model(middle, model.outputs)
+    return model, keras.Model(model.inputs[0], middle), keras.Model(middle, model.outputs[0])
 
 
 def test_embedded_network_has_a_stage_for_each_block():
