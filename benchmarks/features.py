@@ -76,7 +76,7 @@ def throughput() -> dict:
     starts = range(0, ROWS, BATCH)
     ready = [(pixels[i : i + BATCH].astype(np.float32) - 127) / 128 for i in starts]
     planar = [np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) for batch in ready]
-    extractor = BackboneTransformer().fit(pixels)
+    extractor = BackboneTransformer(image_size=SIZE).fit(pixels)
 
     def onnx(batches) -> np.ndarray:
         return np.concatenate([session.run(None, {"x": batch})[0][:, :, 0, 0] for batch in batches])

@@ -31,9 +31,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         Shape of one picture, if each is a flattened row.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees pictures. "auto" is the network's own fixed size, or,
-        for a pretrained one that takes any size, 128 for arrays of pictures up to 128
+        for a pretrained one that takes any size, 160 for arrays of pictures up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 128.
+        untrained network sees arrays as they are and files at 160.
     stage : str or int, default="last"
         Which of ``backbone_.stages`` to take features from, by name or position.
     pooling : {"avg", "max", "flatten"}, default="avg"

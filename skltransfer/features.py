@@ -79,7 +79,7 @@ def plan_extraction(
         What one row is.
     image_size : "auto", int or (height, width), default="auto"
         Size at which the network sees pictures. "auto" is the network's own fixed size; for
-        a pretrained one that takes any size, 128 for arrays of pictures up to 128 pixels and
+        a pretrained one that takes any size, 160 for arrays of pictures up to 160 pixels and
         the size it was trained at for larger ones and for files; for an untrained one, the
         size that pictures have.
     stage : str or int, default="last"

@@ -23,7 +23,7 @@ KNOWN_HIGHS = (1, 16, 255, 65535)
 LUMINANCE = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in what the eye sees as brightness (ITU-R BT.601)."""
 
-SMALL_PICTURE = 128
+SMALL_PICTURE = 160
 """Pictures up to this height and width are shown to a pretrained network at this size."""
 
 

@@ -132,8 +132,8 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
 @pytest.mark.parametrize(
     ("format", "image_size", "size"),
     [
-        (InputFormat("images", (28, 28, 1)), "auto", (128, 128)),
-        (InputFormat("images", (128, 100, 3)), "auto", (128, 128)),
+        (InputFormat("images", (28, 28, 1)), "auto", (160, 160)),
+        (InputFormat("images", (128, 100, 3)), "auto", (160, 160)),
         (InputFormat("images", (300, 200, 3)), "auto", (224, 224)),
         (InputFormat("pictures", (0, 0, 3)), "auto", (224, 224)),
         (InputFormat("images", (28, 28, 1)), 96, (96, 96)),
