@@ -49,7 +49,8 @@ def bare_network():
 def ours() -> dict:
     from sklearn.model_selection import GridSearchCV
 
-    from skltransfer import TransferClassifier, feature_cache, heads
+    from skltransfer import TransferClassifier, feature_cache
+    from skltransfer.heads import _linear
 
     X, y = pictures()
     network, inputs, searches = bare_network(), ready(X), []
@@ -60,7 +61,7 @@ def ours() -> dict:
 
     def search() -> None:
         feature_cache.process_store.clear()
-        heads._decompositions.clear()
+        _linear._decompositions.clear()
         searches.append(GridSearchCV(TransferClassifier(image_size=SIZE), {"C": C}, cv=FOLDS).fit(X, y))
 
     one_pass()

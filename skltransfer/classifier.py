@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import column_or_1d
+from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, assert_all_finite, check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skltransfer import engine
-from skltransfer._base import BackboneEstimator
-from skltransfer.backbones import standardize
-from skltransfer.features import Extraction, compute, extract, plan_extraction, row_format
-from skltransfer.finetuning import TRAINABLE, backbone_moves
-from skltransfer.heads import fit_logistic, log_probabilities, probabilities, weighted_moments
+from skltransfer._tuned import Held, TunedEstimator
+from skltransfer.heads import LabelEncoding, Targets, read_labels
 from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
 
-FULL_BATCH_ROWS = 1024
-MIN_STEPS = 300
 
-
-class TransferClassifier(ClassifierMixin, BackboneEstimator):
+class TransferClassifier(ClassifierMixin, TunedEstimator):
     """Classify pictures, or rows of a table, with a pretrained network.
 
     On a pretrained backbone, the default is an L2-penalised logistic regression on its
     standardised features, solved to convergence. Features of a row are computed once and
-    remembered, however many folds and candidates of a search ask for them.
+    remembered, however many folds and candidates of a search ask for them. ``trainable``
+    lets the backbone move as well, from that solution on.
 
     Parameters
     ----------
@@ -52,31 +43,76 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
-    trainable : {"auto", "head", "all"}, default="auto"
-        What moves in `fit`: the head, or everything. "auto" is the head on a pretrained
-        backbone and everything on an untrained one.
+    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
+            default="auto"
+        What moves in `fit` besides the head: nothing, everything, the scales and shifts of
+        normalisations, changes of low rank, the last so many stages, or one stage after the
+        other. "auto" is the head on a pretrained backbone and everything on an untrained
+        one.
+    head : {"linear", "mlp"} or MLPHead, default="linear"
+        What turns features into decisions.
     C : float, default=0.1
-        Inverse strength of the head's L2 penalty. Used when only the head moves.
+        Inverse strength of the L2 penalty of the head that is solved.
     epochs : int or "auto", default="auto"
-        Passes over the rows when everything moves. "auto" is at least 10, and as many as
-        make 300 steps.
+        Passes over the rows. "auto" is at least 10, and as many as make 300 steps.
     batch_size : int or "auto", default="auto"
-        Rows a step when everything moves. "auto" is all rows of a table up to 1024 rows,
-        else 32.
+        Rows a step. "auto" is all rows of a table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
-        Step size of AdamW when everything moves. "auto" is 0.01 for steps over all rows,
-        else 0.001.
+        Largest step size of AdamW. "auto" is 0.01 for steps over all rows (0.003 for LoRA),
+        0.0001 for the weights of a pretrained backbone, and 0.001 else.
+    schedule : {"cosine", "constant"}, default="cosine"
+        How the learning rate goes after the warm-up: down to 0, or not at all.
+    warmup : float, default=0.1
+        Share of all steps in which the learning rate rises to its largest value. (0.3 with
+        "cosine" is known as one-cycle.)
+    layer_decay : float, default=1.0
+        Factor of the learning rate from one stage to the one before it.
     weight_decay : float, default=0.0
-        Decoupled weight decay of AdamW when everything moves.
+        Decoupled weight decay of AdamW, as a share of the learning rate; vectors do not
+        decay.
+    l2_sp : float, default=0.0
+        Strength of the pull of the moving weights to where they start (L2-SP).
+    delta : float, default=0.0
+        Strength of the pull of the last feature maps to those of the starting network
+        (DELTA). Channels count as much as the solved head loses without them.
+    mixup : float, default=0.0
+        Parameter of the Beta distribution by which pairs of rows are mixed in training.
+    label_smoothing : float, default=0.0
+        Share of each target that goes to all classes alike in training.
+    solve_head : bool, default=True
+        Whether training starts from the solved head, on a pretrained backbone.
+    batch_norm : {"auto", "inference", "train"}, default="auto"
+        Whether batch normalisations that move use the statistics of batches. "auto" is
+        "inference" on a pretrained backbone and "train" on an untrained one.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their loss falls no more, and keep the weights
+        of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows, of each class alike, that are held out. Groups stay whole if they
+        are given.
+    n_iter_no_change : int, default=10
+        Epochs without a better validation loss after which to stop.
+    tol : float, default=0.0001
+        By how much a validation loss has to be lower to be better.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class; "balanced" gives all classes the same total.
+    warm_start : bool, default=False
+        Whether another `fit` starts from the weights of the last one.
+    checkpoint : path-like, default=None
+        Folder in which training is saved after each epoch. The same fit called again takes
+        up what it finds there.
+    callbacks : list of keras.callbacks.Callback, default=None
+        They are copied for each fit.
+    verbose : int, default=0
+        Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
-        Draws the weights of an untrained network and the order of the rows.
+        Draws the weights of an untrained network, the order of the rows, and what is held
+        out.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels, as they came, sorted.
+    classes_ : ndarray of shape (n_classes,), or list of ndarray
+        The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1.
     backbone_ : Backbone
         The network, ready to start another estimator.
     n_features_in_ : int
@@ -85,14 +121,20 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         Names of the columns, if `fit` saw a frame.
     n_iter_ : int
         Iterations of the head's solver, or epochs.
+    history_ : dict of str to list of float
+        Losses and learning rate of each epoch; empty if the head was solved.
 
     See Also
     --------
+    TransferRegressor : The same for numbers.
     BackboneTransformer : The features alone, for any classifier of scikit-learn.
 
     References
     ----------
     Kornblith, Shlens & Le, "Do Better ImageNet Models Transfer Better?", CVPR 2019.
+
+    Kumar et al., "Fine-Tuning can Distort Pretrained Features and Underperform
+    Out-of-Distribution", ICLR 2022 (why training starts from the solved head).
 
     Examples
     --------
@@ -105,13 +147,9 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BackboneEstimator._parameter_constraints,
-        "trainable": [StrOptions(set(TRAINABLE))],
+        **TunedEstimator._parameter_constraints,
         "C": [Interval(Real, 0, None, closed="neither")],
-        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -122,13 +160,31 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         input_shape: Any = None,
         image_size: Any = "auto",
         memory: Any = None,
-        trainable: str = "auto",
+        trainable: Any = "auto",
+        head: Any = "linear",
         C: float = 0.1,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
+        schedule: str = "cosine",
+        warmup: float = 0.1,
+        layer_decay: float = 1.0,
         weight_decay: float = 0.0,
+        l2_sp: float = 0.0,
+        delta: float = 0.0,
+        mixup: float = 0.0,
+        label_smoothing: float = 0.0,
+        solve_head: bool = True,
+        batch_norm: str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
         class_weight: Any = None,
+        warm_start: bool = False,
+        checkpoint: Any = None,
+        callbacks: Any = None,
+        verbose: int = 0,
         random_state: Any = None,
     ) -> None:
         self.backbone = backbone
@@ -136,16 +192,37 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         self.image_size = image_size
         self.memory = memory
         self.trainable = trainable
+        self.head = head
         self.C = C
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.layer_decay = layer_decay
         self.weight_decay = weight_decay
+        self.l2_sp = l2_sp
+        self.delta = delta
+        self.mixup = mixup
+        self.label_smoothing = label_smoothing
+        self.solve_head = solve_head
+        self.batch_norm = batch_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.callbacks = callbacks
+        self.verbose = verbose
         self.random_state = random_state
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferClassifier:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
+    ) -> TransferClassifier:
         """Fit to labelled rows.
 
         Parameters
@@ -153,10 +230,15 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         X : array-like, frame, or sequence of paths or PIL images
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
             ``input_shape``, image files, or a table.
-        y : array-like of shape (n_rows,)
-            Labels of any type that can be sorted.
+        y : array-like of shape (n_rows,) or (n_rows, n_tasks)
+            Labels of any type that can be sorted. With several columns, each is a task of
+            its own; NaN or None marks a label that is missing.
         sample_weight : array-like of shape (n_rows,), default=None
             How often each row counts; 0 leaves it out.
+        X_val, y_val : like X and y, default=None
+            Rows that decide when to stop, instead of rows held out.
+        groups : array-like of shape (n_rows,), default=None
+            Rows of one group are held out together.
 
         Returns
         -------
@@ -166,22 +248,52 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         Raises
         ------
         ValueError
-            If rows, labels or parameters do not fit together, or there is only one class.
+            If rows, labels or parameters do not fit together, there is only one class, or
+            the loss is no longer finite.
         """
         rows = self._read(X, reset=True)
-        rows, codes, weights = self._read_labels(rows, y, sample_weight)
-        backbone = self._starting_backbone()
-        self._moved = backbone_moves(self.trainable, pretrained=backbone.pretrained)
-        if self._format.kind == "table" and not backbone.pretrained:
-            backbone = standardize(backbone, *weighted_moments(np.asarray(rows.read(range(len(rows)))), weights))
-        self._extraction = plan_extraction(backbone, self._format, image_size=self.image_size)
-        if self._moved:
-            self._fit_all(rows, codes, weights)
-        else:
-            features = extract(self._extraction, rows, memory=self.memory)
-            self._head = fit_logistic(features, codes, n_classes=len(self.classes_), C=self.C, weights=weights)
-        self.backbone_ = self._extraction.backbone
-        self.n_iter_ = self._head.n_iter
+        rows, y, weights, groups = self._count(rows, y, sample_weight, groups)
+        if not (self.warm_start and hasattr(self, "_labels")):
+            self._learn(LabelEncoding.learn(y))
+        targets = self._labels.targets(y, weights, self.class_weight)
+        rows, targets, held = self._hold(rows, y, targets, X_val, y_val, groups)
+        self._fit_rows(rows, targets, held, C=self.C, label_smoothing=self.label_smoothing)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
+        """Take one more epoch over these rows, from where the fit stands.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            The rows.
+        y : array-like of shape (n_rows,)
+            Their labels.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever come; needed at the first call.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row counts; 0 leaves it out.
+
+        Returns
+        -------
+        self : TransferClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If ``classes`` is not given at the first call, or a label is not among them.
+        """
+        first = not hasattr(self, "_head")
+        rows = self._read(X, reset=first)
+        rows, y, weights, _ = self._count(rows, y, sample_weight, None)
+        if first:
+            if classes is None:
+                raise ValueError("classes: expected all labels at the first call of partial_fit. Got None.")
+            self._learn(LabelEncoding.learn(read_labels(classes)))
+        targets = self._labels.targets(y, weights, self.class_weight)
+        self._fit_rows(rows, targets, None, C=self.C, label_smoothing=self.label_smoothing, once=True)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -194,13 +306,13 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_rows,) or (n_rows, n_tasks)
             Labels, as they came.
         """
         check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return self._labels.predictions(self._decide(X))
 
-    def predict_proba(self, X: Any) -> Array:
+    def predict_proba(self, X: Any) -> Any:
         """Predict the probability of each class.
 
         Parameters
@@ -211,11 +323,13 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_classes)
-            Rows sum to 1; columns are in the order of ``classes_``.
+            Rows sum to 1; columns are in the order of ``classes_``. For tasks of 0 and 1, one
+            column a task with the probability of 1; for other tasks, a list of arrays.
         """
-        return probabilities(self._decide(X))
+        check_is_fitted(self)
+        return self._labels.probabilities(self._decide(X))
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithm of the probability of each class.
 
         Parameters
@@ -226,11 +340,12 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         Returns
         -------
         ndarray of shape (n_rows, n_classes)
-            Natural logarithms; columns are in the order of ``classes_``.
+            Natural logarithms, in the shape of `predict_proba`.
         """
-        return log_probabilities(self._decide(X))
+        check_is_fitted(self)
+        return self._labels.log_probabilities(self._decide(X))
 
-    def decision_function(self, X: Any) -> Array:
+    def decision_function(self, X: Any) -> Any:
         """Compute decision values.
 
         Parameters
@@ -242,63 +357,65 @@ class TransferClassifier(ClassifierMixin, BackboneEstimator):
         -------
         ndarray of shape (n_rows,) or (n_rows, n_classes)
             Log-odds of ``classes_[1]`` for two classes, else a value for each class, the
-            largest of which is predicted.
+            largest of which is predicted. For several tasks as in `predict_proba`.
         """
-        decisions = self._decide(X)
-        return decisions[:, 0] if decisions.shape[1] == 1 else decisions
+        check_is_fitted(self)
+        return self._labels.decisions(self._decide(X))
 
-    def _read_labels(self, rows: Rows, y: Any, sample_weight: Any) -> tuple[Rows, NDArray[np.intp], Array]:
-        """Return the rows that count, their class numbers and their weights."""
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy: the share of rows whose labels are all right.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            The rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_tasks)
+            Their labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row counts.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        if np.ndim(y) == 1 or np.shape(y)[1] == 1:
+            return float(super().score(X, y, sample_weight))
+        return float(np.average(np.all(np.asarray(y) == self.predict(X), axis=1), weights=sample_weight))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _learn(self, labels: LabelEncoding) -> None:
+        self._labels = labels
+        self.classes_ = list(labels.classes) if labels.several and not labels.binary else labels.classes[0]
+
+    def _count(self, rows: Rows, y: Any, sample_weight: Any, groups: Any) -> tuple[Rows, Array, Array, Any]:
+        """Return the rows that count, with their labels, weights and groups."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
+        y = read_labels(y)
         if len(y) != len(rows):
             raise ValueError(f"y: expected {len(rows)} labels, one for each row of X. Got {len(y)}.")
         weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
         kept = weights > 0
-        encoder = LabelEncoder().fit(y[kept])
-        if len(encoder.classes_) < 2:
-            raise ValueError(
-                f"y: expected at least 2 classes among the rows of positive weight. Got {len(encoder.classes_)} class: "
-                f"{encoder.classes_.tolist()}; add rows of another class."
-            )
-        self.classes_ = encoder.classes_
-        codes, weights = encoder.transform(y[kept]), weights[kept]
-        by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y[kept], sample_weight=weights)
-        return rows.take(kept), codes, weights * by_class[codes]
+        return rows.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]
 
-    def _fit_all(self, rows: Rows, codes: NDArray[np.intp], weights: Array) -> None:
-        """Train the backbone and the head together."""
-        preparation = self._extraction.preparation
-        trained, self._head, self._losses = engine.train(
-            self._extraction.backbone,
-            rows,
-            codes,
-            weights,
-            n_outputs=len(self.classes_),
-            preparation=preparation,
-            row=row_format(rows, preparation),
-            training=self._training(len(rows)),
+    def _hold(
+        self, rows: Rows, y: Array, targets: Targets, X_val: Any, y_val: Any, groups: Any
+    ) -> tuple[Rows, Targets, Held]:
+        """Set rows aside that decide when to stop."""
+        if X_val is not None:
+            held, y_held, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
+            return rows, targets, (held, self._labels.targets(y_held, weights, None))
+        if not self.early_stopping:
+            return rows, targets, None
+        kept, held_out = self._hold_out(len(rows), None if self._labels.several else y, groups)
+        return (
+            rows.take(kept),
+            targets.take(kept),
+            (rows.take(held_out), targets.take(held_out)),
         )
-        self._extraction = Extraction(trained, self._extraction.stage, self._extraction.pooling, preparation)
-
-    def _training(self, n_rows: int) -> engine.Training:
-        """Settle what "auto" means for so many rows."""
-        whole = self._format.kind == "table" and n_rows <= FULL_BATCH_ROWS
-        batch_size = (n_rows if whole else 32) if self.batch_size == "auto" else int(self.batch_size)
-        steps = -(-n_rows // batch_size)
-        rate = (0.01 if steps == 1 else 0.001) if self.learning_rate == "auto" else float(self.learning_rate)
-        epochs = max(10, -(-MIN_STEPS // steps)) if self.epochs == "auto" else int(self.epochs)
-        return engine.Training(epochs, batch_size, rate, float(self.weight_decay), self._seed())
-
-    def _decide(self, X: Any) -> Array:
-        check_is_fitted(self)
-        rows = self._read(X, reset=False)
-        if self._moved:
-            features = np.stack(list(compute(self._extraction, rows, range(len(rows)))))
-        else:
-            features = extract(self._extraction, rows, memory=self.memory)
-        decisions = self._head(features)
-        return decisions[:, 1:] - decisions[:, :1] if len(self.classes_) == 2 and decisions.shape[1] == 2 else decisions

@@ -20,7 +20,7 @@ from skltransfer.inputs import SMALL_PICTURE, ArrayRows, InputFormat, Preparatio
 
 POOLINGS = ("avg", "max", "flatten")
 BATCH_PIXELS = 16 * 128 * 128
-TABLE_BATCH = 4096
+BATCH_VALUES = 2**18
 TOGETHER = 1024
 MANY_ROWS = 4096
 """From here on, compiling the weights in takes less time than it saves (and 90 MB for EfficientNet-Lite0)."""
@@ -42,8 +42,8 @@ class Extraction:
         The network.
     stage : str
         The layer whose output is taken.
-    pooling : {"avg", "max", "flatten"}
-        How a grid of features becomes one vector.
+    pooling : {"avg", "max", "flatten", "none"}
+        How a grid of features becomes one vector; "none" leaves it a grid.
     preparation : Preparation or None
         How pixels are prepared; None for rows of numbers.
     """
@@ -133,11 +133,13 @@ def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str
     return features
 
 
-def compute(extraction: Extraction, rows: Rows, positions: Sequence[int], *, frozen: bool = True) -> Iterator[Features]:
+def compute(
+    extraction: Extraction, rows: Rows, positions: Sequence[int], *, frozen: bool = False
+) -> Iterator[Features]:
     """Yield the features of these rows one by one; they are computed in batches, not remembered.
 
-    A network whose weights were just trained is not ``frozen``: it shares its compiled form
-    with others of its structure.
+    A ``frozen`` network is compiled with its weights; others share one compiled form with
+    all networks of their structure.
     """
     global rows_computed
     preparation = extraction.preparation
@@ -168,7 +170,9 @@ def _batches(
 ) -> Iterator[NDArray[Any]]:
     """Read rows a batch at a time; where batches must be equally long, the last row fills up."""
     size = None if preparation is None else preparation.size or (row[0][0], row[0][1])
-    length = TABLE_BATCH if size is None else int(np.clip(BATCH_PIXELS // (size[0] * size[1]), 4, 64))
+    values = int(np.prod(row[0])) if size is None else size[0] * size[1]
+    room = (BATCH_VALUES, 16, 4096) if size is None else (BATCH_PIXELS, 4, 64)
+    length = int(np.clip(room[0] // values, *room[1:]))
     if _backend.fixed_batches() and len(positions) % length:
         positions = [*positions, *[positions[-1]] * (length - len(positions) % length)]
     for start in range(0, len(positions), length):

@@ -7,8 +7,11 @@ import pytest
 
 from skltransfer import engine, load_backbone
 from skltransfer.backbones import _backbone
-from skltransfer.engine import Pool, Training, train
+from skltransfer.engine import Pool, Training, _trainer, design_network, train
+from skltransfer.finetuning import Movement
+from skltransfer.heads import Targets
 from skltransfer.inputs import ArrayRows, Preparation
+from skltransfer.losses import Task
 
 PREPARATION = Preparation(0, 255, None, 1, (127.5,), (127.5,))
 
@@ -20,11 +23,15 @@ def problem(images, labels):
 
 
 def fit(network, rows, codes, **changes):
-    options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "weight_decay": 0.0, "seed": 3, **changes}
-    return train(
-        network, rows, codes, np.ones(len(codes)), n_outputs=4, preparation=PREPARATION,
-        row=((28, 28, 1), "uint8"), training=Training(**options),
+    options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "seed": 3, **changes}
+    tasks = (Task("classes", 4),)
+    design = design_network(
+        network, Movement(len(network.stages)), tasks=tasks, statistics_move=True, hidden=(), dropout=0.0,
+        preparation=PREPARATION, row=((28, 28, 1), "uint8"),
     )  # fmt: skip
+    targets = Targets(tasks, np.eye(4)[codes], np.ones((len(codes), 1)))
+    trained = train(design, Training(**options), network, [rows], targets)
+    return network.with_weights(trained.weights), trained.head, trained.history["loss"]
 
 
 def test_second_fit_on_a_pooled_network_is_bit_identical_to_the_first(problem):
@@ -57,7 +64,7 @@ def test_networks_are_built_once_per_structure(problem, monkeypatch):
     engine.pool.clear()
     fit(*problem)
     built = []
-    monkeypatch.setattr(engine, "build", lambda architecture: built.append(1) or _backbone.build(architecture))
+    monkeypatch.setattr(_trainer, "build", lambda architecture: built.append(1) or _backbone.build(architecture))
     for seed in range(3):
         fit(*problem, seed=seed, learning_rate=10.0**-seed)
     assert built == []

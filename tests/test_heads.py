@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from skltransfer.heads import fit_logistic, log_probabilities, probabilities, weighted_moments
+from skltransfer.heads import fit_logistic, weighted_moments
+from skltransfer.heads._linear import log_probabilities, probabilities
 
 
 def problem(n_rows, n_features, n_classes, seed=0):

@@ -16,13 +16,13 @@ ROOMS = [
     {"backbones"},
     {"engine"},
     {"features"},
-    {"_base"},
+    {"_base", "_progress", "_tuned"},
     {"classifier", "regressor", "extractor", "autoencoder", "adaptation"},
     {"model_selection", "compression", "export", "plots"},
     {"__init__", "__main__", "demo"},
 ]
 LEVEL = {module: level for level, modules in enumerate(ROOMS) for module in modules}
-SAME_LEVEL_ALLOWED = {0, 1, 7, 8}
+SAME_LEVEL_ALLOWED = {0, 1, 5, 7, 8}
 
 
 def imports():

@@ -62,6 +62,30 @@ def find_stages(network: Config) -> tuple[str, ...]:
     return (*stages, output[0])
 
 
+def layer_stages(network: Config, stages: tuple[str, ...]) -> dict[str, int]:
+    """Tell to which stage each layer belongs, as a number.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+    stages : tuple of str
+        The layers that end a stage, as `find_stages` gives them.
+
+    Returns
+    -------
+    dict of str to int
+        By name of the layer.
+    """
+    numbers: dict[str, int] = {}
+    stage = 0
+    for call in _in_order(_calls(network)):
+        numbers.setdefault(call.layer, stage)
+        if stage < len(stages) - 1 and call.layer == stages[stage]:
+            stage += 1
+    return numbers
+
+
 def fold_norms(network: Config) -> dict[str, str]:
     """Turn each batch normalisation that follows a linear layer into an identity, in place.
 

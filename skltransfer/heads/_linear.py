@@ -1,4 +1,4 @@
-"""Heads: what turns features into decisions."""
+"""Linear heads, solved to convergence in the span of the rows."""
 
 from __future__ import annotations
 
@@ -162,6 +162,44 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
     theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
     coef = span.to_features(features, weights, theta[:-1])
     return LinearHead(coef, theta[-1] - span.mean @ coef, int(found.nit))
+
+
+def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats) -> LinearHead:
+    """Fit an L2-penalised least-squares regression on standardised features, exactly.
+
+    Features are standardised as `fit_logistic` does. It minimises
+    ``sum(weights * residual ** 2) + alpha * sum(coef ** 2)`` as scikit-learn's `Ridge`
+    does, with an intercept that is not penalised.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+        One row of features each.
+    values : ndarray of shape (n_rows, n_targets)
+        What they should come out as.
+    alpha : float
+        Strength of the penalty, above 0.
+    weights : ndarray of shape (n_rows,)
+        Weight of each row, above 0.
+
+    Returns
+    -------
+    LinearHead
+        With ``n_targets`` outputs, in the units of the values. It takes features as they
+        come.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(4.0)[:, None]
+    >>> fit_ridge(x, 3 * x + 1, alpha=1e-9, weights=np.ones(4))(x).round(3).ravel().tolist()
+    [1.0, 4.0, 7.0, 10.0]
+    """
+    span = _decompose(features, weights)
+    middle = np.average(values, axis=0, weights=weights)
+    theta = span.scores.T @ (weights[:, None] * (values - middle)) / (span.strength + alpha)[:, None]
+    coef = span.to_features(features, weights, theta)
+    return LinearHead(coef, middle - span.mean @ coef, 1)
 
 
 @dataclass(eq=False)

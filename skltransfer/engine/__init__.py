@@ -1,0 +1,23 @@
+"""The one place where Keras networks are compiled, trained and asked.
+
+Networks are compiled once per structure. A bounded pool lends them; whoever borrows one
+sets its weights from arrays and is its only user until it is given back.
+"""
+
+from skltransfer.engine._forward import Forward, forward
+from skltransfer.engine._pool import Pool, pool
+from skltransfer.engine._trainer import Design, design_network
+from skltransfer.engine._training import Trained, Training, Watcher, train
+
+__all__ = [
+    "Design",
+    "Forward",
+    "Pool",
+    "Trained",
+    "Training",
+    "Watcher",
+    "design_network",
+    "forward",
+    "pool",
+    "train",
+]

@@ -1,0 +1,119 @@
+"""Compiled ways from raw rows to features."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer import _backend
+from skltransfer._validation import import_keras
+from skltransfer.backbones import Backbone, assign, build, fold
+from skltransfer.engine._pool import pool
+from skltransfer.inputs import Preparation
+
+Array = NDArray[Any]
+
+
+class Forward:
+    """A compiled way from raw rows to features, with normalisations folded away.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    stage : str
+        The layer whose output is taken.
+    pooling : {"avg", "max", "flatten", "none"}
+        How a grid or sequence of features becomes one vector.
+    preparation : Preparation or None
+        How pixels are prepared; None for rows of numbers.
+    row : tuple of (shape, dtype)
+        Shape of one raw row, and the dtype of batches.
+    frozen : bool
+        Whether the weights are compiled in, which is faster; else `load` can replace them.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        stage: str,
+        pooling: str,
+        preparation: Preparation | None,
+        row: tuple[tuple[int, ...], str],
+        frozen: bool,
+    ) -> None:
+        keras = import_keras()
+        folded = fold(backbone)
+        full = self._full = build(folded.architecture)
+        assign(full, folded.weights)
+        self._loaded = backbone.fingerprint
+        cut = keras.Model(full.inputs[0], full.get_layer(stage).output)
+        dtype = full.inputs[0].dtype
+
+        def function(batch: Any) -> Any:
+            x = keras.ops.cast(batch, dtype)
+            if preparation is not None:
+                x = preparation(x)
+            return pool_features(cut(x, training=False), pooling)
+
+        self._call = _backend.compile_forward(full, function, *row, frozen=frozen)
+
+    def load(self, backbone: Backbone) -> None:
+        """Set the weights, unless they are in place already."""
+        if self._loaded != backbone.fingerprint:
+            assign(self._full, fold(backbone).weights)
+            self._loaded = backbone.fingerprint
+
+    def map(self, batches: Iterable[Array]) -> Iterator[Array]:
+        """Yield the features of each batch, in order; at most a few batches are in memory."""
+        width = _backend.concurrent_batches()
+        if width == 1:
+            yield from map(self._call, batches)
+            return
+        with ThreadPoolExecutor(width) as threads:
+            running: deque[Future[Array]] = deque()
+            for batch in batches:
+                running.append(threads.submit(self._call, batch))
+                if len(running) > width:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+
+
+def pool_features(x: Any, pooling: str) -> Any:
+    """Turn a grid or sequence of features into one vector a row; "none" leaves it as it is."""
+    from keras import ops
+
+    if len(x.shape) == 2 or pooling == "none":
+        return x
+    if pooling == "flatten":
+        return ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
+    places = tuple(range(1, len(x.shape) - 1))
+    return ops.mean(x, axis=places) if pooling == "avg" else ops.max(x, axis=places)
+
+
+@contextmanager
+def forward(
+    backbone: Backbone,
+    stage: str,
+    pooling: str,
+    preparation: Preparation | None,
+    row: tuple[tuple[int, ...], str],
+    *,
+    frozen: bool,
+) -> Iterator[Forward]:
+    """Borrow a compiled way from raw rows to features, with the backbone's weights in place."""
+    network_is = backbone.fingerprint if frozen else backbone.architecture
+    structure = ("forward", _backend.name(), network_is, stage, pooling, preparation, row)
+    with (
+        _backend.double_precision(),
+        pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, row, frozen)) as network,
+    ):
+        network.load(backbone)
+        yield network

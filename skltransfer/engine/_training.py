@@ -1,0 +1,338 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer import _backend, losses
+from skltransfer._validation import import_keras
+from skltransfer.backbones import Backbone, read
+from skltransfer.engine._checkpoint import Checkpoint
+from skltransfer.engine._pool import pool
+from skltransfer.engine._trainer import Design, Trainer, _assign_all
+from skltransfer.feature_cache import content_hash
+from skltransfer.finetuning import rate_factor, stage_shares
+from skltransfer.heads import Head, Targets
+from skltransfer.inputs import Rows
+
+Array = NDArray[Any]
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained; nothing in here compiles it anew.
+
+    Parameters
+    ----------
+    epochs : int
+        Passes over the rows.
+    batch_size : int
+        Rows a step.
+    learning_rate : float
+        Largest step size of Adam.
+    seed : int
+        Decides the order of the rows, dropout, augmentation and first weights.
+    schedule, warmup : str, float
+        See `rate_factor`.
+    layer_decay : float
+        Factor of the learning rate from one stage to the one before it.
+    weight_decay : float
+        Decoupled decay of each step, as a share of the learning rate.
+    l2_sp, delta : float
+        Strength of the pull of weights, and of features, to where they start.
+    mixup : float
+        Both parameters of the Beta distribution that pairs of rows are mixed by; 0 mixes
+        none.
+    label_smoothing : float
+        Share of each target that goes to all classes alike.
+    patience : int or None
+        Epochs without a better validation loss after which to stop; None never stops.
+    tol : float
+        By how much a validation loss has to be lower to be better.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    schedule: str = "constant"
+    warmup: float = 0.0
+    layer_decay: float = 1.0
+    weight_decay: float = 0.0
+    l2_sp: float = 0.0
+    delta: float = 0.0
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int | None = None
+    tol: float = 0.0
+
+
+class Watcher:
+    """Looks on while a network is trained; this one does nothing."""
+
+    def begin(self, epochs: int) -> None:
+        """Learn how many epochs there are at most."""
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Be told that an epoch begins."""
+
+    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+        """Be told how it went; return whether to stop."""
+        return False
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training gives.
+
+    Parameters
+    ----------
+    weights : list of ndarray
+        Of the network below the head.
+    head : Head
+        From its features to decision values.
+    history : dict of str to list of float
+        Losses and learning rate, epoch by epoch.
+    """
+
+    weights: list[Array]
+    head: Head
+    history: dict[str, list[float]]
+
+
+@dataclass(eq=False)
+class _Progress:
+    """Where a training stands between two epochs."""
+
+    random: np.random.Generator
+    epoch: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    best: float = np.inf
+    waited: int = 0
+    best_arrays: list[Array] = field(default_factory=list)
+
+
+def train(
+    design: Design,
+    training: Training,
+    backbone: Backbone | None,
+    views: Sequence[Rows],
+    targets: Targets,
+    *,
+    head: Head | None = None,
+    attention: Array | None = None,
+    validation: tuple[Rows, Targets] | None = None,
+    checkpoint: str | None = None,
+    callbacks: Sequence[Any] = (),
+    watcher: Watcher | None = None,
+) -> Trained:
+    """Train a network on labelled rows.
+
+    Parameters
+    ----------
+    design : Design
+        The network.
+    training : Training
+        How long and how fast.
+    backbone : Backbone or None
+        Where the weights start; None if rows are features already.
+    views : sequence of ArrayRows or PictureRows
+        The rows, as each epoch in turn sees them; they are read a batch at a time.
+    targets : Targets
+        What rows should come out as. Weights of each task should have a mean of 1.
+    head : LinearHead or DenseHead, optional
+        Where the head starts; else it is drawn at random.
+    attention : ndarray of shape (n_channels,), optional
+        How much each channel counts in the pull of features.
+    validation : tuple of rows and Targets, optional
+        Rows that decide when to stop, and which epoch's weights are kept.
+    checkpoint : str, optional
+        Folder in which the state is saved after each epoch, and taken up again.
+    callbacks : sequence of keras.callbacks.Callback
+        They are copied.
+    watcher : Watcher, optional
+        Told of each epoch.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer finite.
+    """
+    with (
+        _backend.double_precision(),
+        pool.borrow(("train", _backend.name(), design), lambda: Trainer(design)) as trainer,
+    ):
+        run = _Run(trainer, training, views, targets, validation)
+        run.start(backbone, head, attention)
+        saved = Checkpoint(checkpoint, run.key(backbone, head)) if checkpoint is not None else None
+        run.resume(saved)
+        run.loop(saved, _callback_list(callbacks, trainer.network, training.epochs), watcher or Watcher())
+        return run.result()
+
+
+class _Run:
+    """One training on a borrowed network."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        training: Training,
+        views: Sequence[Rows],
+        targets: Targets,
+        validation: tuple[Rows, Targets] | None,
+    ) -> None:
+        self.trainer, self.training, self.views = trainer, training, views
+        self.targets, self.validation = targets, validation
+        self.answers = np.concatenate([_smooth(targets, training.label_smoothing), targets.weights], axis=1)
+        self.at = _Progress(np.random.default_rng(training.seed))
+
+    def start(self, backbone: Backbone | None, head: Head | None, attention: Array | None) -> None:
+        self.trainer.reset(backbone, head, self.at.random)
+        self.trainer.set_pull(self.training.l2_sp, self.training.delta, attention)
+
+    def key(self, backbone: Backbone | None, head: Head | None) -> str:
+        """Digest of everything that decides the outcome."""
+        from_head = [] if head is None else [np.ascontiguousarray(a) for a in read(self.trainer.network.head_weights)]
+        rows = b"".join(view.digest(i) for view in self.views for i in range(len(view)))
+        held = [] if self.validation is None else [np.ascontiguousarray(self.validation[1].values)]
+        plan = repr((_backend.name(), self.trainer.design, sorted(asdict(self.training).items())))
+        start = "" if backbone is None else backbone.fingerprint
+        return content_hash(plan, start, rows, np.ascontiguousarray(self.answers), *from_head, *held).hex()
+
+    def resume(self, saved: Checkpoint | None) -> None:
+        """Take up a saved state."""
+        found = None if saved is None else saved.load()
+        if found is None:
+            return
+        groups, facts = found
+        _assign_all(self.trainer.variables, groups["now"])
+        self.at = _Progress(
+            self.at.random, facts["epoch"], facts["history"], facts["best"], facts["waited"], groups.get("best", [])
+        )
+        self.at.random.bit_generator.state = facts["random"]
+
+    def loop(self, saved: Checkpoint | None, callbacks: Any, watcher: Watcher) -> None:
+        """Train the epochs that are left."""
+        at, training = self.at, self.training
+        watcher.begin(training.epochs)
+        callbacks.on_train_begin()
+        while at.epoch < training.epochs and not self.waited_enough():
+            watcher.epoch_begin(at.epoch)
+            callbacks.on_epoch_begin(at.epoch)
+            logs = self.epoch(callbacks)
+            at.epoch += 1
+            for name, value in logs.items():
+                at.history.setdefault(name, []).append(value)
+            if saved is not None:
+                self.save(saved)
+            callbacks.on_epoch_end(at.epoch - 1, logs)
+            if watcher.epoch_end(at.epoch - 1, logs) or getattr(self.trainer.network, "stop_training", False):
+                break
+        callbacks.on_train_end()
+
+    def waited_enough(self) -> bool:
+        return self.training.patience is not None and self.at.waited >= self.training.patience
+
+    def epoch(self, callbacks: Any) -> dict[str, float]:
+        """Take one step for each batch of shuffled rows; return losses and learning rate."""
+        training, at, n_rows = self.training, self.at, len(self.targets)
+        rows = self.views[at.epoch % len(self.views)]
+        order = np.arange(n_rows) if training.batch_size >= n_rows else at.random.permutation(n_rows)
+        moving = self.trainer.design.movement.moving_stages(at.epoch)
+        shares = stage_shares(self.trainer.depths, moving, training.layer_decay)
+        steps = -(-n_rows // training.batch_size)
+        total, rate = 0.0, 0.0
+        for step in range(steps):
+            progress = (at.epoch + (step + 0.5) / steps) / training.epochs
+            rate = training.learning_rate * rate_factor(training.schedule, progress, training.warmup)
+            self.trainer.set_rates(rate, shares, training.weight_decay)
+            part = order[step * training.batch_size : (step + 1) * training.batch_size]
+            callbacks.on_train_batch_begin(step)
+            loss = float(self.trainer.network.train_on_batch(*self.batch(rows, part)))
+            callbacks.on_train_batch_end(step, {"loss": loss})
+            total += loss * len(part)
+        if not np.isfinite(total):
+            raise ValueError(
+                f"The loss is {total / n_rows} in epoch {at.epoch + 1} at learning_rate={training.learning_rate:g}. "
+                "Pass a smaller learning_rate."
+            )
+        return {"loss": total / n_rows, **self.validate(), "learning_rate": rate}
+
+    def batch(self, rows: Rows, part: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Read rows and answers, mixed with others if asked."""
+        X, answers = self.read(rows, part), self.answers[part]
+        if self.training.mixup:
+            share = self.at.random.beta(self.training.mixup, self.training.mixup)
+            other = self.at.random.permutation(len(part))
+            X = (share * X + (1 - share) * X[other]).astype(X.dtype)
+            answers = self.mix(answers, answers[other], share)
+        return X, answers
+
+    def mix(self, some: Array, others: Array, share: float) -> Array:
+        """Mix targets, each with the weight of its row."""
+        width = self.targets.values.shape[1]
+        weights = share * some[:, width:] + (1 - share) * others[:, width:]
+        mixed = np.empty_like(some)
+        mixed[:, width:] = weights
+        for task, own in enumerate(self.targets.columns()):
+            heavy = share * some[:, width + task, None], (1 - share) * others[:, width + task, None]
+            total = np.maximum(weights[:, task, None], np.finfo(float).tiny)
+            mixed[:, own] = (heavy[0] * some[:, own] + heavy[1] * others[:, own]) / total
+        return mixed
+
+    def read(self, rows: Rows, part: Any) -> Array:
+        preparation, (shape, dtype) = self.trainer.design.preparation, self.trainer.design.row
+        size = None if preparation is None else preparation.size or (shape[0], shape[1])
+        return rows.read(part, size).astype(dtype, copy=False)
+
+    def validate(self) -> dict[str, float]:
+        """Compute the validation loss; keep the weights if it is the best so far."""
+        if self.validation is None:
+            return {}
+        rows, targets = self.validation
+        starts = range(0, len(rows), EVALUATION_BATCH)
+        outputs = np.concatenate(
+            [self.trainer.predict(self.read(rows, np.arange(i, min(i + EVALUATION_BATCH, len(rows))))) for i in starts]
+        )
+        answers = (targets.values.astype(outputs.dtype), targets.weights.astype(outputs.dtype))
+        loss = float(
+            np.mean(import_keras().ops.convert_to_numpy(losses.weighted_loss(targets.tasks, *answers, outputs)))
+        )
+        if loss < self.at.best - self.training.tol or not self.at.best_arrays:
+            self.at.best, self.at.waited, self.at.best_arrays = loss, 0, read(self.trainer.variables)
+        else:
+            self.at.waited += 1
+        return {"val_loss": loss}
+
+    def save(self, saved: Checkpoint) -> None:
+        at = self.at
+        facts = {"epoch": at.epoch, "history": at.history, "best": at.best, "waited": at.waited}
+        facts["random"] = at.random.bit_generator.state
+        saved.save({"now": read(self.trainer.variables), "best": at.best_arrays}, facts)
+
+    def result(self) -> Trained:
+        if self.at.best_arrays:
+            _assign_all(self.trainer.variables, self.at.best_arrays)
+        return Trained(self.trainer.weights(), self.trainer.head(self.at.epoch), self.at.history)
+
+
+def _smooth(targets: Targets, share: float) -> Array:
+    values = np.array(targets.values, dtype=np.float64)
+    for task, own in zip(targets.tasks, targets.columns(), strict=True):
+        if task.kind != "values":
+            alike = 1.0 / task.n_outputs if task.kind == "classes" else 0.5
+            values[:, own] = (1 - share) * values[:, own] + share * alike
+    return values
+
+
+def _callback_list(callbacks: Sequence[Any], network: Any, epochs: int) -> Any:
+    network.stop_training = False
+    copies = [copy.deepcopy(callback) for callback in callbacks]
+    return import_keras().callbacks.CallbackList(copies, model=network, epochs=epochs)
