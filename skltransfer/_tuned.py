@@ -16,9 +16,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skltransfer import engine
 from skltransfer._base import BackboneEstimator
 from skltransfer._progress import FitWatcher
+from skltransfer._validation import check_held, check_split
 from skltransfer.backbones import Backbone, cut, join, standardize
 from skltransfer.features import Extraction, compute, extract, plan_extraction, row_format
-from skltransfer.finetuning import SCHEDULES, Movement, movement
+from skltransfer.finetuning import SCHEDULES, Movement, augmentation_json, movement
 from skltransfer.heads import Head, LinearHead, Targets, channel_importance, head_layers, solve, weighted_moments
 from skltransfer.inputs import ArrayRows, Rows
 
@@ -68,6 +69,8 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         "l2_sp": [Interval(Real, 0, None, closed="left")],
         "delta": [Interval(Real, 0, None, closed="left")],
         "mixup": [Interval(Real, 0, None, closed="left")],
+        "augmentation": "no_validation",
+        "n_views": [Interval(Integral, 2, None, closed="left")],
         "solve_head": ["boolean"],
         "batch_norm": [StrOptions({"auto", "inference", "train"})],
         "early_stopping": ["boolean"],
@@ -82,35 +85,52 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
 
     backbone_: Backbone
     _head: Head
+    _pretrained: bool
+    _parts: int
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_head")
 
     def _fit_rows(
-        self, rows: Rows, targets: Targets, held: Held, *, C: float, label_smoothing: float = 0.0, once: bool = False
+        self,
+        rows: Rows,
+        targets: Targets,
+        *,
+        C: float,
+        held: Held = None,
+        groups: Any = None,
+        label_smoothing: float = 0.0,
+        once: bool = False,
     ) -> None:
         """Fit to targets; ``held`` decides when to stop; ``once`` takes one more epoch from where the fit stands."""
         head: Head | None = self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
         proceed = head is not None and (once or self.warm_start)
-        backbone = self.backbone_ if proceed else self._fresh_backbone(rows, targets)
-        moves = movement(self.trainable, pretrained=backbone.pretrained, n_stages=len(backbone.stages))
-        if moves.kind == "lora" and self.l2_sp:
-            raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
+        backbone = self.backbone_ if proceed else self._starting_backbone()
+        self._pretrained = self._pretrained if proceed else backbone.pretrained
+        self._parts = self._parts + 1 if proceed and once else 0
+        moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
+        self._check_together(moves)
         hidden, dropout = head_layers(self.head)
+        solved = moves.stages == 0 and not hidden and not once
+        if self.early_stopping and held is None and not solved:
+            rows, targets, held = self._hold_out(rows, targets, groups)
+        if not proceed:
+            backbone = self._standardized(backbone, rows, targets)
         whole = plan_extraction(backbone, self._format, image_size=self.image_size)
         split = self._split(whole, moves, rows)
-        solved = split.above is None and not hidden and not once
-        training = None if solved else self._training(len(rows), backbone, moves, label_smoothing, once)
+        views = self._views(split, rows)
+        training = None if solved else self._training(len(rows), moves, label_smoothing, once)
+        design = None if solved else self._design(split, moves, targets, views[0], hidden, dropout)
         context = self._init_callback_context(max_subtasks=0 if training is None else training.epochs)
         context.call_on_fit_task_begin(estimator=self)
         self.history_: dict[str, list[float]] = {}
-        if training is None:
-            head = solve(split.features(rows, self.memory), targets, C=C)
+        if training is None or design is None:
+            features = np.concatenate([split.features(view, self.memory) for view in views])
+            head = solve(features, targets.repeated(len(views)), C=C)
         else:
             starts = self._starts(whole, rows, targets, head if proceed else None, hidden, C)
-            design = self._design(split, moves, targets, rows, hidden, dropout)
             watcher = FitWatcher(self, context, verbose=int(self.verbose))
-            trained = self._train(design, training, split, rows, targets, held, starts, watcher)
+            trained = self._train(design, training, split, views, targets, held, starts, watcher)
             head, split = trained.head, self._moved(split, trained.weights)
             backbone = self._moved_whole(backbone, split, moves)
             self.history_ = trained.history
@@ -118,12 +138,35 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
         context.call_on_fit_task_end(estimator=self)
 
-    def _fresh_backbone(self, rows: Rows, targets: Targets) -> Backbone:
-        backbone = self._starting_backbone()
-        if self._format.kind == "table" and not backbone.pretrained:
-            values = np.asarray(rows.read(range(len(rows))))
-            backbone = standardize(backbone, *weighted_moments(values, targets.weights.max(axis=1)))
-        return backbone
+    def _check_together(self, moves: Movement) -> None:
+        """Refuse parameters that cannot mean anything together."""
+        if moves.kind == "lora" and self.l2_sp:
+            raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
+        if self.augmentation is not None and self._format.kind == "table":
+            raise ValueError(
+                "augmentation changes pictures. Got a table; pass augmentation=None, or input_shape=(height, width) if "
+                "rows are flattened pictures."
+            )
+        if self.checkpoint is not None and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                "checkpoint: expected an int as random_state, so that the same fit finds its state again. Got "
+                f"random_state={self.random_state!r}; pass a number, such as random_state=0."
+            )
+
+    def _standardized(self, backbone: Backbone, rows: Rows, targets: Targets) -> Backbone:
+        if self._format.kind != "table" or backbone.pretrained:
+            return backbone
+        values = np.asarray(rows.read(range(len(rows))))
+        return standardize(backbone, *weighted_moments(values, targets.weights.max(axis=1)))
+
+    def _views(self, split: _Split, rows: Rows) -> list[Rows]:
+        """Rows as they are, and changed at random for a part that stays as it is."""
+        if self.augmentation is None or split.below is None:
+            return [rows]
+        change = engine.Augmentation(augmentation_json(self.augmentation), self._format, self._seed())
+        views = [rows, *(engine.ViewRows(rows, change, view) for view in range(1, self.n_views))]
+        start = self._parts % len(views)
+        return [*views[start:], *views[:start]]
 
     def _split(self, whole: Extraction, moves: Movement, rows: Rows) -> _Split:
         """Split off the part that stays as it is, unless what it computes is too large to keep."""
@@ -143,7 +186,7 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         self, whole: Extraction, rows: Rows, targets: Targets, head: Head | None, hidden: tuple[int, ...], C: float
     ) -> tuple[Head | None, Array | None]:
         """Head to start from, and how much each feature counts in the pull of DELTA."""
-        wanted = head is None and self.solve_head and whole.backbone.pretrained
+        wanted = head is None and self.solve_head and self._pretrained
         if hidden or not (wanted or self.delta):
             return head, None
         features = extract(whole, rows, memory=self.memory)
@@ -152,15 +195,9 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         return (solved if wanted else head), attention
 
     def _design(
-        self,
-        split: _Split,
-        moves: Movement,
-        targets: Targets,
-        rows: Rows,
-        hidden: tuple[int, ...],
-        dropout: float,
+        self, split: _Split, moves: Movement, targets: Targets, rows: Rows, hidden: tuple[int, ...], dropout: float
     ) -> engine.Design:
-        """Settle the network that is trained."""
+        """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
         above, below = split.above, split.below
         body = None if above is None else above.backbone
         preparation = None if above is None else above.preparation
@@ -169,8 +206,9 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         else:
             first = extract(below, rows.take(np.arange(len(rows)) == 0), memory=self.memory)
             shape, dtype = first.shape[1:], str(first.dtype)
-        trains = not body.pretrained if body is not None and self.batch_norm == "auto" else self.batch_norm == "train"
-        return engine.design_network(
+        trains = not self._pretrained if self.batch_norm == "auto" else self.batch_norm == "train"
+        inside = self.augmentation is not None and below is None
+        design = engine.design_network(
             body,
             moves,
             statistics_move=bool(trains and body is not None),
@@ -179,16 +217,19 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
             dropout=dropout,
             preparation=preparation,
             row=(shape, "float32" if self.mixup and dtype == "uint8" else dtype),
+            augmentation=augmentation_json(self.augmentation) if inside else None,
             pulled=bool(self.l2_sp and body is not None),
             matched=bool(self.delta and body is not None),
         )
+        engine.prepare(design)
+        return design
 
     def _train(
         self,
         design: engine.Design,
         training: engine.Training,
         split: _Split,
-        rows: Rows,
+        views: list[Rows],
         targets: Targets,
         held: Held,
         starts: tuple[Head | None, Array | None],
@@ -200,7 +241,7 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
                 design,
                 training,
                 None if split.above is None else split.above.backbone,
-                [split.rows(rows, self.memory)],
+                [split.rows(view, self.memory) for view in views],
                 targets.normalised(),
                 head=starts[0],
                 attention=starts[1],
@@ -224,9 +265,7 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
             return backbone
         return split.above.backbone if split.below is None else join(backbone, split.above.backbone, moves.stages)
 
-    def _training(
-        self, n_rows: int, backbone: Backbone, moves: Movement, label_smoothing: float, once: bool
-    ) -> engine.Training:
+    def _training(self, n_rows: int, moves: Movement, label_smoothing: float, once: bool) -> engine.Training:
         """Settle what "auto" means for so many rows."""
         whole = self._format.kind == "table" and n_rows <= FULL_BATCH_ROWS
         batch_size = (n_rows if whole else 32) if self.batch_size == "auto" else int(self.batch_size)
@@ -234,14 +273,14 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         rate = self.learning_rate
         if rate == "auto":
             lora = moves.kind == "lora"
-            gentle = backbone.pretrained and moves.stages > 0 and moves.kind == "weights"
+            gentle = self._pretrained and moves.stages > 0 and moves.kind == "weights"
             rate = (0.003 if lora else 0.01) if steps == 1 else 1e-4 if gentle else 0.001
         epochs = max(10, -(-MIN_STEPS // steps)) if self.epochs == "auto" else int(self.epochs)
         training = engine.Training(
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=float(rate),
-            seed=self._seed(),
+            seed=self._seed() + self._parts,
             schedule=self.schedule,
             warmup=float(self.warmup),
             layer_decay=float(self.layer_decay),
@@ -255,21 +294,21 @@ class TunedEstimator(CallbackSupportMixin, BackboneEstimator):
         )
         return replace(training, epochs=1, schedule="constant", warmup=0.0, patience=None) if once else training
 
-    def _hold_out(self, n_rows: int, strata: Array | None, groups: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Choose rows that training does not see: whole groups if given, and each class if possible."""
-        everything, seed = np.arange(n_rows), self._seed()
+    def _hold_out(self, rows: Rows, targets: Targets, groups: Any) -> tuple[Rows, Targets, Held]:
+        """Set rows aside that training does not see: whole groups if given, and some of each class."""
+        share, everything, strata = float(self.validation_fraction), np.arange(len(rows)), targets.strata()
+        check_split(share, len(rows), strata, groups)
+        options: dict[str, Any] = {"random_state": self._seed()}
         if groups is None:
-            _, held = train_test_split(
-                everything, test_size=float(self.validation_fraction), random_state=seed, stratify=strata
-            )
+            _, held = train_test_split(everything, test_size=share, stratify=strata, **options)
         elif strata is None:
-            splitter = GroupShuffleSplit(1, test_size=float(self.validation_fraction), random_state=seed)
-            held = next(splitter.split(everything, groups=groups))[1]
+            held = next(GroupShuffleSplit(1, test_size=share, **options).split(everything, groups=groups))[1]
         else:
-            folds = StratifiedGroupKFold(max(2, round(1 / self.validation_fraction)), shuffle=True, random_state=seed)
+            folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, **options)
             held = next(folds.split(everything, strata, groups))[1]
-        mask = np.isin(everything, held)
-        return ~mask, mask
+        check_held(strata, held)
+        out = np.isin(everything, held)
+        return rows.take(~out), targets.take(~out), (rows.take(out), targets.take(out))
 
     def _decide(self, X: Any) -> Array:
         """Decision values of shape (n_rows, n_outputs)."""

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import math
 from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 BACKENDS = {"tensorflow": "cpu", "torch": "torch", "jax": "jax"}
 
@@ -94,3 +98,50 @@ def import_keras() -> Any:
             'Run: pip install "skltransfer[cpu]" for TensorFlow (the fastest on a CPU), or install '
             '"skltransfer[torch]" or "skltransfer[jax]" and set the environment variable KERAS_BACKEND to torch or jax.'
         ) from error
+
+
+def check_split(share: float, n_rows: int, classes: NDArray[np.intp] | None, groups: Any) -> None:
+    """Tell before it is tried that rows cannot be held out.
+
+    Parameters
+    ----------
+    share : float
+        Share of the rows to hold out.
+    n_rows : int
+        How many rows there are.
+    classes : ndarray of shape (n_rows,) or None
+        Class of each row, if each class has to be on both sides.
+    groups : array-like of shape (n_rows,) or None
+        Rows of one group stay together.
+
+    Raises
+    ------
+    ValueError
+        If a side would be empty, or without some class.
+    """
+    n_held = math.ceil(share * n_rows)
+    counts = np.array([n_rows]) if classes is None else np.unique(classes, return_counts=True)[1]
+    if groups is not None and len(np.unique(groups)) < 2:
+        raise ValueError("groups: expected at least 2 groups, one to hold out. Got 1; pass X_val and y_val instead.")
+    if min(counts) < 2:
+        raise ValueError(
+            "early_stopping holds out rows of each class, so it needs 2 of each. Got a class with 1 row; add rows, "
+            "pass X_val and y_val, or early_stopping=False."
+        )
+    if groups is None and min(n_held, n_rows - n_held) < len(counts):
+        raise ValueError(
+            f"validation_fraction={share:g} of {n_rows} rows holds out {n_held} of them. Expected at least "
+            f"{len(counts)} rows on each side, one of each class; pass another validation_fraction, or X_val and y_val."
+        )
+
+
+def check_held(classes: NDArray[np.intp] | None, held: NDArray[np.intp]) -> None:
+    """Raise ValueError if whole groups held out leave a side without some class."""
+    if classes is None:
+        return
+    wanted, kept = set(classes.tolist()), np.delete(classes, held)
+    if set(classes[held].tolist()) != wanted or set(kept.tolist()) != wanted:
+        raise ValueError(
+            "early_stopping found no whole groups to hold out such that each class is on both sides. Pass X_val and "
+            "y_val, or a larger validation_fraction."
+        )

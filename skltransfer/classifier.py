@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from skltransfer._tuned import Held, TunedEstimator
-from skltransfer.heads import LabelEncoding, Targets, read_labels
+from skltransfer.heads import LabelEncoding, read_labels
 from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
@@ -79,6 +79,15 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         Parameter of the Beta distribution by which pairs of rows are mixed in training.
     label_smoothing : float, default=0.0
         Share of each target that goes to all classes alike in training.
+    augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
+            default=None
+        How pictures are changed at random in training: mirrored; also shifted by an eighth
+        at most; RandAugment; or a layer that takes and gives pictures from 0 to 255. Where
+        a part of the network stays as it is, each row has ``n_views`` views, computed once
+        and remembered; else each epoch draws anew.
+    n_views : int, default=4
+        Views of each row for a part that stays as it is: the row itself, and the others
+        changed at random.
     solve_head : bool, default=True
         Whether training starts from the solved head, on a pretrained backbone.
     batch_norm : {"auto", "inference", "train"}, default="auto"
@@ -86,7 +95,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         "inference" on a pretrained backbone and "train" on an untrained one.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their loss falls no more, and keep the weights
-        of the best epoch.
+        of the best epoch. Where the head is solved, all rows are used.
     validation_fraction : float, default=0.1
         Share of the rows, of each class alike, that are held out. Groups stay whole if they
         are given.
@@ -100,7 +109,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         Whether another `fit` starts from the weights of the last one.
     checkpoint : path-like, default=None
         Folder in which training is saved after each epoch. The same fit called again takes
-        up what it finds there.
+        up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
         They are copied for each fit.
     verbose : int, default=0
@@ -174,6 +183,8 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         delta: float = 0.0,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
+        augmentation: Any = None,
+        n_views: int = 4,
         solve_head: bool = True,
         batch_norm: str = "auto",
         early_stopping: bool = False,
@@ -205,6 +216,8 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         self.delta = delta
         self.mixup = mixup
         self.label_smoothing = label_smoothing
+        self.augmentation = augmentation
+        self.n_views = n_views
         self.solve_head = solve_head
         self.batch_norm = batch_norm
         self.early_stopping = early_stopping
@@ -236,7 +249,8 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         sample_weight : array-like of shape (n_rows,), default=None
             How often each row counts; 0 leaves it out.
         X_val, y_val : like X and y, default=None
-            Rows that decide when to stop, instead of rows held out.
+            Rows whose loss is in ``history_`` and, with ``early_stopping``, decides when to
+            stop, instead of rows held out. Not used where the head is solved.
         groups : array-like of shape (n_rows,), default=None
             Rows of one group are held out together.
 
@@ -256,8 +270,12 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         if not (self.warm_start and hasattr(self, "_labels")):
             self._learn(LabelEncoding.learn(y))
         targets = self._labels.targets(y, weights, self.class_weight)
-        rows, targets, held = self._hold(rows, y, targets, X_val, y_val, groups)
-        self._fit_rows(rows, targets, held, C=self.C, label_smoothing=self.label_smoothing)
+        held: Held = None
+        if X_val is not None:
+            seen, y_seen, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
+            held = seen, self._labels.targets(y_seen, weights, None)
+        smoothing = self.label_smoothing
+        self._fit_rows(rows, targets, held=held, groups=groups, C=self.C, label_smoothing=smoothing)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -293,7 +311,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
                 raise ValueError("classes: expected all labels at the first call of partial_fit. Got None.")
             self._learn(LabelEncoding.learn(read_labels(classes)))
         targets = self._labels.targets(y, weights, self.class_weight)
-        self._fit_rows(rows, targets, None, C=self.C, label_smoothing=self.label_smoothing, once=True)
+        self._fit_rows(rows, targets, C=self.C, label_smoothing=self.label_smoothing, once=True)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -403,19 +421,3 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
         kept = weights > 0
         return rows.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]
-
-    def _hold(
-        self, rows: Rows, y: Array, targets: Targets, X_val: Any, y_val: Any, groups: Any
-    ) -> tuple[Rows, Targets, Held]:
-        """Set rows aside that decide when to stop."""
-        if X_val is not None:
-            held, y_held, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
-            return rows, targets, (held, self._labels.targets(y_held, weights, None))
-        if not self.early_stopping:
-            return rows, targets, None
-        kept, held_out = self._hold_out(len(rows), None if self._labels.several else y, groups)
-        return (
-            rows.take(kept),
-            targets.take(kept),
-            (rows.take(held_out), targets.take(held_out)),
-        )

@@ -16,10 +16,10 @@ from skltransfer import _backend, engine
 from skltransfer._validation import unknown_name
 from skltransfer.backbones import Backbone
 from skltransfer.feature_cache import Features, content_hash, store_for
-from skltransfer.inputs import SMALL_PICTURE, ArrayRows, InputFormat, Preparation, Rows
+from skltransfer.inputs import SMALL_PICTURE, InputFormat, Preparation, Rows
 
 POOLINGS = ("avg", "max", "flatten")
-BATCH_PIXELS = 16 * 128 * 128
+BATCH_PIXELS = 8 * 128 * 128
 BATCH_VALUES = 2**18
 TOGETHER = 1024
 MANY_ROWS = 4096
@@ -156,13 +156,8 @@ def compute(
 
 def row_format(rows: Rows, preparation: Preparation | None) -> tuple[tuple[int, ...], str]:
     """Return shape and dtype in which rows go to a compiled network."""
-    if isinstance(rows, ArrayRows):
-        values = rows.values
-        small = preparation is not None and values.dtype != np.uint8
-        return values.shape[1:], "float32" if small else str(values.dtype)
-    assert preparation is not None
-    assert preparation.size is not None
-    return (*preparation.size, 3), "uint8"
+    shape, dtype = rows.layout(None if preparation is None else preparation.size)
+    return shape, dtype if preparation is None or dtype == "uint8" else "float32"
 
 
 def _batches(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from functools import lru_cache
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skltransfer._validation import unknown_name
+from skltransfer._validation import import_keras, unknown_name
 
 NAMES = ("auto", "head", "all", "norm", "lora")
 SCHEDULES = ("constant", "cosine")
+AUGMENTATIONS: dict[str, Callable[[Any], list[Any]]] = {
+    "flip": lambda layers: [layers.RandomFlip("horizontal", name="flip")],
+    "flip_shift": lambda layers: [
+        layers.RandomFlip("horizontal", name="flip"),
+        layers.RandomTranslation(0.125, 0.125, name="shift"),
+    ],
+    "rand_augment": lambda layers: [layers.RandAugment(name="rand_augment")],
+}
+"""Mirror images; also shifted by an eighth at most, as is usual for CIFAR-10; RandAugment of Cubuk et al. (2020)."""
 
 
 class LoRA(BaseEstimator):
@@ -125,14 +136,16 @@ def movement(trainable: Any, *, pretrained: bool, n_stages: int) -> Movement:
     """
     if isinstance(trainable, LoRA):
         rank = _whole("LoRA(rank=…)", trainable.rank)
-        alpha = float(rank if trainable.alpha is None else trainable.alpha)
-        return Movement(_stages("LoRA(where=…)", trainable.where, n_stages), "lora", rank, alpha)
+        alpha = rank if trainable.alpha is None else trainable.alpha
+        if not isinstance(alpha, Real) or alpha <= 0:
+            raise ValueError(f"LoRA(alpha=…): expected a positive number or None. Got {alpha!r}.")
+        return Movement(_stages("LoRA(where=…)", trainable.where, n_stages), "lora", rank, float(alpha))
     if isinstance(trainable, GradualUnfreezing):
         every = _whole("GradualUnfreezing(every=…)", trainable.every)
         return Movement(_stages("GradualUnfreezing(stages=…)", trainable.stages, n_stages), every=every)
     if isinstance(trainable, Integral) and not isinstance(trainable, bool):
         return Movement(_stages("trainable", trainable, n_stages))
-    if trainable not in NAMES:
+    if not isinstance(trainable, str) or trainable not in NAMES:
         raise unknown_name("trainable", trainable, (*NAMES, "an int", "LoRA()", "GradualUnfreezing()"))
     if trainable == "lora":
         return movement(LoRA(), pretrained=pretrained, n_stages=n_stages)
@@ -214,3 +227,43 @@ def stage_shares(depths: Sequence[int], moving: int, layer_decay: float) -> np.n
     """
     depth = np.asarray(depths, dtype=float)
     return np.where(depth < moving, float(layer_decay) ** (depth + 1), 0.0)
+
+
+def augmentation_json(augmentation: Any) -> str:
+    """Serialise what changes pictures in training.
+
+    Parameters
+    ----------
+    augmentation : str or keras.layers.Layer
+        One of `AUGMENTATIONS`, or a layer that takes and gives pictures from 0 to 255.
+
+    Returns
+    -------
+    str
+        The layer as JSON.
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+    TypeError
+        If it is neither a name nor a layer.
+    """
+    keras = import_keras()
+    if isinstance(augmentation, keras.layers.Layer):
+        return json.dumps(keras.saving.serialize_keras_object(augmentation), sort_keys=True)
+    if not isinstance(augmentation, str):
+        raise TypeError(
+            f"augmentation: expected a name, a Keras layer or None. Got {type(augmentation).__name__}; known names: "
+            f"{', '.join(map(repr, AUGMENTATIONS))}."
+        )
+    if augmentation not in AUGMENTATIONS:
+        raise unknown_name("augmentation", augmentation, AUGMENTATIONS)
+    return _named_augmentation(augmentation)
+
+
+@lru_cache
+def _named_augmentation(name: str) -> str:
+    keras = import_keras()
+    layers = AUGMENTATIONS[name](keras.layers)
+    return json.dumps(keras.saving.serialize_keras_object(keras.Sequential(layers, name=name)), sort_keys=True)

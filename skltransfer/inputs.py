@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,10 @@ class ArrayRows:
     def __len__(self) -> int:
         return len(self.values)
 
+    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+        """Return shape and dtype of a row as `read` gives it."""
+        return self.values.shape[1:], str(self.values.dtype)
+
     def digest(self, position: int) -> bytes:
         """Digest of the content of a row."""
         return content_hash(np.ascontiguousarray(self.values[position]))
@@ -90,6 +94,11 @@ class PictureRows:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+        """Return shape and dtype of a row as `read` gives it."""
+        assert size is not None, "plan_extraction settles a size for pictures"
+        return (*size, 3), "uint8"
 
     def digest(self, position: int) -> bytes:
         """Digest of the file's bytes, or of the pixels of a PIL image."""
@@ -136,7 +145,23 @@ class PictureRows:
         return np.asarray(rgb)
 
 
-Rows = ArrayRows | PictureRows
+class Rows(Protocol):
+    """Rows that are read a batch at a time."""
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+
+    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+        """Return shape and dtype of a row as `read` gives it."""
+
+    def digest(self, position: int) -> bytes:
+        """Digest of the content of a row."""
+
+    def read(self, positions: Positions, size: tuple[int, int] | None = None) -> Array:
+        """Return the rows at these positions; pictures of many sizes are resized to ``size``."""
+
+    def take(self, kept: Array) -> Rows:
+        """Return the rows that a boolean mask keeps."""
 
 
 @dataclass(frozen=True)

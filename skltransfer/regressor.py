@@ -78,6 +78,15 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         (DELTA). Channels count as much as the solved head loses without them.
     mixup : float, default=0.0
         Parameter of the Beta distribution by which pairs of rows are mixed in training.
+    augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
+            default=None
+        How pictures are changed at random in training: mirrored; also shifted by an eighth
+        at most; RandAugment; or a layer that takes and gives pictures from 0 to 255. Where
+        a part of the network stays as it is, each row has ``n_views`` views, computed once
+        and remembered; else each epoch draws anew.
+    n_views : int, default=4
+        Views of each row for a part that stays as it is: the row itself, and the others
+        changed at random.
     solve_head : bool, default=True
         Whether training starts from the solved head, on a pretrained backbone.
     batch_norm : {"auto", "inference", "train"}, default="auto"
@@ -85,7 +94,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         "inference" on a pretrained backbone and "train" on an untrained one.
     early_stopping : bool, default=False
         Whether to hold out rows, stop when their loss falls no more, and keep the weights
-        of the best epoch.
+        of the best epoch. Where the head is solved, all rows are used.
     validation_fraction : float, default=0.1
         Share of the rows that are held out. Groups stay whole if they are given.
     n_iter_no_change : int, default=10
@@ -96,7 +105,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         Whether another `fit` starts from the weights of the last one.
     checkpoint : path-like, default=None
         Folder in which training is saved after each epoch. The same fit called again takes
-        up what it finds there.
+        up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
         They are copied for each fit.
     verbose : int, default=0
@@ -162,6 +171,8 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         l2_sp: float = 0.0,
         delta: float = 0.0,
         mixup: float = 0.0,
+        augmentation: Any = None,
+        n_views: int = 4,
         solve_head: bool = True,
         batch_norm: str = "auto",
         early_stopping: bool = False,
@@ -191,6 +202,8 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         self.l2_sp = l2_sp
         self.delta = delta
         self.mixup = mixup
+        self.augmentation = augmentation
+        self.n_views = n_views
         self.solve_head = solve_head
         self.batch_norm = batch_norm
         self.early_stopping = early_stopping
@@ -220,7 +233,8 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         sample_weight : array-like of shape (n_rows,), default=None
             How often each row counts; 0 leaves it out.
         X_val, y_val : like X and y, default=None
-            Rows that decide when to stop, instead of rows held out.
+            Rows whose loss is in ``history_`` and, with ``early_stopping``, decides when to
+            stop, instead of rows held out. Not used where the head is solved.
         groups : array-like of shape (n_rows,), default=None
             Rows of one group are held out together.
 
@@ -235,15 +249,40 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
             If rows, values or parameters do not fit together, or the loss is no longer
             finite.
         """
-        rows = self._read(X, reset=True)
-        values, weights = self._count(rows, y, sample_weight)
-        kept = weights > 0
-        rows, values, weights = rows.take(kept), values[kept], weights[kept]
-        groups = None if groups is None else np.asarray(groups)[kept]
-        self._several = values.shape[1] > 1
-        self._mean, self._scale = _moments(values, weights)
-        rows, targets, held = self._hold(rows, self._targets(values, weights), X_val, y_val, groups)
-        self._fit_rows(rows, targets, held, C=1.0 / self.alpha)
+        rows, values, weights, groups = self._count(self._read(X, reset=True), y, sample_weight, groups)
+        if not (self.warm_start and hasattr(self, "_scale")):
+            self._learn(values, weights)
+        targets = self._targets(values, weights)
+        held: Held = None
+        if X_val is not None:
+            seen, values, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
+            held = seen, self._targets(values, weights)
+        self._fit_rows(rows, targets, held=held, groups=groups, C=1.0 / self.alpha)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
+        """Take one more epoch over these rows, from where the fit stands.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            The rows.
+        y : array-like of shape (n_rows,) or (n_rows, n_targets)
+            Their values. Those of the first call decide how values are standardised.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row counts; 0 leaves it out.
+
+        Returns
+        -------
+        self : TransferRegressor
+            The regressor.
+        """
+        first = not hasattr(self, "_head")
+        rows, values, weights, _ = self._count(self._read(X, reset=first), y, sample_weight, None)
+        if first:
+            self._learn(values, weights)
+        self._fit_rows(rows, self._targets(values, weights), C=1.0 / self.alpha, once=True)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -268,39 +307,31 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         tags.target_tags.multi_output = True
         return tags
 
-    def _count(self, rows: Rows, y: Any, sample_weight: Any) -> tuple[Array, Array]:
-        """Check values, as a table, and weights."""
+    def _learn(self, values: Array, weights: Array) -> None:
+        """Learn mean and deviation of the values of each target that are there."""
+        self._several = values.shape[1] > 1
+        moments = [weighted_moments(column[there, None], weights[there]) for column, there in _known(values)]
+        self._mean, self._scale = (np.concatenate(part) for part in zip(*moments, strict=True))
+
+    def _count(self, rows: Rows, y: Any, sample_weight: Any, groups: Any) -> tuple[Rows, Array, Array, Any]:
+        """Return the rows that count, with their values as a table, weights and groups."""
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        several = np.asarray(y).ndim == 2
-        finite: Any = "allow-nan" if several and np.asarray(y).shape[1] > 1 else True
+        shape = np.asarray(y).shape
+        finite: Any = "allow-nan" if len(shape) == 2 and shape[1] > 1 else True
         values = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=finite, input_name="y")
         values = values.reshape(len(values), -1)
         if len(values) != len(rows):
             raise ValueError(f"y: expected {len(rows)} values, one for each row of X. Got {len(values)}.")
-        return values, _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
+        weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
+        kept = weights > 0
+        return rows.take(kept), values[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]
 
     def _targets(self, values: Array, weights: Array) -> Targets:
         """Standardise values; each column is a task, from which rows may be missing."""
         present = np.isfinite(values)
         scaled = np.where(present, (values - self._mean) / self._scale, 0.0)
         return Targets((Task("values", 1),) * values.shape[1], scaled, weights[:, None] * present)
-
-    def _hold(self, rows: Rows, targets: Targets, X_val: Any, y_val: Any, groups: Any) -> tuple[Rows, Targets, Held]:
-        """Set rows aside that decide when to stop."""
-        if X_val is not None:
-            held = self._read(X_val, reset=False)
-            return rows, targets, (held, self._targets(*self._count(held, y_val, None)))
-        if not self.early_stopping:
-            return rows, targets, None
-        kept, held_out = self._hold_out(len(rows), None, groups)
-        return rows.take(kept), targets.take(kept), (rows.take(held_out), targets.take(held_out))
-
-
-def _moments(values: Array, weights: Array) -> tuple[Array, Array]:
-    """Mean and deviation of the values of each target that are there."""
-    columns = [weighted_moments(column[there, None], weights[there]) for column, there in _known(values)]
-    return np.concatenate([mean for mean, _ in columns]), np.concatenate([scale for _, scale in columns])
 
 
 def _known(values: Array) -> list[tuple[Array, Array]]:

@@ -21,15 +21,17 @@ MODULES = [
 ]
 
 
-def test_readme_code_runs():
+def test_readme_code_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     scope = {}
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    assert len(blocks) >= 3
+    assert len(blocks) >= 4
     for block in blocks:
         exec(block, scope)
     assert scope["clf"].score(scope["sample"].images_test, scope["sample"].target_test) > 0.65
     assert scope["pipeline"].score(scope["sample"].images_test, scope["sample"].target_test) > 0.65
     assert scope["search"].best_score_ > 0.6
+    assert scope["target"].score(scope["sample"].images_test[100:], scope["sample"].target_test[100:]) > 0.5
 
 
 def test_readme_opens_with_one_sentence_and_two_commands():

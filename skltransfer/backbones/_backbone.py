@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,25 @@ class Backbone:
         model = build(self.architecture)
         assign(model, self.weights)
         return model
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network and its weights to one file, for `load_backbone`.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in ``.safetensors``. The file is safe to read: it holds arrays and JSON.
+
+        Raises
+        ------
+        ValueError
+            If the name ends in something else.
+        OSError
+            If the file cannot be written.
+        """
+        from skltransfer.backbones._files import save_backbone
+
+        save_backbone(self, path)
 
     def with_weights(self, weights: Sequence[Array], *, pretrained: bool = True) -> Backbone:
         """Return the same network with other weights."""

@@ -67,6 +67,43 @@ def small_cnn(input_shape: tuple[int, int, int]) -> Any:
     return keras.Model(inputs, x, name="small_cnn")
 
 
+def small_resnet(input_shape: tuple[int | None, ...]) -> Any:
+    """Nine layers with residual connections, for small pictures.
+
+    Parameters
+    ----------
+    input_shape : tuple of (height, width, channels)
+        Shape of one picture, in pixels.
+
+    Returns
+    -------
+    keras.Model
+        Maps ``(rows, height, width, channels)`` to ``(rows, height / 4, width / 4, 128)``.
+
+    References
+    ----------
+    He, Zhang, Ren & Sun, "Identity Mappings in Deep Residual Networks", ECCV 2016.
+    """
+    import keras
+    from keras import layers
+
+    def norm_relu(x: Any, name: str) -> Any:
+        return layers.ReLU(name=f"{name}_relu")(layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x))
+
+    inputs = keras.Input(input_shape, name="image")
+    x = layers.Conv2D(32, 3, padding="same", use_bias=False, name="stem")(inputs)
+    for number, (filters, stride) in enumerate(((32, 1), (32, 1), (64, 2), (128, 2))):
+        name = f"block{number}"
+        y = norm_relu(x, f"{name}_a")
+        if x.shape[-1] != filters:
+            x = layers.Conv2D(filters, 1, stride, padding="same", use_bias=False, name=f"{name}_shortcut")(y)
+        y = layers.Conv2D(filters, 3, stride, padding="same", use_bias=False, name=f"{name}_conv_a")(y)
+        y = norm_relu(y, f"{name}_b")
+        y = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"{name}_conv_b")(y)
+        x = layers.Add(name=f"{name}_add")([x, y])
+    return keras.Model(inputs, norm_relu(x, "head"), name="small_resnet")
+
+
 def standardize(backbone: Backbone, mean: Array, scale: Array) -> Backbone:
     """Set the column statistics of a network that starts with a standardising layer.
 

@@ -17,12 +17,14 @@ from sklearn.utils import check_random_state
 from skltransfer._validation import import_keras, unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
 from skltransfer.backbones._backbone import Backbone, building, from_keras
-from skltransfer.backbones._builders import mlp, small_cnn
+from skltransfer.backbones._builders import mlp, small_cnn, small_resnet
+from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
 
 Builder = Callable[..., Any]
 
 PIXELS: dict[str, Any] = {"mean": (127.5,), "std": (127.5,)}
+FILES = (".safetensors", ".keras", ".h5")
 LITE0_FILE = Path(__file__).parent / "weights" / "efficientnet_lite0.safetensors"
 LITE0_DIGEST = "9b3fd52e9361e86b55da9b1a10c79d6c289b948f7dcbe99f5d0033be4382c18d"
 
@@ -109,9 +111,10 @@ def load_backbone(
     Parameters
     ----------
     source : str, path-like, keras.Model, callable or Backbone
-        One of `list_backbones`; a ``.keras`` file (read in Keras' safe mode: it cannot run
-        code); a built network, which is copied; a function from ``input_shape`` to an
-        untrained network; or a Backbone, which is returned as it is.
+        One of `list_backbones`; a ``.safetensors`` file that `Backbone.save` wrote, or a
+        ``.keras`` file (read in Keras' safe mode: neither can run code); a built network,
+        which is copied; a function from ``input_shape`` to an untrained network; or a
+        Backbone, which is returned as it is.
     weights : "imagenet", path-like or None, default="imagenet"
         For a name of `keras.applications`: the weights to load, from Keras' own cache or
         its server; a ``.weights.h5`` file; or None for untrained ones.
@@ -146,8 +149,9 @@ def load_backbone(
     expects: dict[str, Any] = {"mean": _by_channel(mean, 0.0), "std": _by_channel(std, 1.0)}
     if isinstance(source, Backbone):
         return source
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith((".keras", ".h5"))):
-        return _from_file(Path(source), expects)
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith(FILES)):
+        path = Path(source)
+        return read_backbone(path) if path.suffix == ".safetensors" else _from_file(path, expects)
     if isinstance(source, str):
         return _by_name(source, weights, input_shape, random_state)
     if hasattr(source, "get_config") and hasattr(source, "weights"):
@@ -258,5 +262,5 @@ def _by_channel(value: float | tuple[float, ...] | None, default: float) -> tupl
     return tuple(map(float, value)) if isinstance(value, tuple | list) else (float(value),)
 
 
-for _name, _builder in (("mlp", mlp), ("small_cnn", small_cnn)):
+for _name, _builder in (("mlp", mlp), ("small_cnn", small_cnn), ("small_resnet", small_resnet)):
     register_backbone(_name)(_builder)

@@ -4,20 +4,24 @@ Networks are compiled once per structure. A bounded pool lends them; whoever bor
 sets its weights from arrays and is its only user until it is given back.
 """
 
+from skltransfer.engine._augmentation import Augmentation, ViewRows
 from skltransfer.engine._forward import Forward, forward
 from skltransfer.engine._pool import Pool, pool
 from skltransfer.engine._trainer import Design, design_network
-from skltransfer.engine._training import Trained, Training, Watcher, train
+from skltransfer.engine._training import Trained, Training, Watcher, prepare, train
 
 __all__ = [
+    "Augmentation",
     "Design",
     "Forward",
     "Pool",
     "Trained",
     "Training",
+    "ViewRows",
     "Watcher",
     "design_network",
     "forward",
     "pool",
+    "prepare",
     "train",
 ]

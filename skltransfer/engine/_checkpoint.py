@@ -57,7 +57,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 groups: dict[str, list[Array]] = {}
                 for name in file.files:
                     if name != "facts":

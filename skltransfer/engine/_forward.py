@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,10 @@ class Forward:
 
     def map(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Yield the features of each batch, in order; at most a few batches are in memory."""
-        width = _backend.concurrent_batches()
-        if width == 1:
+        width, batches = _backend.concurrent_batches(), iter(batches)
+        first = list(islice(batches, 2))
+        batches = chain(first, batches)
+        if width == 1 or len(first) < 2:
             yield from map(self._call, batches)
             return
         with ThreadPoolExecutor(width) as threads:

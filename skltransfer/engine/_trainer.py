@@ -133,13 +133,17 @@ class Trainer:
             channels = self.network.attention.shape
             self.network.attention.assign(delta * (np.ones(channels) if attention is None else attention))
 
-    def set_rates(self, learning_rate: float, body_shares: Array, weight_decay: float) -> None:
-        """Set the learning rate, the share of it that each weight of the body gets, and the decay."""
-        self.optimizer.learning_rate.assign(learning_rate)
+    def set_shares(self, body_shares: Array, weight_decay: float) -> None:
+        """Set the share of the learning rate that each weight of the body gets, and the decay."""
         shares = np.ones(self.optimizer.shares.shape)
         shares[: len(body_shares)] = body_shares
         self.optimizer.shares.assign(shares)
         self.optimizer.decay.assign(weight_decay)
+
+    def step(self, batch: Array, answers: Array, learning_rate: float) -> float:
+        """Take one step; return the loss before it."""
+        self.optimizer.learning_rate.assign(learning_rate)
+        return float(self.network.train_on_batch(batch, answers))
 
     def weights(self) -> list[Array]:
         """Read the weights of the body, changes of low rank included."""
@@ -163,11 +167,15 @@ class Trainer:
     def _let_move(self) -> list[Any]:
         """Freeze all that does not move; return the layers that move by matrices of low rank."""
         movement, adapted = self.design.movement, []
+        trained = {id(weight) for weight in self._body_weights if weight.trainable}
+        for layer in _all_layers(self.body):
+            if hasattr(layer, "moving_mean") and not self.design.statistics_move:
+                layer.trainable = False  # keeps its statistics; which of its weights move is settled below
         depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
         for weight in self._body_weights:
             scale = weight.path.rpartition("/")[2] in ("gamma", "beta")
             kind_moves = movement.kind == "weights" or (movement.kind == "norm" and scale)
-            weight.trainable = bool(weight.trainable and kind_moves and depth[id(weight)] < movement.stages)
+            weight.trainable = bool(id(weight) in trained and kind_moves and depth[id(weight)] < movement.stages)
         if movement.kind == "lora":
             adapted = [
                 layer
@@ -229,6 +237,9 @@ def _network_class() -> Any:
                     shape=(channels,), initializer="zeros", trainable=False, name="attention"
                 )
 
+        def build(self, input_shape: Any) -> None:
+            """Each layer is built at its first call."""
+
         @property
         def pulled(self) -> list[Any]:
             return self.body.trainable_variables if self.design.pulled else []
@@ -255,7 +266,7 @@ def _network_class() -> Any:
             return self.last(x)
 
         def _features(self, x: Any, training: bool) -> Any:
-            maps = self.body(x, training=training and self.design.statistics_move)
+            maps = self.body(x, training=training)
             if training and self.design.pulled:
                 self.add_loss(self.l2_sp * losses.l2_sp(self.pulled, self.anchors))
             if training and self.anchor is not None:

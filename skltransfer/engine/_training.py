@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -53,7 +54,8 @@ class Training:
     label_smoothing : float
         Share of each target that goes to all classes alike.
     patience : int or None
-        Epochs without a better validation loss after which to stop; None never stops.
+        Epochs without a better validation loss after which to stop, and go back to the best
+        weights; None never stops.
     tol : float
         By how much a validation loss has to be lower to be better.
     """
@@ -165,16 +167,34 @@ def train(
     ValueError
         If the loss is no longer finite.
     """
-    with (
-        _backend.double_precision(),
-        pool.borrow(("train", _backend.name(), design), lambda: Trainer(design)) as trainer,
-    ):
+    with _borrow(design) as trainer:
         run = _Run(trainer, training, views, targets, validation)
         run.start(backbone, head, attention)
         saved = Checkpoint(checkpoint, run.key(backbone, head)) if checkpoint is not None else None
         run.resume(saved)
         run.loop(saved, _callback_list(callbacks, trainer.network, training.epochs), watcher or Watcher())
         return run.result()
+
+
+def prepare(design: Design) -> None:
+    """Compile a network, so that it lies ready.
+
+    Raises
+    ------
+    ValueError
+        If nothing in it can move as the design says.
+    """
+    with _borrow(design):
+        pass
+
+
+@contextmanager
+def _borrow(design: Design) -> Iterator[Trainer]:
+    with (
+        _backend.double_precision(),
+        pool.borrow(("train", _backend.name(), design), lambda: Trainer(design)) as trainer,
+    ):
+        yield trainer
 
 
 class _Run:
@@ -192,6 +212,7 @@ class _Run:
         self.targets, self.validation = targets, validation
         self.answers = np.concatenate([_smooth(targets, training.label_smoothing), targets.weights], axis=1)
         self.at = _Progress(np.random.default_rng(training.seed))
+        self.moving: int | None = None
 
     def start(self, backbone: Backbone | None, head: Head | None, attention: Array | None) -> None:
         self.trainer.reset(backbone, head, self.at.random)
@@ -200,11 +221,12 @@ class _Run:
     def key(self, backbone: Backbone | None, head: Head | None) -> str:
         """Digest of everything that decides the outcome."""
         from_head = [] if head is None else [np.ascontiguousarray(a) for a in read(self.trainer.network.head_weights)]
-        rows = b"".join(view.digest(i) for view in self.views for i in range(len(view)))
-        held = [] if self.validation is None else [np.ascontiguousarray(self.validation[1].values)]
+        held = [] if self.validation is None else [self.validation[0]]
+        rows = b"".join(view.digest(i) for view in (*self.views, *held) for i in range(len(view)))
+        wanted = [] if self.validation is None else [np.ascontiguousarray(self.validation[1].values)]
         plan = repr((_backend.name(), self.trainer.design, sorted(asdict(self.training).items())))
         start = "" if backbone is None else backbone.fingerprint
-        return content_hash(plan, start, rows, np.ascontiguousarray(self.answers), *from_head, *held).hex()
+        return content_hash(plan, start, rows, np.ascontiguousarray(self.answers), *from_head, *wanted).hex()
 
     def resume(self, saved: Checkpoint | None) -> None:
         """Take up a saved state."""
@@ -246,16 +268,15 @@ class _Run:
         rows = self.views[at.epoch % len(self.views)]
         order = np.arange(n_rows) if training.batch_size >= n_rows else at.random.permutation(n_rows)
         moving = self.trainer.design.movement.moving_stages(at.epoch)
-        shares = stage_shares(self.trainer.depths, moving, training.layer_decay)
+        self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
         steps = -(-n_rows // training.batch_size)
         total, rate = 0.0, 0.0
         for step in range(steps):
             progress = (at.epoch + (step + 0.5) / steps) / training.epochs
             rate = training.learning_rate * rate_factor(training.schedule, progress, training.warmup)
-            self.trainer.set_rates(rate, shares, training.weight_decay)
             part = order[step * training.batch_size : (step + 1) * training.batch_size]
             callbacks.on_train_batch_begin(step)
-            loss = float(self.trainer.network.train_on_batch(*self.batch(rows, part)))
+            loss = self.trainer.step(*self.batch(rows, part), rate)
             callbacks.on_train_batch_end(step, {"loss": loss})
             total += loss * len(part)
         if not np.isfinite(total):
@@ -264,6 +285,13 @@ class _Run:
                 "Pass a smaller learning_rate."
             )
         return {"loss": total / n_rows, **self.validate(), "learning_rate": rate}
+
+    def let_move(self, stages: int) -> None:
+        """Let so many of the last stages move from here on."""
+        if stages != self.moving:
+            shares = stage_shares(self.trainer.depths, stages, self.training.layer_decay)
+            self.trainer.set_shares(shares, self.training.weight_decay)
+            self.moving = stages
 
     def batch(self, rows: Rows, part: NDArray[np.intp]) -> tuple[Array, Array]:
         """Read rows and answers, mixed with others if asked."""
@@ -305,11 +333,15 @@ class _Run:
         loss = float(
             np.mean(import_keras().ops.convert_to_numpy(losses.weighted_loss(targets.tasks, *answers, outputs)))
         )
+        if self.training.patience is not None:
+            self.keep_best(loss)
+        return {"val_loss": loss}
+
+    def keep_best(self, loss: float) -> None:
         if loss < self.at.best - self.training.tol or not self.at.best_arrays:
             self.at.best, self.at.waited, self.at.best_arrays = loss, 0, read(self.trainer.variables)
         else:
             self.at.waited += 1
-        return {"val_loss": loss}
 
     def save(self, saved: Checkpoint) -> None:
         at = self.at

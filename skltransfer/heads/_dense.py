@@ -74,7 +74,7 @@ def head_layers(head: Any) -> tuple[tuple[int, ...], float]:
         return head_layers(MLPHead(hidden=())) if head == "linear" else head_layers(MLPHead())
     if not isinstance(head, MLPHead):
         raise ValueError(f"The 'head' parameter must be 'linear', 'mlp' or MLPHead(…). Got {head!r} instead.")
-    hidden = tuple(head.hidden)
+    hidden = tuple(head.hidden) if isinstance(head.hidden, Sequence) else (0,)
     if any(not isinstance(units, int | np.integer) or units < 1 for units in hidden):
         raise ValueError(f"MLPHead(hidden=…): expected whole numbers of units of at least 1. Got {head.hidden!r}.")
     if not 0 <= head.dropout < 1:

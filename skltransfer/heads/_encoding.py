@@ -30,7 +30,7 @@ def read_labels(y: Any) -> Array:
         return y
     y = np.asarray(y)
     for column in range(y.shape[1]):
-        known = y[~_missing(y[:, column]), column]
+        known = _known(y[:, column])
         if len(known):
             check_classification_targets(known)
     return y
@@ -71,8 +71,8 @@ class LabelEncoding:
         ValueError
             If a task has fewer than two classes.
         """
-        columns = y.T if y.ndim == 2 else y[None]
-        classes = tuple(LabelEncoder().fit(_known(column)).classes_ for column in columns)
+        columns = [_known(column) for column in y.T] if y.ndim == 2 else [y]
+        classes = tuple(LabelEncoder().fit(column).classes_ for column in columns)
         binary = y.ndim == 2 and all(set(known.tolist()) <= {0, 1} for known in classes)
         if binary:
             classes = tuple(np.array([0, 1]) for _ in classes)
@@ -103,7 +103,7 @@ class LabelEncoding:
         for number, (column, known) in enumerate(zip(columns, self.classes, strict=True)):
             present = ~_missing(column)
             codes = np.zeros(len(column), dtype=np.intp)
-            codes[present] = _codes(_known(column), known, number)
+            codes[present] = _codes(_known(column) if self.several else column, known, number)
             own = np.where(present, weights, 0.0)
             if class_weight is not None:
                 each = compute_class_weight(
@@ -124,7 +124,10 @@ class LabelEncoding:
         if self.binary:
             return (decisions > 0).astype(int)
         each = [known[part.argmax(axis=1)] for known, part in zip(self.classes, self.split(decisions), strict=True)]
-        return np.stack(each, axis=1) if self.several else each[0]
+        if not self.several:
+            return each[0]
+        alike = len({labels.dtype.kind for labels in each}) == 1
+        return np.stack(each if alike else [labels.astype(object) for labels in each], axis=1)
 
     def probabilities(self, decisions: Floats) -> Any:
         """Probabilities: an array, or a list with one for each task of several classes."""
@@ -149,9 +152,9 @@ class LabelEncoding:
 
 
 def _known(column: Array) -> Array:
-    """Return the labels that are not missing, of one type again if missing ones had made them objects."""
-    missing = _missing(column)
-    return np.array(column[~missing].tolist()) if missing.any() else column
+    """Return the labels of one task that are not missing; objects of one type become an array of that type."""
+    known = column[~_missing(column)]
+    return np.array(known.tolist()) if column.dtype == object else known
 
 
 def _codes(labels: Array, known: Array, number: int) -> NDArray[np.intp]:

@@ -23,6 +23,8 @@ TYPICAL_CURVATURE = 0.03
 """Second derivative of the log loss of a row near the solution, on average; only scales the coordinates."""
 
 _decompositions = ByteLRU(max_bytes=2**28)
+_solved = ByteLRU(max_bytes=2**26)
+"""Solutions: a search over how a network is fine-tuned starts many fits from the same one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,18 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
     Hastie & Tibshirani, "Efficient quadratic regularization for expression arrays",
     Biostatistics 2004 (the solution lies in the span of the rows).
     """
-    span = _decompose(features, weights)
+    span, place = _decompose(features, weights)
+    problem_hash = content_hash(place, np.ascontiguousarray(codes), repr((n_classes, C)))
+    head = _solved.get(problem_hash)
+    if head is None:
+        head = _newton(span, features, codes, n_classes, C, weights)
+        _solved.put(problem_hash, head, head.coef.nbytes)
+    return head
+
+
+def _newton(
+    span: _Span, features: Floats, codes: NDArray[np.intp], n_classes: int, C: float, weights: Floats
+) -> LinearHead:
     damping = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * span.strength + 1.0)
     constant = np.full(len(codes), 1.0 / np.sqrt(TYPICAL_CURVATURE * C * weights.sum()))
     problem = _Problem(
@@ -195,7 +208,7 @@ def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats
     >>> fit_ridge(x, 3 * x + 1, alpha=1e-9, weights=np.ones(4))(x).round(3).ravel().tolist()
     [1.0, 4.0, 7.0, 10.0]
     """
-    span = _decompose(features, weights)
+    span, _ = _decompose(features, weights)
     middle = np.average(values, axis=0, weights=weights)
     theta = span.scores.T @ (weights[:, None] * (values - middle)) / (span.strength + alpha)[:, None]
     coef = span.to_features(features, weights, theta)
@@ -263,13 +276,14 @@ def _threadpools() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _decompose(features: Floats, weights: Floats) -> _Span:
+def _decompose(features: Floats, weights: Floats) -> tuple[_Span, bytes]:
+    """Return the decomposition of these rows, and a digest of them."""
     key = content_hash(np.ascontiguousarray(features), np.ascontiguousarray(weights))
     span = _decompositions.get(key)
     if span is None:
         span = _span(features, weights)
         _decompositions.put(key, span, span.nbytes)
-    return span
+    return span, key
 
 
 def _span(features: Floats, weights: Floats) -> _Span:

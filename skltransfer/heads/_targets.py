@@ -42,6 +42,15 @@ class Targets:
         """Scale the weights of each task to a mean of 1."""
         return Targets(self.tasks, self.values, self.weights / self.weights.mean(axis=0))
 
+    def repeated(self, times: int) -> Targets:
+        """Return the targets of rows that stand there so many times, and count as often as before."""
+        return Targets(self.tasks, np.tile(self.values, (times, 1)), np.tile(self.weights / times, (times, 1)))
+
+    def strata(self) -> NDArray[np.intp] | None:
+        """Return the class of each row, if there is one task and it is one of classes."""
+        single = len(self.tasks) == 1 and self.tasks[0].kind == "classes"
+        return self.values.argmax(axis=1) if single else None
+
     def columns(self) -> list[slice]:
         """Which columns of the values belong to each task."""
         ends = np.cumsum([task.n_outputs for task in self.tasks]).tolist()

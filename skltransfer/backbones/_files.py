@@ -1,0 +1,81 @@
+"""A backbone as one file: safetensors, with all that is not an array as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skltransfer.backbones._backbone import Backbone
+
+ARRAYS = ("weights", "classifier")
+TUPLES = ("paths", "input_shape", "size", "mean", "std")
+FORMAT = "skltransfer.Backbone/1"
+
+
+def save_backbone(backbone: Backbone, path: str | os.PathLike[str]) -> None:
+    """Write a backbone to a file, which is complete or not there at all."""
+    from safetensors.numpy import save
+
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"path: expected a name that ends in .safetensors. Got {path.name!r}.")
+    groups = {name: getattr(backbone, name) or () for name in ARRAYS}
+    arrays = {f"{name}/{i}": np.ascontiguousarray(a) for name, group in groups.items() for i, a in enumerate(group)}
+    facts = {field.name: getattr(backbone, field.name) for field in fields(backbone) if field.name not in ARRAYS}
+    header = {"format": FORMAT, "fingerprint": backbone.fingerprint, "facts": json.dumps(facts)}
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(save(arrays, header))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read_backbone(path: Path) -> Backbone:
+    """Read a backbone from a file that `Backbone.save` wrote.
+
+    Raises
+    ------
+    OSError
+        If the file is missing, is not such a file, or is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise OSError(f"backbone={str(path)!r} is missing. Expected a file that Backbone.save wrote.")
+    try:
+        with safe_open(path, "numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+    except SafetensorError as error:
+        raise OSError(f"backbone={str(path)!r} is damaged ({error}). Write it again with Backbone.save.") from error
+    if header.get("format") != FORMAT:
+        raise OSError(
+            f"backbone={str(path)!r} holds arrays, but no network. Expected a file that Backbone.save wrote; for the "
+            "weights of a network by name, pass load_backbone(name, weights=path)."
+        )
+    facts: dict[str, Any] = json.loads(header["facts"])
+    facts |= {name: None if facts[name] is None else tuple(facts[name]) for name in TUPLES}
+    groups = {name: tuple(arrays[key] for key in _in_order(arrays, name)) for name in ARRAYS}
+    backbone = Backbone(weights=groups["weights"], classifier=groups["classifier"] or None, **facts)
+    if backbone.fingerprint != header["fingerprint"]:
+        raise OSError(
+            f"backbone={str(path)!r} was changed: expected the fingerprint {header['fingerprint']}, got "
+            f"{backbone.fingerprint}. Write it again with Backbone.save."
+        )
+    return backbone
+
+
+def _in_order(arrays: dict[str, Any], name: str) -> list[str]:
+    keys = [key for key in arrays if key.startswith(f"{name}/")]
+    return sorted(keys, key=lambda key: int(key.rpartition("/")[2]))

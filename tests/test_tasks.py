@@ -1,0 +1,113 @@
+"""Several labels a row: multi-label, several tasks on one backbone, labels that are missing."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skltransfer import TransferClassifier
+from skltransfer.heads import LabelEncoding, read_labels
+
+
+@pytest.fixture(scope="module")
+def source(sample):
+    fitted = TransferClassifier("small_cnn", epochs=10, random_state=0).fit(sample.images, sample.target)
+    return fitted.backbone_
+
+
+@pytest.fixture(scope="module")
+def both(images, labels):
+    """What it is, and whether it is bright."""
+    bright = images.mean(axis=(1, 2)) > np.median(images.mean(axis=(1, 2)))
+    return np.column_stack([labels.astype(object), np.where(bright, "bright", "dark")])
+
+
+@pytest.fixture(scope="module")
+def has(images, labels):
+    """Indicators: one a label that a row has or has not."""
+    bright = images.mean(axis=(1, 2)) > np.median(images.mean(axis=(1, 2)))
+    return np.column_stack([labels == labels[0], bright, ~bright]).astype(int)
+
+
+@pytest.mark.parametrize("trainable", ["head", 2])
+def test_two_tasks_share_a_backbone(source, images, both, trainable):
+    clf = TransferClassifier(source, trainable=trainable, C=10, epochs=60, learning_rate=1e-3, random_state=0)
+    clf.fit(images, both)
+    assert [known.tolist() for known in clf.classes_] == [sorted(set(both[:, 0])), ["bright", "dark"]]
+    proba = clf.predict_proba(images)
+    assert [p.shape for p in proba] == [(40, 4), (40, 2)]
+    for part, logs in zip(proba, clf.predict_log_proba(images), strict=True):
+        np.testing.assert_allclose(part.sum(axis=1), 1, atol=1e-6)
+        np.testing.assert_allclose(np.exp(logs), part, atol=1e-6)
+    assert [d.shape for d in clf.decision_function(images)] == [(40, 4), (40,)]
+    predicted = clf.predict(images)
+    assert predicted.shape == (40, 2)
+    assert (predicted == both).mean() > 0.9
+    assert clf.score(images, both) == pytest.approx((predicted == both).all(axis=1).mean())
+
+
+def test_two_tasks_are_solved_as_each_alone(source, images, both):
+    together = TransferClassifier(source).fit(images, both).predict_proba(images)
+    for task, proba in enumerate(together):
+        alone = TransferClassifier(source).fit(images, both[:, task].astype(str)).predict_proba(images)
+        np.testing.assert_allclose(proba, alone, atol=1e-8)
+
+
+@pytest.mark.parametrize("trainable", ["head", 2])
+def test_labels_that_a_row_has_or_has_not(source, images, has, trainable):
+    clf = TransferClassifier(source, trainable=trainable, C=10, epochs=60, learning_rate=1e-3, random_state=0)
+    clf.fit(images, has)
+    assert clf.predict_proba(images).shape == clf.decision_function(images).shape == (40, 3)
+    assert set(np.unique(clf.predict(images))) <= {0, 1}
+    np.testing.assert_array_equal(clf.predict(images), clf.decision_function(images) > 0)
+    assert (clf.predict(images) == has).mean() > 0.9
+    assert clf.classes_.tolist() == [0, 1]
+
+
+def test_missing_labels_do_not_count_in_their_task(source, images, both):
+    holes = both.copy()
+    holes[::3, 1] = None
+    clf = TransferClassifier(source).fit(images, holes)
+    known = np.arange(40) % 3 > 0
+    alone = TransferClassifier(source).fit(images[known], both[known, 1].astype(str))
+    np.testing.assert_allclose(clf.predict_proba(images)[1], alone.predict_proba(images), atol=1e-8)
+    whole = TransferClassifier(source).fit(images, both[:, 0].astype(str))
+    np.testing.assert_allclose(clf.predict_proba(images)[0], whole.predict_proba(images), atol=1e-8)
+    tuned = TransferClassifier(source, trainable=1, epochs=40, learning_rate=1e-3, random_state=0).fit(images, holes)
+    assert (tuned.predict(images)[:, 1] == both[:, 1]).mean() > 0.8
+
+
+def test_missing_indicators_may_be_nan(source, images, has):
+    holes = has.astype(float)
+    holes[::4, 0] = np.nan
+    clf = TransferClassifier(source, trainable=1, epochs=3, random_state=0).fit(images, holes)
+    assert clf.predict(images).shape == (40, 3)
+
+
+def test_task_without_two_classes_is_told(source, images, both):
+    with pytest.raises(ValueError, match=r"task 1 of y: expected at least 2 classes .* Got 1 class: \['same'\]"):
+        TransferClassifier(source).fit(images, np.column_stack([both[:, 0], ["same"] * 40]))
+
+
+def test_weights_of_classes_are_those_of_each_task(source, images, both):
+    balanced = TransferClassifier(source, class_weight="balanced").fit(images, both)
+    alone = TransferClassifier(source, class_weight="balanced").fit(images, both[:, 1].astype(str))
+    np.testing.assert_allclose(balanced.predict_proba(images)[1], alone.predict_proba(images), atol=1e-8)
+
+
+def test_tasks_of_different_types_keep_their_labels(source, images, labels):
+    y = np.column_stack([labels.astype(object), np.arange(40) % 3])
+    predicted = TransferClassifier(source, C=10).fit(images, y).predict(images)
+    assert {type(value) for value in predicted[:, 0]} == {str}
+    assert set(predicted[:, 1].tolist()) <= {0, 1, 2}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["a", "b", None])), min_size=8, max_size=20))
+def test_encoding_round_trips(rows):
+    y = np.array([(0, "a"), (1, "b"), (2, "a"), *rows], dtype=object)
+    encoding = LabelEncoding.learn(read_labels(y))
+    targets = encoding.targets(y, np.ones(len(y)), None)
+    decoded = encoding.predictions(targets.values)
+    known = np.array([[True, label is not None] for _, label in y])
+    np.testing.assert_array_equal(decoded[known].astype(str), y[known].astype(str))
+    np.testing.assert_array_equal(targets.weights > 0, known)

@@ -1,0 +1,470 @@
+"""Fine-tuning on real pictures: what moves, from where, how fast, held by what, and when it stops."""
+
+import numpy as np
+import pytest
+from sklearn.callback import ProgressBar
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, _tuned, features, load_backbone
+from skltransfer.backbones import weight_depths
+from skltransfer.heads import channel_importance
+from skltransfer.inputs import ArrayRows
+
+
+@pytest.fixture(scope="module")
+def source(sample):
+    """A small network pretrained on six kinds of clothes, none of which is in ``images``."""
+    kinds = sorted(set(sample.target))[4:]
+    chosen = np.isin(sample.target, kinds)
+    fitted = TransferClassifier("small_cnn", trainable="all", epochs=15, random_state=0)
+    return fitted.fit(sample.images[chosen], sample.target[chosen]).backbone_
+
+
+@pytest.fixture(scope="module")
+def normed(sample):
+    """A pretrained network with batch normalisations."""
+    fitted = TransferClassifier("small_resnet", epochs=10, random_state=0)
+    return fitted.fit(sample.images[:60], sample.target[:60]).backbone_
+
+
+def tune(backbone, trainable, images, labels, **options):
+    options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "random_state": 0, **options}
+    return TransferClassifier(backbone, trainable=trainable, **options).fit(images, labels)
+
+
+def changed(before, after):
+    return [
+        path
+        for path, old, new in zip(before.paths, before.weights, after.weights, strict=True)
+        if not np.array_equal(old, new)
+    ]
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_only_the_last_stages_move(source, images, labels, k):
+    tuned = tune(source, k, images, labels)
+    depths = dict(zip(source.paths, weight_depths(source), strict=True))
+    assert changed(source, tuned.backbone_) == [path for path in source.paths if depths[path] < k]
+    assert tuned.backbone_.stages == source.stages
+
+
+def test_frozen_part_runs_once_a_row_however_many_epochs_and_candidates(source, images, labels, empty_store):
+    before = features.rows_computed
+    grid = {"learning_rate": [1e-4, 1e-3], "layer_decay": [0.5, 1.0]}
+    estimator = TransferClassifier(source, trainable=2, epochs=3, solve_head=False, random_state=0)
+    search = GridSearchCV(estimator, grid, cv=2, scoring=lambda *_: 0.0).fit(images, labels)
+    assert features.rows_computed - before == len(images)
+    assert search.cv_results_["params"][0].keys() == grid.keys()
+
+
+def test_cut_network_trains_as_the_whole_one_does(source, images, labels, monkeypatch):
+    cut = tune(source, 2, images, labels)
+    monkeypatch.setattr(_tuned, "FROZEN_BYTES", 0)
+    whole = tune(source, 2, images, labels)
+    assert whole._network.below is None
+    assert cut._network.below is not None
+    for one, other in zip(cut.backbone_.weights, whole.backbone_.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    np.testing.assert_allclose(cut.predict_proba(images), whole.predict_proba(images), atol=1e-3)
+
+
+@pytest.mark.parametrize("trainable", ["all", 2, "lora", LoRA(2, where=2), GradualUnfreezing(1)], ids=str)
+def test_training_starts_from_the_solved_head(source, images, labels, trainable):
+    still = tune(source, trainable, images, labels, learning_rate=0.0)
+    solved = TransferClassifier(source).fit(images, labels)
+    assert changed(source, still.backbone_) == []
+    np.testing.assert_allclose(still.predict_proba(images), solved.predict_proba(images), atol=1e-4)
+    fresh = tune(source, trainable, images, labels, learning_rate=0.0, solve_head=False)
+    assert np.abs(fresh.predict_proba(images) - solved.predict_proba(images)).max() > 0.05
+
+
+def test_fine_tuning_lowers_the_loss_that_the_solved_head_leaves(source, images, labels):
+    history = tune(source, "all", images, labels, epochs=10, C=1e-3).history_
+    assert history["loss"][-1] < 0.7 * history["loss"][0]
+    assert len(history["loss"]) == len(history["learning_rate"]) == 10
+
+
+def test_norm_moves_scales_and_shifts_alone(normed, images, labels):
+    moved = changed(normed, tune(normed, "norm", images, labels).backbone_)
+    assert moved
+    assert {path.rpartition("/")[2] for path in moved} == {"gamma", "beta"}
+
+
+@pytest.mark.parametrize("trainable", ["all", 2])
+def test_statistics_stay_unless_asked(normed, images, labels, trainable):
+    def statistics(batch_norm):
+        moved = changed(normed, tune(normed, trainable, images, labels, batch_norm=batch_norm).backbone_)
+        return [path for path in moved if "moving" in path]
+
+    assert statistics("auto") == statistics("inference") == []
+    assert statistics("train")
+    if trainable == 2:
+        depths = dict(zip(normed.paths, weight_depths(normed), strict=True))
+        assert all(depths[path] < 2 for path in statistics("train"))
+
+
+@pytest.mark.parametrize("where", ["all", 2])
+def test_lora_changes_kernels_by_matrices_of_low_rank(source, images, labels, where):
+    tuned = tune(source, LoRA(rank=3, where=where), images, labels, learning_rate=0.01)
+    depths = dict(zip(source.paths, weight_depths(source), strict=True))
+    wanted = [p for p in source.paths if p.endswith("kernel") and (where == "all" or depths[p] < where)]
+    assert changed(source, tuned.backbone_) == wanted
+    for path, old, new in zip(source.paths, source.weights, tuned.backbone_.weights, strict=True):
+        if path in wanted:
+            change = (new - old).reshape(-1, old.shape[-1])
+            assert np.linalg.matrix_rank(change, tol=1e-5) <= 3
+
+
+def test_gradual_unfreezing_moves_the_last_stage_first(source, images, labels):
+    schedule = GradualUnfreezing(every=2)
+    none = tune(source, schedule, images, labels, epochs=2)
+    assert changed(source, none.backbone_) == []
+    last = tune(source, schedule, images, labels, epochs=4)
+    assert {path.split("/")[0] for path in changed(source, last.backbone_)} == {"dense"}
+
+
+def test_early_layers_move_less_with_layer_decay(source, images, labels):
+    def distances(decay):
+        tuned = tune(source, "all", images, labels, layer_decay=decay)
+        return [float(np.linalg.norm(n - o)) for n, o in zip(tuned.backbone_.weights, source.weights, strict=True)]
+
+    ratio = np.array(distances(0.1)) / distances(1.0)
+    kernels = ratio[::2]
+    assert (np.diff(kernels) > 0).all()
+    assert kernels[0] < 0.05
+
+
+def test_pull_to_the_start_keeps_weights_near(source, images, labels):
+    def distance(**options):
+        tuned = tune(source, "all", images, labels, epochs=10, **options)
+        pairs = zip(tuned.backbone_.weights, source.weights, strict=True)
+        return sum(float(np.sum(np.square(new - old))) for new, old in pairs)
+
+    assert distance(l2_sp=10.0) < 0.2 * distance()
+
+
+def test_pull_of_features_keeps_features_near(source, images, labels):
+    start = TransferClassifier(source).fit(images, labels)._network.features(ArrayRows(images[..., None]), None)
+
+    def drift(delta):
+        tuned = tune(source, "all", images, labels, epochs=10, delta=delta)
+        return np.mean(np.square(tuned._network.features(ArrayRows(images[..., None]), None) - start))
+
+    assert drift(100.0) < 0.2 * drift(0.0)
+
+
+def test_channels_that_the_head_needs_count_more(images, labels):
+    from skltransfer.heads import LabelEncoding, solve
+
+    random = np.random.default_rng(0)
+    encoding = LabelEncoding.learn(labels)
+    targets = encoding.targets(labels, np.ones(len(labels)), None)
+    seen = np.column_stack([targets.values @ random.normal(size=(4, 3)), random.normal(size=(40, 5)) * 0.01])
+    importance = channel_importance(seen, targets, solve(seen, targets, C=10.0))
+    assert importance.mean() == pytest.approx(1.0)
+    assert importance[:3].min() > importance[3:].max()
+
+
+def test_weight_decay_shrinks_kernels(source, images, labels):
+    def size(decay):
+        tuned = tune(source, "all", images, labels, weight_decay=decay, learning_rate=1e-3)
+        return sum(float(np.sum(np.square(w))) for w in tuned.backbone_.weights if w.ndim > 1)
+
+    assert size(20.0) < size(0.0)
+
+
+@pytest.mark.parametrize("options", [{"mixup": 0.4}, {"label_smoothing": 0.2}])
+def test_softer_targets_give_softer_answers(source, images, labels, options):
+    plain, soft = (tune(source, "all", images, labels, epochs=30, **o) for o in ({}, options))
+    confident = [clf.predict_proba(images).max(axis=1).mean() for clf in (plain, soft)]
+    assert confident[1] < confident[0]
+    assert soft.score(images, labels) > 0.9
+
+
+@pytest.mark.parametrize("trainable", ["head", 2])
+def test_frozen_part_sees_each_view_of_a_row_once(source, images, labels, trainable, empty_store):
+    before = features.rows_computed
+    first = tune(source, trainable, images, labels, augmentation="flip_shift", n_views=3, epochs=5, solve_head=False)
+    assert features.rows_computed - before == 3 * len(images)
+    again = tune(source, trainable, images, labels, augmentation="flip_shift", n_views=3, epochs=5, solve_head=False)
+    assert features.rows_computed - before == 3 * len(images)
+    np.testing.assert_array_equal(first.predict_proba(images), again.predict_proba(images))
+
+
+def test_views_are_functions_of_the_row_alone(images):
+    from skltransfer.engine import Augmentation, ViewRows
+    from skltransfer.finetuning import augmentation_json
+    from skltransfer.inputs import InputFormat
+
+    change = Augmentation(augmentation_json("flip_shift"), InputFormat("images", (28, 28, 1)), seed=1)
+    rows = ViewRows(ArrayRows(images[..., None]), change, view=1)
+    alone = np.concatenate([rows.read([i]) for i in range(6)])
+    np.testing.assert_array_equal(alone, rows.read(range(6)))
+    assert alone.dtype == np.uint8
+    assert not np.array_equal(alone, images[:6, ..., None])
+    other = ViewRows(ArrayRows(images[..., None]), change, view=2)
+    assert not np.array_equal(other.read(range(6)), alone)
+    assert rows.digest(0) != other.digest(0)
+    fractions = Augmentation(augmentation_json("flip_shift"), InputFormat("images", (28, 28, 1), 0, 1), seed=1)
+    np.testing.assert_allclose(
+        fractions.change(images[:3, ..., None] / 255.0, [b"a", b"b", b"c"]),
+        change.change(images[:3, ..., None].astype(float), [b"a", b"b", b"c"]) / 255,
+        atol=1e-5,
+    )
+
+
+def test_augmentation_inside_the_network_is_for_training_only(source, images, labels):
+    import keras
+
+    layer = keras.Sequential([keras.layers.RandomFlip("vertical", seed=3), keras.layers.RandomContrast(0.2, seed=4)])
+    tuned = tune(source, "all", images, labels, augmentation=layer, epochs=3)
+    plain = tune(source, "all", images, labels, epochs=3)
+    assert tuned.history_["loss"] != plain.history_["loss"]
+    np.testing.assert_array_equal(tuned.predict_proba(images), tuned.predict_proba(images))
+
+
+def test_held_rows_stop_training_and_the_best_weights_are_kept(source, images, labels):
+    tuned = tune(
+        source, "all", images, labels, epochs=40, early_stopping=True, n_iter_no_change=2, validation_fraction=0.3,
+        learning_rate=0.01,
+    )  # fmt: skip
+    losses = tuned.history_["val_loss"]
+    assert tuned.n_iter_ == len(losses) < 40
+    best = int(np.argmin(losses))
+    shorter = tune(
+        source, "all", images, labels, epochs=40, early_stopping=True, n_iter_no_change=len(losses) - best - 1 or 1,
+        validation_fraction=0.3, learning_rate=0.01,
+    )  # fmt: skip
+    assert min(shorter.history_["val_loss"]) == losses[best]
+
+
+def test_weights_of_the_best_epoch_give_its_loss(source, images, labels):
+    held = np.arange(40) % 5 == 0
+    options = {"epochs": 12, "learning_rate": 0.02, "early_stopping": True, "n_iter_no_change": 12}
+    tuned = TransferClassifier(source, trainable="all", batch_size=16, random_state=0, **options)
+    tuned.fit(images[~held], labels[~held], X_val=images[held], y_val=labels[held])
+    codes = np.searchsorted(tuned.classes_, labels[held])
+    loss = -tuned.predict_log_proba(images[held])[np.arange(len(codes)), codes].mean()
+    assert loss == pytest.approx(min(tuned.history_["val_loss"]), abs=1e-4)
+    assert min(tuned.history_["val_loss"]) < tuned.history_["val_loss"][-1]
+
+
+def test_each_class_is_held_out_and_groups_stay_whole(images, labels):
+    encoding = TransferClassifier("small_cnn", epochs=1, random_state=0).fit(images, labels)._labels
+    targets = encoding.targets(labels, np.ones(40), None)
+    estimator = TransferClassifier(early_stopping=True, validation_fraction=0.2, random_state=0)
+    _, kept, held = estimator._hold_out(ArrayRows(images), targets, None)
+    assert held[1].values.sum(axis=0).tolist() == [2, 2, 2, 2]
+    assert kept.values.sum(axis=0).tolist() == [8, 8, 8, 8]
+    groups = np.arange(40) % 10
+    rows, _, (out, _) = estimator._hold_out(ArrayRows(np.arange(40)), targets, groups)
+    assert set(rows.values % 10).isdisjoint(out.values % 10)
+    assert len(out) == 8
+
+
+def test_validation_rows_are_watched_and_change_nothing_without_early_stopping(source, images, labels):
+    watched = TransferClassifier(source, trainable=2, epochs=3, random_state=0)
+    watched.fit(images[:30], labels[:30], X_val=images[30:], y_val=labels[30:])
+    alone = TransferClassifier(source, trainable=2, epochs=3, random_state=0).fit(images[:30], labels[:30])
+    assert len(watched.history_["val_loss"]) == 3
+    np.testing.assert_array_equal(watched.predict_proba(images), alone.predict_proba(images))
+
+
+def test_solved_head_uses_all_rows(source, images, labels):
+    stopping = TransferClassifier(source, early_stopping=True, random_state=0).fit(images, labels)
+    plain = TransferClassifier(source).fit(images, labels)
+    np.testing.assert_array_equal(stopping.predict_proba(images), plain.predict_proba(images))
+
+
+def test_warm_start_goes_on_from_the_last_fit(source, images, labels):
+    clf = TransferClassifier(source, trainable="all", epochs=5, warm_start=True, random_state=0).fit(images, labels)
+    first = clf.history_["loss"]
+    clf.fit(images, labels)
+    assert clf.history_["loss"][0] < 0.9 * first[0]
+    fresh = TransferClassifier(source, trainable="all", epochs=5, random_state=0).fit(images, labels)
+    assert fresh.fit(images, labels).history_["loss"] == first
+
+
+@pytest.mark.parametrize("backbone", ["small_cnn", "source"])
+def test_partial_fit_learns_from_parts(backbone, source, images, labels):
+    start = source if backbone == "source" else backbone
+    clf = TransferClassifier(start, trainable="all", learning_rate=1e-3, batch_size=8, random_state=0)
+    for _ in range(12):
+        for part in (slice(20), slice(20, None)):
+            clf.partial_fit(images[part], labels[part], classes=sorted(set(labels)))
+    assert clf.score(images, labels) > 0.8
+    assert clf.history_["loss"][0] < 0.7
+
+
+def test_partial_fit_from_scratch_keeps_moving_the_network(images, labels):
+    clf = TransferClassifier("small_cnn", random_state=0)
+    first = clf.partial_fit(images, labels, classes=sorted(set(labels))).backbone_
+    assert changed(first, clf.partial_fit(images, labels).backbone_) == list(first.paths)
+
+
+def test_partial_fit_needs_all_classes_at_once(source, images, labels):
+    clf = TransferClassifier(source)
+    with pytest.raises(ValueError, match=r"expected all labels at the first call of partial_fit\. Got None"):
+        clf.partial_fit(images, labels)
+    clf.partial_fit(images[:20], labels[:20], classes=sorted(set(labels[:20])))
+    with pytest.raises(ValueError, match=r"expected labels that fit saw, .* Got \['.*'\] as well"):
+        clf.partial_fit(images[:20], np.where(labels[:20] == labels[0], "new", labels[:20]))
+
+
+@pytest.mark.parametrize("head", ["mlp", MLPHead((32, 16), dropout=0.1)], ids=str)
+@pytest.mark.parametrize("trainable", ["head", 1])
+def test_heads_with_hidden_layers(source, images, labels, head, trainable):
+    tuned = tune(source, trainable, images, labels, head=head, epochs=60, learning_rate=0.01)
+    assert tuned.score(images, labels) > 0.9
+    assert (changed(source, tuned.backbone_) == []) == (trainable == "head")
+
+
+def test_zero_weight_is_an_absent_row(source, images, labels):
+    weights = np.where(np.arange(40) % 3 == 0, 0.0, 1.0)
+    weighted = TransferClassifier(source, trainable=2, epochs=2, random_state=0)
+    weighted.fit(images, labels, sample_weight=weights)
+    absent = tune(source, 2, images[weights > 0], labels[weights > 0], batch_size="auto", learning_rate="auto")
+    np.testing.assert_array_equal(weighted.predict_proba(images), absent.predict_proba(images))
+
+
+def test_scale_of_all_weights_changes_nothing(source, images, labels):
+    one, ten = (
+        TransferClassifier(source, trainable="all", epochs=2, solve_head=False, random_state=0).fit(
+            images, labels, sample_weight=np.full(40, size)
+        )
+        for size in (1.0, 10.0)
+    )
+    np.testing.assert_allclose(one.predict_proba(images), ten.predict_proba(images), atol=1e-5)
+
+
+def test_same_random_state_is_bit_identical_with_everything_on(source, images, labels):
+    options = {"augmentation": "flip", "mixup": 0.2, "label_smoothing": 0.1, "l2_sp": 0.1, "delta": 0.1,
+               "weight_decay": 0.1, "layer_decay": 0.8, "early_stopping": True, "head": "linear"}  # fmt: skip
+    first, other, again = (
+        tune(source, "all", images, labels, random_state=seed, **options).predict_proba(images) for seed in (1, 2, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_progress_bar_is_drawn_if_asked(source, images, labels, capsys):
+    tune(source, "all", images, labels)
+    assert capsys.readouterr().out == ""
+    tune(source, "all", images, labels, verbose=1)
+    assert "TransferClassifier: loss" in capsys.readouterr().out
+
+
+def test_epochs_are_tasks_of_scikit_learns_callbacks(source, images, labels, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    search = GridSearchCV(TransferClassifier(source, trainable=1, epochs=2, random_state=0), {"C": [0.1, 1]}, cv=2)
+    search.set_callbacks(ProgressBar()).fit(images, labels)
+    printed = capsys.readouterr().out
+    assert "GridSearchCV" in printed
+    assert "TransferClassifier" in printed
+    assert "100%" in printed
+
+
+def test_keras_callbacks_are_copied_and_can_stop(source, images, labels):
+    import keras
+
+    class Counter(keras.callbacks.Callback):
+        seen = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            type(self).seen += 1
+            self.own = epoch
+            if epoch == 1:
+                self.model.stop_training = True
+
+    counter = Counter()
+    tuned = tune(source, "all", images, labels, epochs=9, callbacks=[counter])
+    assert tuned.n_iter_ == Counter.seen == 2
+    assert not hasattr(counter, "own")
+
+
+def test_diverging_fit_names_epoch_and_rate_and_leaves_nothing_fitted(source, images, labels):
+    clf = TransferClassifier(source, trainable="all", random_state=0).fit(images, labels)
+    with pytest.raises(ValueError, match=r"The loss is \S+ in epoch \d+ at learning_rate=1e\+30. Pass a smaller"):
+        clf.set_params(learning_rate=1e30, epochs=20).fit(images, labels)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        check_is_fitted(clf)
+
+
+def test_interrupted_fit_does_not_claim_to_be_fitted(source, images, labels):
+    import keras
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt("by the user")
+
+    clf = TransferClassifier(source, trainable="all", epochs=2, random_state=0).fit(images, labels)
+    with pytest.raises(KeyboardInterrupt, match="by the user"):
+        clf.set_params(callbacks=[Interrupt()]).fit(images, labels)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        clf.predict(images)
+    clf.set_params(callbacks=None).fit(images, labels).predict(images)
+
+
+def test_search_inside_the_values_of_trainable(source, images, labels):
+    estimator = TransferClassifier(source, trainable=LoRA(), epochs=1, random_state=0)
+    search = GridSearchCV(estimator, {"trainable__rank": [1, 2]}, cv=2).fit(images, labels)
+    assert search.best_params_["trainable__rank"] in (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trainable": 9}, r"trainable: expected 'all' or a number of stages from 1 to 4, .* Got 9"),
+        ({"trainable": "norm"}, r"none of the last 4 stages of the backbone has a normalisation\. Pass another"),
+        ({"trainable": "lora", "l2_sp": 1.0}, "l2_sp pulls weights that LoRA does not move"),
+        ({"trainable": 1, "head": "big"}, "The 'head' parameter must be 'linear', 'mlp' or MLPHead"),
+        ({"trainable": 1, "augmentation": "flop"}, "Did you mean 'flip'"),
+        ({"trainable": 1, "checkpoint": "x"}, "checkpoint: expected an int as random_state"),
+        ({"trainable": 1, "learning_rate": -0.1}, "The 'learning_rate' parameter"),
+        ({"trainable": 1, "layer_decay": 0.0}, "The 'layer_decay' parameter"),
+        ({"trainable": 1, "warmup": 1.0}, "The 'warmup' parameter"),
+        ({"trainable": 1, "schedule": "step"}, "The 'schedule' parameter"),
+        ({"trainable": 1, "batch_norm": "eval"}, "The 'batch_norm' parameter"),
+        ({"trainable": 1, "n_views": 1}, "The 'n_views' parameter"),
+        ({"trainable": 1, "early_stopping": True, "validation_fraction": 0.05}, "holds out 2 of them. Expected at"),
+        ({"trainable": 1, "label_smoothing": 1.0}, "The 'label_smoothing' parameter"),
+    ],
+)
+def test_what_cannot_be_trained_is_told_before_work_starts(source, images, labels, options, message):
+    before = features.rows_computed
+    with pytest.raises(ValueError, match=message):
+        TransferClassifier(source, **options).fit(images, labels)
+    assert features.rows_computed - before <= 1  # one row tells how large the features are
+
+
+def test_lora_on_a_network_without_kernels_is_told(images, labels):
+    import keras
+
+    inputs = keras.Input((28, 28, 1))
+    network = keras.Model(inputs, keras.layers.DepthwiseConv2D(3, strides=2)(inputs))
+    with pytest.raises(ValueError, match="none of the last 1 stages of the backbone has a kernel that LoRA can change"):
+        TransferClassifier(network, trainable="lora").fit(images, labels)
+
+
+def test_augmentation_of_a_table_is_told(flat, labels):
+    with pytest.raises(ValueError, match=r"augmentation changes pictures\. Got a table; pass augmentation=None, or"):
+        TransferClassifier(augmentation="flip").fit(flat, labels)
+
+
+def test_class_that_stands_alone_cannot_be_held_out(source, images, labels):
+    alone = np.r_[0:30, 39] if len(set(labels[:30])) > 1 else np.arange(31)
+    y = np.where(np.arange(len(alone)) == 0, "alone", labels[alone])
+    with pytest.raises(ValueError, match="Got a class with 1 row; add rows, pass X_val and y_val"):
+        TransferClassifier(source, trainable=1, early_stopping=True).fit(images[alone], y)
+
+
+def test_embedded_network_fine_tuned(images, labels):
+    lite0 = load_backbone("efficientnet_lite0")
+    tuned = tune(lite0, 2, images, labels, image_size=32, epochs=3, learning_rate=1e-4)
+    assert tuned.score(images, labels) > 0.9
+    assert tuned.backbone_ != lite0
+    assert tuned.backbone_.stages == lite0.stages
+    again = TransferClassifier(tuned.backbone_, image_size=32).fit(images, labels)
+    assert again.score(images, labels) > 0.9
