@@ -35,7 +35,8 @@ def _folder(name: str, fetch: Callable[[Path], None]) -> Path:
             filled = Path(temporary) / "filled"
             filled.mkdir()
             fetch(filled)
-            os.replace(filled, place)
+            if not place.exists():  # another process may have been faster
+                os.replace(filled, place)
     return place
 
 

@@ -22,12 +22,13 @@ from _measure import report
 from skltransfer import GradualUnfreezing, LoRA, TransferClassifier
 
 SIZES, PICTURE = (20, 50, 200), 96
-GENTLE = {"weight_decay": 0.05, "layer_decay": 0.9, "learning_rate": 3e-4}
+HELD = {"augmentation": "flip_shift", "label_smoothing": 0.1, "weight_decay": 0.05}
+GENTLE = {"learning_rate": 3e-4, "layer_decay": 0.9, **HELD}
 WAYS: dict[str, dict[str, Any]] = {
     "frozen head": {"trainable": "head"},
     "last 2 stages": {"trainable": 2, **GENTLE},
     "all": {"trainable": "all", **GENTLE},
-    "LoRA": {"trainable": LoRA(8), "learning_rate": 1e-3},
+    "LoRA": {"trainable": LoRA(8), "learning_rate": 1e-3, **HELD},
     "gradual": {"trainable": GradualUnfreezing(1), **GENTLE},
 }
 
@@ -79,7 +80,7 @@ def efficientnet_lite0(scores: Scores, seed: int) -> None:
     X_test, y_test = X_test[y_test >= 5], y_test[y_test >= 5]
     for size in SIZES:
         rows = target_rows(y, size, seed)
-        epochs = max(5, 150 // -(-len(rows) // 32))
+        epochs = max(10, 200 // -(-len(rows) // 32))
         for way, options in WAYS.items():
             clf = TransferClassifier(image_size=PICTURE, epochs=epochs, random_state=seed, **options)
             scores.add("efficientnet_lite0", way, size, clf.fit(X[rows], y[rows]).score(X_test, y_test))

@@ -44,6 +44,7 @@ def task_loss(task: Task, targets: Any, outputs: Any) -> Any:
     """
     from keras import ops
 
+    targets, outputs = ops.convert_to_tensor(targets), ops.convert_to_tensor(outputs)
     if task.kind == "classes":
         return -ops.sum(targets * ops.log_softmax(outputs, axis=-1), axis=-1)
     if task.kind == "labels":
@@ -67,7 +68,9 @@ def weighted_loss(tasks: Sequence[Task], targets: Any, weights: Any, outputs: An
     -------
     tensor of shape (n_rows,)
     """
-    total, start = 0.0, 0
+    from keras import ops
+
+    weights, total, start = ops.convert_to_tensor(weights), 0.0, 0
     for number, task in enumerate(tasks):
         own = slice(start, start + task.n_outputs)
         total = total + weights[:, number] * task_loss(task, targets[:, own], outputs[:, own])
@@ -123,4 +126,4 @@ def delta(maps: Any, start: Any, attention: Any) -> Any:
     from keras import ops
 
     places = tuple(range(len(maps.shape) - 1))
-    return 0.5 * ops.sum(attention * ops.mean(ops.square(maps - start), axis=places))
+    return 0.5 * ops.sum(ops.convert_to_tensor(attention) * ops.mean(ops.square(maps - start), axis=places))

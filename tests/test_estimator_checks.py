@@ -5,16 +5,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skltransfer import BackboneTransformer, GradualUnfreezing, MLPHead, TransferClassifier, TransferRegressor
 
 
+WAYS = ["auto", "head", "lora", 1, GradualUnfreezing(every=10)]
+
+
 @parametrize_with_checks(
     [
-        TransferClassifier(),
-        TransferClassifier(trainable="head"),
-        TransferClassifier(trainable="lora"),
-        TransferClassifier(trainable=1, head=MLPHead((16,))),
-        TransferClassifier(trainable=GradualUnfreezing(every=10)),
-        TransferRegressor(),
-        TransferRegressor(trainable="head"),
-        TransferRegressor(trainable="lora"),
+        *(estimator(trainable=way) for estimator in (TransferClassifier, TransferRegressor) for way in WAYS),
+        TransferClassifier(head=MLPHead((16,))),
         BackboneTransformer(),
     ]
 )

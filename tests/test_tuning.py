@@ -242,7 +242,13 @@ def test_held_rows_stop_training_and_the_best_weights_are_kept(source, images, l
 
 def test_weights_of_the_best_epoch_give_its_loss(source, images, labels):
     held = np.arange(40) % 5 == 0
-    options = {"epochs": 12, "learning_rate": 0.02, "early_stopping": True, "n_iter_no_change": 12}
+    options = {
+        "epochs": 60,
+        "learning_rate": 0.02,
+        "schedule": "constant",
+        "early_stopping": True,
+        "n_iter_no_change": 3,
+    }
     tuned = TransferClassifier(source, trainable="all", batch_size=16, random_state=0, **options)
     tuned.fit(images[~held], labels[~held], X_val=images[held], y_val=labels[held])
     codes = np.searchsorted(tuned.classes_, labels[held])
