@@ -4,7 +4,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skltransfer import BackboneTransformer, GradualUnfreezing, MLPHead, TransferClassifier, TransferRegressor
 
-
 WAYS = ["auto", "head", "lora", 1, GradualUnfreezing(every=10)]
 
 

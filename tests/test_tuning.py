@@ -362,14 +362,12 @@ def test_progress_bar_is_drawn_if_asked(source, images, labels, capsys):
     assert "TransferClassifier: loss" in capsys.readouterr().out
 
 
-def test_epochs_are_tasks_of_scikit_learns_callbacks(source, images, labels, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_epochs_are_tasks_of_scikit_learns_callbacks(source, images, labels, capsys):
     search = GridSearchCV(TransferClassifier(source, trainable=1, epochs=2, random_state=0), {"C": [0.1, 1]}, cv=2)
     search.set_callbacks(ProgressBar()).fit(images, labels)
     printed = capsys.readouterr().out
     assert "GridSearchCV" in printed
-    assert "TransferClassifier" in printed
-    assert "100%" in printed
+    assert printed.count("TransferClassifier - fit") >= 5  # two candidates on two folds, and the last fit
 
 
 def test_keras_callbacks_are_copied_and_can_stop(source, images, labels):
