@@ -212,7 +212,6 @@ class _Run:
         self.targets, self.validation = targets, validation
         self.answers = np.concatenate([_smooth(targets, training.label_smoothing), targets.weights], axis=1)
         self.at = _Progress(np.random.default_rng(training.seed))
-        self.moving: int | None = None
 
     def start(self, backbone: Backbone | None, head: Head | None, attention: Array | None) -> None:
         self.trainer.reset(backbone, head, self.at.random)
@@ -285,13 +284,6 @@ class _Run:
                 "Pass a smaller learning_rate."
             )
         return {"loss": total / n_rows, **self.validate(), "learning_rate": rate}
-
-    def let_move(self, stages: int) -> None:
-        """Let so many of the last stages move from here on."""
-        if stages != self.moving:
-            shares = stage_shares(self.trainer.depths, stages, self.training.layer_decay)
-            self.trainer.set_shares(shares, self.training.weight_decay)
-            self.moving = stages
 
     def batch(self, rows: Rows, part: NDArray[np.intp]) -> tuple[Array, Array]:
         """Read rows and answers, mixed with others if asked."""
