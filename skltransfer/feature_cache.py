@@ -6,13 +6,15 @@ import hashlib
 import os
 import tempfile
 import threading
+import uuid
 import warnings
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,19 +218,37 @@ class FolderStore:
         self._places = {key: place for key, place in self._places.items() if place[0] != path}
 
 
-def _write(place: Path, rows: Mapping[bytes, Features]) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    digests = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), DIGEST_BYTES)
-    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=place)
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that appears under its name when it is complete, and not at all if writing fails.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In a folder that exists; a file of this name is replaced.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, digests=digests, features=np.stack(list(rows.values())))
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, temporary.removesuffix(".tmp") + ".npz")
+        os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _write(place: Path, rows: Mapping[bytes, Features]) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    digests = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), DIGEST_BYTES)
+    with written_whole(place / f"{uuid.uuid4().hex}.npz") as file:
+        np.savez(file, digests=digests, features=np.stack(list(rows.values())))
 
 
 def _read(path: Path, member: str) -> NDArray[Any] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer.backbones._backbone import Backbone
+from skltransfer.feature_cache import written_whole
 
 ARRAYS = ("weights", "classifier")
 TUPLES = ("paths", "input_shape", "size", "mean", "std")
@@ -29,16 +29,8 @@ def save_backbone(backbone: Backbone, path: str | os.PathLike[str]) -> None:
     arrays = {f"{name}/{i}": np.ascontiguousarray(a) for name, group in groups.items() for i, a in enumerate(group)}
     facts = {field.name: getattr(backbone, field.name) for field in fields(backbone) if field.name not in ARRAYS}
     header = {"format": FORMAT, "fingerprint": backbone.fingerprint, "facts": json.dumps(facts)}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(save(arrays, header))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with written_whole(path) as file:
+        file.write(save(arrays, header))
 
 
 def read_backbone(path: Path) -> Backbone:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skltransfer.feature_cache import written_whole
+
 Array = NDArray[Any]
 
 
@@ -41,16 +43,8 @@ class Checkpoint:
     def save(self, groups: dict[str, Sequence[Array]], facts: dict[str, Any]) -> None:
         """Replace what is on disk by these arrays and facts."""
         arrays = {f"{group}/{i}": array for group, members in groups.items() for i, array in enumerate(members)}
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with written_whole(self.path) as file:
+            np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
 
     def load(self) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
         """Return the arrays and facts, or None if there are none that can be read."""
