@@ -116,6 +116,21 @@ def mnist() -> Arrays:
     return _split(_arrays("mnist", make))
 
 
+def fashion_mnist() -> Arrays:
+    """Fashion-MNIST: 60,000 and 10,000 pictures (n, 28, 28), uint8, with labels 0 to 9."""
+    from skltransfer.data.make_fashion_sample import read
+
+    def make(folder: Path) -> dict[str, np.ndarray]:
+        _run("apt-get", "download", "dataset-fashion-mnist", cwd=folder)
+        (package,) = folder.glob("*.deb")
+        _run("dpkg-deb", "--extract", str(package), ".", cwd=folder)
+        files = next(folder.rglob("train-images-idx3-ubyte.gz")).parent
+        (X_train, y_train), (X_test, y_test) = (read(files, part) for part in ("train", "t10k"))
+        return {"X_train": X_train, "y_train": y_train, "X_test": X_test, "y_test": y_test}
+
+    return _split(_arrays("fashion_mnist", make))
+
+
 def imagenet_pictures() -> tuple[list[Image.Image], np.ndarray]:
     """Twenty labelled ImageNet pictures of several sizes, and their class numbers, 0 to 999."""
     folder = _folder("foolbox", lambda into: _pip("foolbox==3.3.4", into))

@@ -27,7 +27,7 @@ def model() -> Any:
     from skltransfer.backbones._builders import small_cnn
 
     body = small_cnn((32, 32, 3))
-    built = keras.Model(body.inputs, keras.layers.Dense(10, activation="softmax")(body.outputs[0]))
+    built = keras.Model(body.inputs, keras.layers.Dense(10, activation="softmax", name="classes")(body.outputs[0]))
     built.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     return built
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from _data import cifar10
 from _measure import report
+from _scores import Scores
 
 from skltransfer import GradualUnfreezing, LoRA, TransferClassifier
 
@@ -31,27 +32,6 @@ WAYS: dict[str, dict[str, Any]] = {
     "LoRA": {"trainable": LoRA(8), "learning_rate": 1e-3, **HELD},
     "gradual": {"trainable": GradualUnfreezing(1), **GENTLE},
 }
-
-
-class Scores:
-    """Accuracies by network, way of training and pictures a class, one for each seed."""
-
-    def __init__(self) -> None:
-        self.values: dict[tuple[str, str, int], list[float]] = {}
-
-    def add(self, network: str, way: str, size: int, accuracy: float) -> None:
-        self.values.setdefault((network, way, size), []).append(accuracy)
-        print(network, way, size, f"{accuracy:.4f}", file=sys.stderr, flush=True)
-
-    def mean(self, network: str, way: str, size: int) -> float:
-        return float(np.mean(self.values[network, way, size]))
-
-    def error(self, network: str, way: str, size: int) -> float:
-        values = self.values[network, way, size]
-        return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
-
-    def ways(self, network: str) -> list[str]:
-        return list(dict.fromkeys(way for name, way, _ in self.values if name == network))
 
 
 def target_rows(y: np.ndarray, size: int, seed: int) -> np.ndarray:
@@ -90,64 +70,27 @@ def verdicts(scores: Scores) -> dict[str, Any]:
     """By how much fine-tuning is ahead, at each size: in standard errors of the difference, and in points."""
     found: dict[str, Any] = {}
     if "fine-tuned" in scores.ways("small_cnn"):
-        gains = {size: paired(scores, "small_cnn", "fine-tuned", "from scratch", size) for size in SIZES}
+        gains = {size: scores.gain("small_cnn", "fine-tuned", "from scratch", size) for size in SIZES}
         found["fine_tuned_over_scratch"] = gains
     if scores.ways("efficientnet_lite0"):
         found["over_frozen_head"] = {
-            way: {size: paired(scores, "efficientnet_lite0", way, "frozen head", size) for size in SIZES}
+            way: {size: scores.gain("efficientnet_lite0", way, "frozen head", size) for size in SIZES}
             for way in WAYS
             if way != "frozen head"
         }
     return found
 
 
-def paired(scores: Scores, network: str, one: str, other: str, size: int) -> list[float]:
-    """Mean gain in points, and its standard error, over seeds that share their rows."""
-    gains = 100 * np.subtract(scores.values[network, one, size], scores.values[network, other, size])
-    return [float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0]
-
-
-def draw(scores: Scores, out: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    networks = [name for name in ("small_cnn", "efficientnet_lite0") if scores.ways(name)]
-    figure = Figure(figsize=(6 * len(networks), 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, network in zip(np.atleast_1d(figure.subplots(1, len(networks))), networks, strict=True):
-        for way in scores.ways(network):
-            means = [scores.mean(network, way, size) for size in SIZES]
-            errors = [scores.error(network, way, size) for size in SIZES]
-            axes.errorbar(SIZES, means, errors, marker="o", capsize=3, label=way)
-        axes.set_xscale("log")
-        axes.set_xticks(SIZES, [str(size) for size in SIZES])
-        axes.minorticks_off()
-        axes.set(title=network, xlabel="labelled pictures a class", ylabel="test accuracy (5 classes)")
-        axes.grid(alpha=0.3)
-        axes.legend()
-    figure.savefig(out, dpi=110)
-
-
-def table(scores: Scores) -> str:
-    lines = []
-    for network in ("small_cnn", "efficientnet_lite0"):
-        for way in scores.ways(network):
-            cells = [f"{scores.mean(network, way, s):.3f} ± {scores.error(network, way, s):.3f}" for s in SIZES]
-            lines.append(f"{network:20}{way:16}" + "".join(f"{cell:18}" for cell in cells))
-    header = f"{'network':20}{'way':16}" + "".join(f"{f'{size} a class':18}" for size in SIZES)
-    return "\n".join([header, *lines])
-
-
 def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     networks = {"small_cnn": small_cnn, "efficientnet_lite0": efficientnet_lite0}
     chosen = sys.argv[2:] or list(networks)
-    scores = Scores()
+    scores = Scores(SIZES)
     for seed in range(seeds):
         for name in chosen:
             networks[name](scores, seed)
-    print(table(scores))
-    draw(scores, Path("transfer_cifar10.png"))
+    print(scores.table())
+    scores.draw(Path("transfer_cifar10.png"), "labelled pictures a class", "test accuracy (5 classes)")
     report("transfer_cifar10", seeds=seeds, **json.loads(json.dumps(verdicts(scores))))
 
 

@@ -1,20 +1,25 @@
 """Transfer learning for scikit-learn, on Keras networks."""
 
+from skltransfer.autoencoder import AutoencoderTransformer
 from skltransfer.backbones import Backbone, list_backbones, load_backbone, register_backbone
 from skltransfer.classifier import TransferClassifier
 from skltransfer.extractor import BackboneTransformer
 from skltransfer.finetuning import GradualUnfreezing, LoRA
 from skltransfer.heads import MLPHead
+from skltransfer.plots import LatentDisplay, ReconstructionDisplay
 from skltransfer.regressor import TransferRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AutoencoderTransformer",
     "Backbone",
     "BackboneTransformer",
     "GradualUnfreezing",
+    "LatentDisplay",
     "LoRA",
     "MLPHead",
+    "ReconstructionDisplay",
     "TransferClassifier",
     "TransferRegressor",
     "list_backbones",

@@ -35,17 +35,44 @@ class BackboneEstimator(BaseEstimator):
     def _read(self, X: Any, *, reset: bool) -> Rows:
         """Check the rows and learn, or hold them against, the format of a row."""
         kind = inputs.recognise(X, self.input_shape)
+        if kind == "images" and self._takes_sequences():
+            kind = "sequences"
         if not reset and kind != self._format.kind:
             raise ValueError(
                 f"X: expected {_describe(self._format)}, as in fit. Got {_KINDS[kind]}; "
                 f"{type(self).__name__} predicts rows of the kind that it was fitted on."
             )
-        return {"table": self._read_table, "images": self._read_images, "pictures": self._read_pictures}[kind](X, reset)
+        readers = {
+            "table": self._read_table,
+            "sequences": self._read_sequences,
+            "images": self._read_images,
+            "pictures": self._read_pictures,
+        }
+        return readers[kind](X, reset)
+
+    def _takes_sequences(self) -> bool:
+        """Tell whether arrays of shape (n, steps, channels) are series of numbers, and not grey pictures."""
+        return isinstance(self.backbone, Backbone) and len(self.backbone.input_shape) == 2
 
     def _read_table(self, X: Any, reset: bool) -> Rows:
-        values = validate_data(self, X, reset=reset, dtype=np.float64)
+        finite: Any = "allow-nan" if self.__sklearn_tags__().input_tags.allow_nan else True
+        values = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=finite)
         if reset:
             self._format = InputFormat("table", values.shape[1:])
+        return ArrayRows(values)
+
+    def _read_sequences(self, X: Any, reset: bool) -> Rows:
+        values = check_array(X, dtype=np.float32, allow_nd=True, ensure_2d=False)
+        if values.ndim != 3:
+            raise ValueError(f"X: expected sequences of shape (n, steps, channels). Got an array of {values.shape}.")
+        if reset:
+            self._format = InputFormat("sequences", values.shape[1:])
+            self.n_features_in_ = int(np.prod(values.shape[1:]))
+        elif values.shape[1:] != self._format.shape:
+            raise ValueError(
+                f"X: expected {_describe(self._format)}, as in fit. Got sequences of shape {values.shape[1:]}; cut or "
+                "fill them up to this length."
+            )
         return ArrayRows(values)
 
     def _read_images(self, X: Any, reset: bool) -> Rows:
@@ -89,7 +116,7 @@ class BackboneEstimator(BaseEstimator):
     def _builder_shape(self) -> tuple[int, ...]:
         """Shape of one row, for a builder function."""
         shape = self._format.shape
-        if self._format.kind == "table" or isinstance(self.image_size, str):
+        if self._format.kind in ("table", "sequences") or isinstance(self.image_size, str):
             if self._format.kind == "pictures":
                 return (inputs.SMALL_PICTURE, inputs.SMALL_PICTURE, 3)
             return shape
@@ -100,12 +127,17 @@ class BackboneEstimator(BaseEstimator):
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
 
-_KINDS = {"table": "rows of numbers", "images": "arrays of pixels", "pictures": "image files or PIL images"}
+_KINDS = {
+    "table": "rows of numbers",
+    "sequences": "sequences of numbers",
+    "images": "arrays of pixels",
+    "pictures": "image files or PIL images",
+}
 
 
 def _describe(format: InputFormat) -> str:
-    if format.kind == "images":
-        return f"pictures of shape {format.shape}"
+    if format.kind in ("images", "sequences"):
+        return f"{'pictures' if format.kind == 'images' else 'sequences'} of shape {format.shape}"
     return _KINDS[format.kind]
 
 

@@ -12,7 +12,8 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skltransfer._tuned import Held, TunedEstimator
+from skltransfer._trained import Held
+from skltransfer._tuned import TunedEstimator
 from skltransfer.heads import LabelEncoding, read_labels
 from skltransfer.inputs import Rows
 

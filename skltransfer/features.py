@@ -134,12 +134,13 @@ def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str
 
 
 def compute(
-    extraction: Extraction, rows: Rows, positions: Sequence[int], *, frozen: bool = False
+    extraction: Extraction, rows: Rows, positions: Sequence[int], *, frozen: bool = False, values: int | None = None
 ) -> Iterator[Features]:
     """Yield the features of these rows one by one; they are computed in batches, not remembered.
 
     A ``frozen`` network is compiled with its weights; others share one compiled form with
-    all networks of their structure.
+    all networks of their structure. ``values`` is how many a row has where it is largest, if
+    that is not at the input.
     """
     global rows_computed
     preparation = extraction.preparation
@@ -147,7 +148,7 @@ def compute(
     plan = (extraction.backbone, extraction.stage, extraction.pooling, preparation, row)
     with engine.forward(*plan, frozen=frozen) as network:
         left = len(positions)
-        for batch in network.map(_batches(rows, positions, preparation, row)):
+        for batch in network.map(_batches(rows, positions, preparation, row, values)):
             yield from batch[:left]
             left -= len(batch)
     with _count_lock:
@@ -161,11 +162,16 @@ def row_format(rows: Rows, preparation: Preparation | None) -> tuple[tuple[int, 
 
 
 def _batches(
-    rows: Rows, positions: Sequence[int], preparation: Preparation | None, row: tuple[tuple[int, ...], str]
+    rows: Rows,
+    positions: Sequence[int],
+    preparation: Preparation | None,
+    row: tuple[tuple[int, ...], str],
+    values: int | None,
 ) -> Iterator[NDArray[Any]]:
     """Read rows a batch at a time; where batches must be equally long, the last row fills up."""
     size = None if preparation is None else preparation.size or (row[0][0], row[0][1])
-    values = int(np.prod(row[0])) if size is None else size[0] * size[1]
+    if values is None:
+        values = int(np.prod(row[0])) if size is None else size[0] * size[1]
     room = (BATCH_VALUES, 16, 4096) if size is None else (BATCH_PIXELS, 4, 64)
     length = int(np.clip(room[0] // values, *room[1:]))
     if _backend.fixed_batches() and len(positions) % length:
@@ -193,16 +199,10 @@ def _stage(backbone: Backbone, stage: str | int) -> str:
 def _preparation(
     backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]
 ) -> Preparation | None:
-    rank = len(backbone.input_shape)
-    if format.kind == "table":
-        if rank != 1 or backbone.input_shape[0] not in (None, format.shape[0]):
-            raise ValueError(
-                f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got a table of "
-                f"{format.shape[0]} columns; if a row is a flattened picture, pass input_shape=(height, width) or "
-                "(height, width, channels)."
-            )
+    if format.kind in ("table", "sequences"):
+        _check_numbers(backbone, format)
         return None
-    if rank != 3 or backbone.input_shape[2] not in (1, 3):
+    if len(backbone.input_shape) != 3 or backbone.input_shape[2] not in (1, 3):
         raise ValueError(
             f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got pictures; "
             "pass a backbone for pictures, such as 'efficientnet_lite0'."
@@ -211,6 +211,18 @@ def _preparation(
     own = None if size == format.shape[:2] else size
     channels = int(backbone.input_shape[2] or 3)
     return Preparation(format.low, format.high, own, channels, backbone.mean, backbone.std, backbone.bgr)
+
+
+def _check_numbers(backbone: Backbone, format: InputFormat) -> None:
+    """Raise ValueError if rows of numbers, or series of them, are not what the network takes."""
+    takes, got = backbone.input_shape, format.shape
+    if len(takes) == len(got) and all(length in (None, found) for length, found in zip(takes, got, strict=True)):
+        return
+    what = f"a table of {got[0]} columns" if format.kind == "table" else f"sequences of shape {got}"
+    raise ValueError(
+        f"X: the backbone {backbone.name!r} takes rows of shape {takes}. Got {what}; if a row is a flattened picture, "
+        "pass input_shape=(height, width) or (height, width, channels)."
+    )
 
 
 def _image_size(backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]) -> tuple[int, int]:

@@ -229,13 +229,17 @@ def stage_shares(depths: Sequence[int], moving: int, layer_decay: float) -> np.n
     return np.where(depth < moving, float(layer_decay) ** (depth + 1), 0.0)
 
 
-def augmentation_json(augmentation: Any) -> str:
+def augmentation_json(augmentation: Any, *, parameter: str = "augmentation", others: Sequence[str] = ()) -> str:
     """Serialise what changes pictures in training.
 
     Parameters
     ----------
     augmentation : str or keras.layers.Layer
         One of `AUGMENTATIONS`, or a layer that takes and gives pictures from 0 to 255.
+    parameter : str, default="augmentation"
+        What the estimator calls it.
+    others : sequence of str
+        Other names that the estimator knows.
 
     Returns
     -------
@@ -254,11 +258,11 @@ def augmentation_json(augmentation: Any) -> str:
         return json.dumps(keras.saving.serialize_keras_object(augmentation), sort_keys=True)
     if not isinstance(augmentation, str):
         raise TypeError(
-            f"augmentation: expected a name, a Keras layer or None. Got {type(augmentation).__name__}; known names: "
-            f"{', '.join(map(repr, AUGMENTATIONS))}."
+            f"{parameter}: expected a name, a Keras layer or None. Got {type(augmentation).__name__}; known names: "
+            f"{', '.join(map(repr, (*others, *AUGMENTATIONS)))}."
         )
     if augmentation not in AUGMENTATIONS:
-        raise unknown_name("augmentation", augmentation, AUGMENTATIONS)
+        raise unknown_name(parameter, augmentation, (*others, *AUGMENTATIONS))
     return _named_augmentation(augmentation)
 
 

@@ -15,7 +15,7 @@ from skltransfer.feature_cache import content_hash
 
 Array = NDArray[Any]
 Positions = Sequence[int] | NDArray[np.intp]
-Kind = Literal["table", "images", "pictures"]
+Kind = Literal["table", "sequences", "images", "pictures"]
 
 KNOWN_HIGHS = (1, 16, 255, 65535)
 """Largest pixel values in use: fractions, scikit-learn's digits, 8 and 16 bits."""
@@ -33,11 +33,13 @@ class InputFormat:
 
     Parameters
     ----------
-    kind : {"table", "images", "pictures"}
-        Rows of numbers, arrays of pixels, or image files and PIL images.
+    kind : {"table", "sequences", "images", "pictures"}
+        Rows of numbers, equally long series of them, arrays of pixels, or image files and
+        PIL images.
     shape : tuple of int
-        ``(columns,)`` of a table, ``(height, width, channels)`` of images; pictures have
-        sizes of their own and are read as ``(0, 0, 3)``.
+        ``(columns,)`` of a table, ``(steps, channels)`` of sequences, ``(height, width,
+        channels)`` of images; pictures have sizes of their own and are read as ``(0, 0,
+        3)``.
     low, high : float, default=0 and 255
         Pixel values of black and white.
     """
@@ -46,6 +48,52 @@ class InputFormat:
     shape: tuple[int, ...]
     low: float = 0.0
     high: float = 255.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How rows lie in an array, so that others can be given back in the same way.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one row, as the user passed it.
+    dtype : str
+        Of the values.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    @classmethod
+    def of(cls, X: Any, format: InputFormat) -> Layout:
+        """Look at an array, a frame or a list."""
+        if format.kind == "pictures":
+            return cls((), "uint8")
+        if format.kind == "sequences":
+            return cls(format.shape, "float32")
+        values = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
+        known = values.dtype.kind == "f" and values.dtype.itemsize in (4, 8)
+        if format.kind == "table":
+            return cls(format.shape, str(values.dtype) if known else "float64")
+        return cls(values.shape[1:], str(values.dtype))
+
+    def pixels(self, decoded: Array, format: InputFormat) -> Array:
+        """Turn pixels from 0 to 1 of shape (n, height, width, channels) into rows of this layout."""
+        from keras import ops
+
+        x = np.clip(decoded, 0.0, 1.0)
+        shape = format.shape if self.shape else x.shape[1:]
+        if x.shape[1:3] != shape[:2]:
+            smaller = shape[0] < x.shape[1] or shape[1] < x.shape[2]
+            resized = ops.image.resize(x, shape[:2], interpolation="bilinear", antialias=smaller)
+            x = np.clip(ops.convert_to_numpy(resized), 0.0, 1.0)
+        if x.shape[3] > shape[2]:
+            x = (x * np.array(LUMINANCE, x.dtype)).sum(axis=3, keepdims=True)
+        x = np.broadcast_to(x, (*x.shape[:3], shape[2])) * (format.high - format.low) + format.low
+        if not np.issubdtype(self.dtype, np.floating):
+            x = np.rint(x)
+        return x.reshape(-1, *(self.shape or shape)).astype(self.dtype)
 
 
 class ArrayRows:
@@ -78,6 +126,45 @@ class ArrayRows:
     def take(self, kept: Array) -> ArrayRows:
         """Return the rows that a boolean mask keeps."""
         return self if kept.all() else ArrayRows(self.values[kept])
+
+
+class BesideRows:
+    """Features of rows, and the rows that they were computed from, as one line of numbers each.
+
+    Parameters
+    ----------
+    features : ArrayRows
+        They come first.
+    rows : Rows
+        They come after.
+    size : tuple of (height, width) or None
+        At which pictures are read.
+    """
+
+    def __init__(self, features: ArrayRows, rows: Rows, size: tuple[int, int] | None) -> None:
+        self.features, self.rows, self.size = features, rows, size
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+        """Return shape and dtype of a row as `read` gives it."""
+        shapes = self.features.layout(None)[0], self.rows.layout(self.size)[0]
+        return (sum(int(np.prod(shape)) for shape in shapes),), str(self.features.values.dtype)
+
+    def digest(self, position: int) -> bytes:
+        """Digest of the content of a row."""
+        return content_hash(self.features.digest(position), self.rows.digest(position))
+
+    def read(self, positions: Positions, size: tuple[int, int] | None = None) -> Array:
+        """Return rows of numbers."""
+        parts = self.features.read(positions), self.rows.read(positions, self.size)
+        flat = [part.reshape(len(part), -1).astype(self.features.values.dtype, copy=False) for part in parts]
+        return np.concatenate(flat, axis=1)
+
+    def take(self, kept: Array) -> BesideRows:
+        """Return the rows that a boolean mask keeps."""
+        return BesideRows(self.features.take(kept), self.rows.take(kept), self.size)
 
 
 class PictureRows:

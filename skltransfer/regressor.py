@@ -13,7 +13,8 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skltransfer._tuned import Held, TunedEstimator
+from skltransfer._trained import Held
+from skltransfer._tuned import TunedEstimator
 from skltransfer.heads import Targets, weighted_moments
 from skltransfer.inputs import Rows
 from skltransfer.losses import Task

@@ -2,7 +2,14 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skltransfer import BackboneTransformer, GradualUnfreezing, MLPHead, TransferClassifier, TransferRegressor
+from skltransfer import (
+    AutoencoderTransformer,
+    BackboneTransformer,
+    GradualUnfreezing,
+    MLPHead,
+    TransferClassifier,
+    TransferRegressor,
+)
 
 WAYS = ["auto", "head", "lora", 1, GradualUnfreezing(every=10)]
 
@@ -12,6 +19,8 @@ WAYS = ["auto", "head", "lora", 1, GradualUnfreezing(every=10)]
         *(estimator(trainable=way) for estimator in (TransferClassifier, TransferRegressor) for way in WAYS),
         TransferClassifier(head=MLPHead((16,))),
         BackboneTransformer(),
+        AutoencoderTransformer(),
+        AutoencoderTransformer(loss="mae", hidden=()),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

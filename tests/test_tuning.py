@@ -7,7 +7,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, _tuned, features, load_backbone
+from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, _trained, features, load_backbone
 from skltransfer.backbones import weight_depths
 from skltransfer.heads import channel_importance
 from skltransfer.inputs import ArrayRows
@@ -61,7 +61,7 @@ def test_frozen_part_runs_once_a_row_however_many_epochs_and_candidates(source, 
 
 def test_cut_network_trains_as_the_whole_one_does(source, images, labels, monkeypatch):
     cut = tune(source, 2, images, labels)
-    monkeypatch.setattr(_tuned, "FROZEN_BYTES", 0)
+    monkeypatch.setattr(_trained, "FROZEN_BYTES", 0)
     whole = tune(source, 2, images, labels)
     assert whole._network.below is None
     assert cut._network.below is not None

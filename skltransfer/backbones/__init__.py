@@ -1,23 +1,41 @@
 """Networks and their weights as values."""
 
+from skltransfer.backbones._autoencoders import (
+    LATENT,
+    autoencoder,
+    decoded_shape,
+    encode,
+    log_variances,
+    statistics,
+    with_log_variance,
+)
 from skltransfer.backbones._backbone import Backbone, assign, build, building, read
-from skltransfer.backbones._builders import standardize
+from skltransfer.backbones._builders import STANDARDIZE, patch_side, standardize
 from skltransfer.backbones._cutting import cut, join, weight_depths
 from skltransfer.backbones._folding import fold
 from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
 
 __all__ = [
+    "LATENT",
+    "STANDARDIZE",
     "Backbone",
     "assign",
+    "autoencoder",
     "build",
     "building",
     "cut",
+    "decoded_shape",
+    "encode",
     "fold",
     "join",
     "list_backbones",
     "load_backbone",
+    "log_variances",
+    "patch_side",
     "read",
     "register_backbone",
     "standardize",
+    "statistics",
     "weight_depths",
+    "with_log_variance",
 ]

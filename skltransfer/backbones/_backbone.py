@@ -52,6 +52,11 @@ class Backbone:
         Whether its weights were learned from data.
     classifier : tuple of (kernel, bias) or None
         The linear layer that it was pretrained with, on average-pooled features.
+    decoder : Backbone or None
+        The network that turns its output back into rows, if it was trained to encode them.
+    log_variance : tuple of (kernel, bias) or None
+        The linear layer that gives the logarithm of the variance of each latent value, beside
+        the last layer, if its latent values are those of a distribution.
 
     Examples
     --------
@@ -72,9 +77,11 @@ class Backbone:
     bgr: bool = False
     pretrained: bool = True
     classifier: tuple[Array, Array] | None = None
+    decoder: Backbone | None = None
+    log_variance: tuple[Array, Array] | None = None
 
     def __post_init__(self) -> None:
-        for array in (*self.weights, *(self.classifier or ())):
+        for array in (*self.weights, *(self.classifier or ()), *(self.log_variance or ())):
             array.flags.writeable = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -129,8 +136,9 @@ class Backbone:
         save_backbone(self, path)
 
     def with_weights(self, weights: Sequence[Array], *, pretrained: bool = True) -> Backbone:
-        """Return the same network with other weights."""
-        return replace(self, weights=tuple(weights), pretrained=pretrained, classifier=None)
+        """Return the same network with other weights, without what was trained on top of the old ones."""
+        fresh: dict[str, Any] = {"classifier": None, "decoder": None, "log_variance": None}
+        return replace(self, weights=tuple(weights), pretrained=pretrained, **fresh)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Backbone) and self.fingerprint == other.fingerprint

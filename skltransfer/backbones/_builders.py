@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from skltransfer.backbones._backbone import Array, Backbone
 
-STANDARDIZE = "standardize"
+STANDARDIZE, RESTORE = "standardize", "restore"
+"""Layers that bring columns to one unit, and back to their own."""
 
 
 def mlp(input_shape: tuple[int, ...], *, hidden: Sequence[int] = (64,)) -> Any:
@@ -32,9 +34,7 @@ def mlp(input_shape: tuple[int, ...], *, hidden: Sequence[int] = (64,)) -> Any:
     from keras import layers
 
     inputs = keras.Input(input_shape, name="row", dtype="float64")
-    x = layers.BatchNormalization(
-        center=False, scale=False, epsilon=1e-12, trainable=False, dtype="float64", name=STANDARDIZE
-    )(inputs)
+    x = standardizing(inputs, "float64")
     for number, units in enumerate(hidden):
         x = layers.Dense(units, activation="relu", dtype="float64", name=f"dense{number}")(x)
     return keras.Model(inputs, x, name="mlp")
@@ -104,19 +104,93 @@ def small_resnet(input_shape: tuple[int | None, ...]) -> Any:
     return keras.Model(inputs, norm_relu(x, "head"), name="small_resnet")
 
 
+def small_transformer(
+    input_shape: tuple[int, int, int], *, patch: int | None = None, width: int = 64, depth: int = 4, n_heads: int = 4
+) -> Any:
+    """Attention between patches of a picture.
+
+    Parameters
+    ----------
+    input_shape : tuple of (height, width, channels)
+        Shape of one picture, in pixels.
+    patch : int, optional
+        Side of a patch, in pixels; by default an eighth of the longer side of the picture.
+    width : int, default=64
+        Values that describe a patch.
+    depth : int, default=4
+        Blocks of attention and dense layers.
+    n_heads : int, default=4
+        Ways of attention in each block.
+
+    Returns
+    -------
+    keras.Model
+        Maps ``(rows, height, width, channels)`` to ``(rows, patches, width)``.
+
+    References
+    ----------
+    Dosovitskiy et al., "An Image is Worth 16x16 Words: Transformers for Image Recognition
+    at Scale", ICLR 2021.
+    """
+    import keras
+    from keras import layers
+
+    patch = patch_side(input_shape) if patch is None else patch
+    inputs = keras.Input(input_shape, name="image")
+    spare = [-length % patch for length in input_shape[:2]]
+    x = layers.ZeroPadding2D([(0, length) for length in spare], name="pad")(inputs) if any(spare) else inputs
+    x = layers.Conv2D(width, patch, patch, name="patches")(x)
+    n_patches = x.shape[1] * x.shape[2]
+    x = layers.Reshape((n_patches, width), name="sequence")(x)
+    x = layers.EinsumDense(
+        "npd,de->npe", (n_patches, width), bias_axes="pe", bias_initializer="random_normal", name="places"
+    )(x)
+    for number in range(depth):
+        name = f"block{number}"
+        y = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_a")(x)
+        y = layers.MultiHeadAttention(n_heads, width // n_heads, name=f"{name}_attention")(y, y)
+        x = layers.Add(name=f"{name}_add_a")([x, y])
+        y = layers.LayerNormalization(epsilon=1e-6, name=f"{name}_norm_b")(x)
+        y = layers.Dense(2 * width, activation="gelu", name=f"{name}_dense_a")(y)
+        y = layers.Dense(width, name=f"{name}_dense_b")(y)
+        x = layers.Add(name=f"{name}_add_b")([x, y])
+    return keras.Model(inputs, layers.LayerNormalization(epsilon=1e-6, name="norm")(x), name="small_transformer")
+
+
+def patch_side(shape: tuple[int, ...]) -> int:
+    """Side of a patch such that about eight lie along the longer side of a row of this shape."""
+    return max(1, -(-max(shape[:-1]) // 8))
+
+
+def standardizing(x: Any, dtype: str) -> Any:
+    """Add a layer that standardises columns, or channels; `standardize` sets it from data."""
+    from keras import layers
+
+    return layers.BatchNormalization(
+        center=False, scale=False, epsilon=1e-12, trainable=False, dtype=dtype, name=STANDARDIZE
+    )(x)
+
+
 def standardize(backbone: Backbone, mean: Array, scale: Array) -> Backbone:
-    """Set the column statistics of a network that starts with a standardising layer.
+    """Set the column statistics of a network that starts with a standardising layer, and of its decoder.
 
     Parameters
     ----------
     backbone : Backbone
         Returned as it is if it has no such layer.
     mean, scale : ndarrays of shape (columns,)
-        Mean and standard deviation of each column.
+        Mean and standard deviation of each column, or of each channel of sequences.
     """
-    statistics = {
-        f"{STANDARDIZE}/moving_mean": np.array(mean, dtype=np.float64),
-        f"{STANDARDIZE}/moving_variance": np.square(scale),
-    }
-    weights = [statistics.get(path, array) for path, array in zip(backbone.paths, backbone.weights, strict=True)]
-    return backbone.with_weights(weights, pretrained=backbone.pretrained)
+    encoding = {f"{STANDARDIZE}/moving_mean": mean, f"{STANDARDIZE}/moving_variance": np.square(scale)}
+    decoding = {f"{RESTORE}/beta": mean, f"{RESTORE}/gamma": scale}
+    decoder = backbone.decoder
+    if decoder is not None:
+        decoder = replace(decoder, weights=_with_statistics(decoder, decoding))
+    return replace(backbone, weights=_with_statistics(backbone, encoding), decoder=decoder)
+
+
+def _with_statistics(network: Backbone, statistics: dict[str, Array]) -> tuple[Array, ...]:
+    return tuple(
+        statistics[path].astype(array.dtype) if path in statistics else array
+        for path, array in zip(network.paths, network.weights, strict=True)
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.feature_cache import written_whole
 
-ARRAYS = ("weights", "classifier")
+ARRAYS = ("weights", "classifier", "log_variance")
 TUPLES = ("paths", "input_shape", "size", "mean", "std")
 FORMAT = "skltransfer.Backbone/1"
 
@@ -25,10 +25,8 @@ def save_backbone(backbone: Backbone, path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"path: expected a name that ends in .safetensors. Got {path.name!r}.")
-    groups = {name: getattr(backbone, name) or () for name in ARRAYS}
-    arrays = {f"{name}/{i}": np.ascontiguousarray(a) for name, group in groups.items() for i, a in enumerate(group)}
-    facts = {field.name: getattr(backbone, field.name) for field in fields(backbone) if field.name not in ARRAYS}
-    header = {"format": FORMAT, "fingerprint": backbone.fingerprint, "facts": json.dumps(facts)}
+    arrays, facts = _parts(backbone)
+    header = {"format": FORMAT, "fingerprint": _digest(backbone), "facts": json.dumps(facts)}
     with written_whole(path) as file:
         file.write(save(arrays, header))
 
@@ -56,16 +54,38 @@ def read_backbone(path: Path) -> Backbone:
             f"backbone={str(path)!r} holds arrays, but no network. Expected a file that Backbone.save wrote; for the "
             "weights of a network by name, pass load_backbone(name, weights=path)."
         )
-    facts: dict[str, Any] = json.loads(header["facts"])
-    facts |= {name: None if facts[name] is None else tuple(facts[name]) for name in TUPLES}
-    groups = {name: tuple(arrays[key] for key in _in_order(arrays, name)) for name in ARRAYS}
-    backbone = Backbone(weights=groups["weights"], classifier=groups["classifier"] or None, **facts)
-    if backbone.fingerprint != header["fingerprint"]:
+    backbone = _whole(arrays, json.loads(header["facts"]))
+    if _digest(backbone) != header["fingerprint"]:
         raise OSError(
             f"backbone={str(path)!r} was changed: expected the fingerprint {header['fingerprint']}, got "
-            f"{backbone.fingerprint}. Write it again with Backbone.save."
+            f"{_digest(backbone)}. Write it again with Backbone.save."
         )
     return backbone
+
+
+def _digest(backbone: Backbone) -> str:
+    return backbone.fingerprint + ("" if backbone.decoder is None else backbone.decoder.fingerprint)
+
+
+def _parts(backbone: Backbone) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Take a backbone apart: arrays by name, and facts for JSON; its decoder's beside its own."""
+    groups = {name: getattr(backbone, name) or () for name in ARRAYS}
+    arrays = {f"{name}/{i}": np.ascontiguousarray(a) for name, group in groups.items() for i, a in enumerate(group)}
+    facts = {field.name: getattr(backbone, field.name) for field in fields(backbone) if field.name not in ARRAYS}
+    if backbone.decoder is not None:
+        inner, facts["decoder"] = _parts(backbone.decoder)
+        arrays |= {f"decoder/{name}": array for name, array in inner.items()}
+    return arrays, facts
+
+
+def _whole(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Backbone:
+    """Put a backbone together again."""
+    facts = facts | {name: None if facts[name] is None else tuple(facts[name]) for name in TUPLES}
+    groups: dict[str, Any] = {name: tuple(arrays[key] for key in _in_order(arrays, name)) or None for name in ARRAYS}
+    if facts["decoder"] is not None:
+        inner = {name.removeprefix("decoder/"): array for name, array in arrays.items() if name.startswith("decoder/")}
+        facts["decoder"] = _whole(inner, facts["decoder"])
+    return Backbone(**(groups | {"weights": groups["weights"] or ()}), **facts)
 
 
 def _in_order(arrays: dict[str, Any], name: str) -> list[str]:

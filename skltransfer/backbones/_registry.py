@@ -16,14 +16,14 @@ from sklearn.utils import check_random_state
 
 from skltransfer._validation import import_keras, unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
+from skltransfer.backbones._autoencoders import PIXELS
 from skltransfer.backbones._backbone import Backbone, building, from_keras
-from skltransfer.backbones._builders import mlp, small_cnn, small_resnet
+from skltransfer.backbones._builders import mlp, small_cnn, small_resnet, small_transformer
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
 
 Builder = Callable[..., Any]
 
-PIXELS: dict[str, Any] = {"mean": (127.5,), "std": (127.5,)}
 FILES = (".safetensors", ".keras", ".h5")
 LITE0_FILE = Path(__file__).parent / "weights" / "efficientnet_lite0.safetensors"
 LITE0_DIGEST = "9b3fd52e9361e86b55da9b1a10c79d6c289b948f7dcbe99f5d0033be4382c18d"
@@ -262,5 +262,5 @@ def _by_channel(value: float | tuple[float, ...] | None, default: float) -> tupl
     return tuple(map(float, value)) if isinstance(value, tuple | list) else (float(value),)
 
 
-for _name, _builder in (("mlp", mlp), ("small_cnn", small_cnn), ("small_resnet", small_resnet)):
-    register_backbone(_name)(_builder)
+for _builder in (mlp, small_cnn, small_resnet, small_transformer):
+    register_backbone(_builder.__name__)(_builder)

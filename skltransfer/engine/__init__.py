@@ -5,16 +5,18 @@ sets its weights from arrays and is its only user until it is given back.
 """
 
 from skltransfer.engine._augmentation import Augmentation, ViewRows
+from skltransfer.engine._design import Decisions, Design, Reconstruction, design_network
 from skltransfer.engine._forward import Forward, forward
 from skltransfer.engine._pool import Pool, pool
-from skltransfer.engine._trainer import Design, design_network
 from skltransfer.engine._training import Trained, Training, Watcher, prepare, train
 
 __all__ = [
     "Augmentation",
+    "Decisions",
     "Design",
     "Forward",
     "Pool",
+    "Reconstruction",
     "Trained",
     "Training",
     "ViewRows",

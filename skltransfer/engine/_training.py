@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer import _backend, losses
+from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones import Backbone, read
 from skltransfer.engine._checkpoint import Checkpoint
+from skltransfer.engine._design import Design
 from skltransfer.engine._pool import pool
-from skltransfer.engine._trainer import Design, Trainer, _assign_all
+from skltransfer.engine._trainer import Trainer, assign_all
 from skltransfer.feature_cache import content_hash
 from skltransfer.finetuning import rate_factor, stage_shares
-from skltransfer.heads import Head, Targets
+from skltransfer.heads import Targets
 from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
@@ -53,6 +54,9 @@ class Training:
         none.
     label_smoothing : float
         Share of each target that goes to all classes alike.
+    level, beta : float
+        How much rows are spoilt, and how much the divergence of latent values counts, in
+        reconstruction.
     patience : int or None
         Epochs without a better validation loss after which to stop, and go back to the best
         weights; None never stops.
@@ -72,6 +76,8 @@ class Training:
     delta: float = 0.0
     mixup: float = 0.0
     label_smoothing: float = 0.0
+    level: float = 0.0
+    beta: float = 0.0
     patience: int | None = None
     tol: float = 0.0
 
@@ -98,14 +104,17 @@ class Trained:
     ----------
     weights : list of ndarray
         Of the network below the head.
-    head : Head
-        From its features to decision values.
+    head : list of ndarray
+        Of what is on top.
+    epochs : int
+        How many were trained.
     history : dict of str to list of float
         Losses and learning rate, epoch by epoch.
     """
 
     weights: list[Array]
-    head: Head
+    head: list[Array]
+    epochs: int
     history: dict[str, list[float]]
 
 
@@ -128,7 +137,7 @@ def train(
     views: Sequence[Rows],
     targets: Targets,
     *,
-    head: Head | None = None,
+    head: Sequence[Array] | None = None,
     attention: Array | None = None,
     validation: tuple[Rows, Targets] | None = None,
     checkpoint: str | None = None,
@@ -149,8 +158,8 @@ def train(
         The rows, as each epoch in turn sees them; they are read a batch at a time.
     targets : Targets
         What rows should come out as. Weights of each task should have a mean of 1.
-    head : LinearHead or DenseHead, optional
-        Where the head starts; else it is drawn at random.
+    head : sequence of ndarray, optional
+        Where the weights on top start; those of decisions are else drawn at random.
     attention : ndarray of shape (n_channels,), optional
         How much each channel counts in the pull of features.
     validation : tuple of rows and Targets, optional
@@ -213,13 +222,14 @@ class _Run:
         self.answers = np.concatenate([_smooth(targets, training.label_smoothing), targets.weights], axis=1)
         self.at = _Progress(np.random.default_rng(training.seed))
 
-    def start(self, backbone: Backbone | None, head: Head | None, attention: Array | None) -> None:
+    def start(self, backbone: Backbone | None, head: Sequence[Array] | None, attention: Array | None) -> None:
         self.trainer.reset(backbone, head, self.at.random)
         self.trainer.set_pull(self.training.l2_sp, self.training.delta, attention)
+        self.trainer.set_corruption(self.training.level, self.training.beta)
 
-    def key(self, backbone: Backbone | None, head: Head | None) -> str:
+    def key(self, backbone: Backbone | None, head: Sequence[Array] | None) -> str:
         """Digest of everything that decides the outcome."""
-        from_head = [] if head is None else [np.ascontiguousarray(a) for a in read(self.trainer.network.head_weights)]
+        from_head = [] if head is None else [np.ascontiguousarray(array) for array in head]
         held = [] if self.validation is None else [self.validation[0]]
         rows = b"".join(view.digest(i) for view in (*self.views, *held) for i in range(len(view)))
         wanted = [] if self.validation is None else [np.ascontiguousarray(self.validation[1].values)]
@@ -233,7 +243,7 @@ class _Run:
         if found is None:
             return
         groups, facts = found
-        _assign_all(self.trainer.variables, groups["now"])
+        assign_all(self.trainer.variables, groups["now"])
         self.at = _Progress(
             self.at.random, facts["epoch"], facts["history"], facts["best"], facts["waited"], groups.get("best", [])
         )
@@ -317,14 +327,10 @@ class _Run:
         if self.validation is None:
             return {}
         rows, targets = self.validation
-        starts = range(0, len(rows), EVALUATION_BATCH)
-        outputs = np.concatenate(
-            [self.trainer.predict(self.read(rows, np.arange(i, min(i + EVALUATION_BATCH, len(rows))))) for i in starts]
-        )
-        answers = (targets.values.astype(outputs.dtype), targets.weights.astype(outputs.dtype))
-        loss = float(
-            np.mean(import_keras().ops.convert_to_numpy(losses.weighted_loss(targets.tasks, *answers, outputs)))
-        )
+        answers = np.concatenate([targets.values, targets.weights], axis=1)
+        parts = [np.arange(i, min(i + EVALUATION_BATCH, len(rows))) for i in range(0, len(rows), EVALUATION_BATCH)]
+        found = [self.trainer.losses(self.read(rows, part), answers[part]) for part in parts]
+        loss = float(np.mean(np.concatenate(found)))
         if self.training.patience is not None:
             self.keep_best(loss)
         return {"val_loss": loss}
@@ -343,8 +349,8 @@ class _Run:
 
     def result(self) -> Trained:
         if self.at.best_arrays:
-            _assign_all(self.trainer.variables, self.at.best_arrays)
-        return Trained(self.trainer.weights(), self.trainer.head(self.at.epoch), self.at.history)
+            assign_all(self.trainer.variables, self.at.best_arrays)
+        return Trained(self.trainer.weights(), self.trainer.head(), self.at.epoch, self.at.history)
 
 
 def _smooth(targets: Targets, share: float) -> Array:

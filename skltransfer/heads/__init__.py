@@ -1,6 +1,6 @@
 """Heads: what turns features into decisions."""
 
-from skltransfer.heads._dense import DenseHead, Head, MLPHead, head_layers
+from skltransfer.heads._dense import DenseHead, Head, MLPHead, head_arrays, head_from_arrays, head_layers
 from skltransfer.heads._encoding import LabelEncoding, read_labels
 from skltransfer.heads._linear import (
     LinearHead,
@@ -20,6 +20,8 @@ __all__ = [
     "channel_importance",
     "fit_logistic",
     "fit_ridge",
+    "head_arrays",
+    "head_from_arrays",
     "head_layers",
     "read_labels",
     "solve",

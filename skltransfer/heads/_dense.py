@@ -62,6 +62,19 @@ class DenseHead:
 Head = LinearHead | DenseHead
 
 
+def head_arrays(head: Head) -> list[Floats]:
+    """Kernel and bias of each layer, as a network takes them."""
+    hidden, last = (head.hidden, head.last) if isinstance(head, DenseHead) else ((), head)
+    return [array for pair in (*hidden, (last.coef, last.intercept)) for array in pair]
+
+
+def head_from_arrays(arrays: Sequence[Floats], n_iter: int) -> Head:
+    """Make a head of kernels and biases, the linear layer last."""
+    pairs = list(zip(arrays[::2], arrays[1::2], strict=True))
+    last = LinearHead(*pairs[-1], n_iter)
+    return DenseHead(tuple(pairs[:-1]), last) if len(pairs) > 1 else last
+
+
 def head_layers(head: Any) -> tuple[tuple[int, ...], float]:
     """Settle hidden units and dropout of ``head``: "linear", "mlp" or an `MLPHead`.
 

@@ -1,0 +1,397 @@
+"""`AutoencoderTransformer`: a network that learns from rows without labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer.autoencoder._coder import TOGETHER
+from skltransfer.autoencoder._fitting import AutoencoderEstimator
+
+Array = NDArray[Any]
+
+
+class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
+    """Learn a few values that describe a row, from rows without labels.
+
+    An encoder turns each row into ``latent_dim`` values, a decoder turns them back, and both
+    are trained until little is lost. Train on a large set, take ``backbone_`` to start another
+    `AutoencoderTransformer` on a small set, or a `TransferClassifier` on a few labels.
+
+    Parameters
+    ----------
+    backbone : {"auto", "dense", "conv", "conv1d"}, or whatever `load_backbone` takes, \
+            default="auto"
+        The encoder. "dense" is for tables, "conv" for pictures of any size and "conv1d" for
+        arrays of sequences (n, steps, channels); "auto" is one of the first two. The
+        ``backbone_`` of another fitted autoencoder brings its latent layer and its decoder
+        along; any other network, such as ``"efficientnet_lite0"`` or
+        ``"small_transformer"``, gets new ones.
+    latent_dim : int or "auto", default="auto"
+        Latent values of a row. "auto" is that of a decoder that is brought along, else 32,
+        but at most half the columns of a table.
+    hidden : tuple of int or "auto", default="auto"
+        Units of dense layers, or filters of convolutions that halve the size, of the encoder
+        and, in reverse, of a new decoder. ``()`` is linear.
+    input_shape : tuple of (height, width[, channels]), default=None
+        Shape of one picture, if each is a flattened row.
+    image_size : "auto", int or tuple of (height, width), default="auto"
+        Size at which the encoder sees pictures; see `TransferClassifier`.
+    memory : path-like, default=None
+        Folder in which the features of an encoder's frozen part are remembered.
+    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
+            default="auto"
+        What moves besides the latent layer and the decoder: nothing, all of the encoder, or
+        the last so many of its stages below the latent layer. "auto" is nothing on a
+        pretrained backbone and everything on an untrained one.
+    loss : {"mse", "mae", "bce", "ssim"}, default="mse"
+        What is lost: squared or absolute differences (columns of a table are brought to unit
+        deviation, pixels to 0 to 1), binary cross-entropy (rows from 0 to 1), or structural
+        similarity (pictures).
+    corruption : {"gaussian", "mask", "dropout", "flip", "flip_shift", "rand_augment"}, \
+            keras.layers.Layer or None, default=None
+        How rows are spoilt before the encoder sees them in training; what is wanted back is
+        the whole row as it was. Noise is added; values are replaced by the mean, single ones
+        in tables, patches of an eighth of the side of pictures and sequences; or values are
+        dropped, and the others scaled up. With "mask", a table may miss values (NaN). A name
+        of an augmentation, or a layer that takes and gives pictures from 0 to 255, distorts
+        pictures: latent values then hardly depend on what it changes.
+    corruption_level : float, default=0.3
+        Deviation of the noise (in deviations of a column, or of the range of pixels), or share
+        of what is dropped or masked.
+    variational : bool or float, default=False
+        Whether latent values are drawn from a normal distribution whose divergence from the
+        standard one is part of the loss. A number is its weight, beta; True is 1.
+    epochs : int or "auto", default="auto"
+        Passes over the rows. "auto" is at least 10, and as many as make 300 steps.
+    batch_size : int or "auto", default="auto"
+        Rows a step. "auto" is all rows of a table up to 1024 rows, else 32.
+    learning_rate : float or "auto", default="auto"
+        Largest step size of AdamW. "auto" is 0.01 for steps over all rows (0.003 for LoRA),
+        0.0001 where stages of a pretrained backbone move, and 0.001 else.
+    schedule : {"cosine", "constant"}, default="cosine"
+        How the learning rate goes after the warm-up: down to 0, or not at all.
+    warmup : float, default=0.1
+        Share of all steps in which the learning rate rises to its largest value.
+    layer_decay : float, default=1.0
+        Factor of the learning rate from one stage of the encoder to the one before it.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of AdamW, as a share of the learning rate.
+    l2_sp : float, default=0.0
+        Strength of the pull of all moving weights to where they start (L2-SP).
+    delta : float, default=0.0
+        Strength of the pull of the latent values to those of the starting network (DELTA).
+    augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
+            default=None
+        How pictures are changed at random in training, before they are spoilt.
+    batch_norm : {"auto", "inference", "train"}, default="auto"
+        Whether batch normalisations that move use the statistics of batches.
+    early_stopping : bool, default=False
+        Whether to hold out rows, stop when their loss falls no more, and keep the weights of
+        the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows that are held out.
+    n_iter_no_change : int, default=10
+        Epochs without a better validation loss after which to stop.
+    tol : float, default=0.0001
+        By how much a validation loss has to be lower to be better.
+    warm_start : bool, default=False
+        Whether another `fit` starts from the weights of the last one.
+    checkpoint : path-like, default=None
+        Folder in which training is saved after each epoch. The same fit called again takes
+        up what it finds there; this needs an int as ``random_state``.
+    callbacks : list of keras.callbacks.Callback, default=None
+        They are copied for each fit.
+    verbose : int, default=0
+        Whether to draw a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Draws weights, the order of the rows, what is spoilt, and what is held out.
+
+    Attributes
+    ----------
+    backbone_ : Backbone
+        The encoder; its ``decoder`` comes along.
+    n_features_in_ : int
+        Values in one row; 1 for image files.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `fit` saw a frame.
+    n_iter_ : int
+        Epochs.
+    history_ : dict of str to list of float
+        Losses and learning rate of each epoch.
+
+    See Also
+    --------
+    TransferClassifier : Takes ``backbone_``, and labels.
+    ReconstructionDisplay : Pictures beside their reconstructions.
+
+    References
+    ----------
+    Hinton & Salakhutdinov, "Reducing the Dimensionality of Data with Neural Networks",
+    Science 2006.
+
+    Vincent et al., "Stacked Denoising Autoencoders", JMLR 2010 (``corruption``).
+
+    Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014; Higgins et al.,
+    "beta-VAE", ICLR 2017 (``variational``).
+
+    He et al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022 (hidden patches).
+
+    Examples
+    --------
+    >>> from skltransfer import AutoencoderTransformer
+    >>> from skltransfer.datasets import load_fashion_sample
+    >>> images = load_fashion_sample().images
+    >>> autoencoder = AutoencoderTransformer(latent_dim=8, random_state=0).fit(images)
+    >>> autoencoder.transform(images).shape
+    (100, 8)
+    >>> autoencoder.reconstruct(images).shape
+    (100, 28, 28)
+    """
+
+    def __init__(
+        self,
+        backbone: Any = "auto",
+        *,
+        latent_dim: int | str = "auto",
+        hidden: Any = "auto",
+        input_shape: Any = None,
+        image_size: Any = "auto",
+        memory: Any = None,
+        trainable: Any = "auto",
+        loss: str = "mse",
+        corruption: str | None = None,
+        corruption_level: float = 0.3,
+        variational: bool | float = False,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        schedule: str = "cosine",
+        warmup: float = 0.1,
+        layer_decay: float = 1.0,
+        weight_decay: float = 0.0,
+        l2_sp: float = 0.0,
+        delta: float = 0.0,
+        augmentation: Any = None,
+        batch_norm: str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        checkpoint: Any = None,
+        callbacks: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.latent_dim = latent_dim
+        self.hidden = hidden
+        self.input_shape = input_shape
+        self.image_size = image_size
+        self.memory = memory
+        self.trainable = trainable
+        self.loss = loss
+        self.corruption = corruption
+        self.corruption_level = corruption_level
+        self.variational = variational
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.layer_decay = layer_decay
+        self.weight_decay = weight_decay
+        self.l2_sp = l2_sp
+        self.delta = delta
+        self.augmentation = augmentation
+        self.batch_norm = batch_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
+        """Learn from rows without labels.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            The rows: pictures of shape (n, height, width[, channels]), flattened rows with
+            ``input_shape``, image files, sequences of shape (n, steps, channels), or a table.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row counts; 0 leaves it out.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If rows and parameters do not fit together, or the loss is no longer finite.
+        """
+        return self._fit(X, sample_weight, once=False)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
+        """Take one more epoch over these rows, from where the fit stands.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            The rows. Those of the first call decide how columns are brought to one unit.
+        y : None
+            Not used.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row counts; 0 leaves it out.
+
+        Returns
+        -------
+        self : AutoencoderTransformer
+            The transformer.
+
+        Raises
+        ------
+        ValueError
+            If the rows are not like those of the first call.
+        """
+        return self._fit(X, sample_weight, once=True)
+
+    def transform(self, X: Any) -> Array:
+        """Encode rows.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            Rows like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, latent_dim)
+            float32, or of the dtype of a table. For a variational autoencoder, the means.
+        """
+        check_is_fitted(self)
+        return self._coder.encode(self._read(X, reset=False))
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Decode latent values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, latent_dim)
+            Latent values, as `transform` gives them.
+
+        Returns
+        -------
+        ndarray
+            Rows of the shape, the dtype and the range of those that `fit` saw; for image files,
+            of shape (n_rows, height, width, 3) and bytes.
+        """
+        check_is_fitted(self)
+        latent = check_array(X, dtype=[np.float64, np.float32])
+        if latent.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X: expected {self._n_features_out} latent values a row, as transform gives them. Got "
+                f"{latent.shape[1]} columns."
+            )
+        return self._coder.restore(latent)
+
+    def reconstruct(self, X: Any) -> Array:
+        """Encode rows and decode them again.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            Rows like those that `fit` saw. With ``corruption="mask"``, values of a table may
+            be missing.
+
+        Returns
+        -------
+        ndarray
+            Like ``inverse_transform(transform(X))``: complete rows.
+        """
+        return self.inverse_transform(self.transform(X))
+
+    def score_samples(self, X: Any) -> Array:
+        """Tell how well each row is reconstructed; strange rows have low values.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            Rows like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            The negative loss of each row, a mean over its values. For a variational
+            autoencoder, the evidence bound in nats: of normal distributions of unit variance
+            around the reconstruction for "mse" (in the units that the loss is in), Laplace
+            distributions of unit scale for "mae", Bernoulli distributions for "bce".
+        """
+        check_is_fitted(self)
+        rows = self._read(X, reset=False)
+        score = self._coder.evidence if self.variational else self._coder.fidelity
+        everything = np.arange(len(rows))
+        parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(rows), TOGETHER)]
+        return np.concatenate([score(rows.take(part)) for part in parts])
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths or PIL images
+            Rows like those that `fit` saw.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        float
+            Higher is better.
+        """
+        return float(np.mean(self.score_samples(X)))
+
+    @available_if(lambda self: bool(self.variational))
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Array:
+        """Draw new rows; of a variational autoencoder only.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+        random_state : int, RandomState instance or None, default=None
+            Draws latent values.
+
+        Returns
+        -------
+        ndarray
+            Rows like those that `inverse_transform` gives.
+        """
+        check_is_fitted(self)
+        draws = check_random_state(random_state).standard_normal((n_samples, self._n_features_out))
+        return self.inverse_transform(draws)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._is_noise() and self.corruption == "mask"
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

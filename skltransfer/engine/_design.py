@@ -1,0 +1,127 @@
+"""What a network for training is: all that it has to be compiled anew for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from skltransfer import losses
+from skltransfer.backbones import Backbone, weight_depths
+from skltransfer.finetuning import Movement
+from skltransfer.inputs import Preparation
+from skltransfer.losses import Task
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A head that decides tasks, on pooled features.
+
+    Parameters
+    ----------
+    tasks : tuple of Task
+        What it decides.
+    hidden, dropout : tuple of int, float
+        Units of its hidden layers, and the share of them that is left out at random.
+    """
+
+    tasks: tuple[Task, ...]
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+
+    def row_losses(self, answers: Any, outputs: Any) -> Any:
+        """Losses of rows, given decision values; weights stand beside targets in ``answers``."""
+        width = outputs.shape[-1]
+        return losses.weighted_loss(self.tasks, answers[:, :width], answers[:, width:], outputs)
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A latent layer, which the network below ends with, and a decoder after it.
+
+    Parameters
+    ----------
+    decoder : str
+        Its architecture.
+    loss : str
+        See `losses.reconstruction_loss`.
+    target : Preparation or None
+        How pixels become what the decoder gives; None for rows of numbers.
+    corruption : {"gaussian", "mask", "dropout"} or None
+        How rows are spoilt before the network sees them in training.
+    distortion : str or None
+        A serialised Keras layer that spoils pictures from 0 to 255, instead.
+    patch : int
+        Side of the squares of pixels, or number of steps, that are masked together.
+    variational : bool
+        Whether latent values are drawn from a distribution around what the network gives.
+    beside, raw : tuple of int, or None
+        Shapes of the features that the network takes and of the raw row after them, if both
+        stand beside each other in what is read; None if the network takes the row itself.
+    """
+
+    decoder: str
+    loss: str
+    target: Preparation | None
+    corruption: str | None = None
+    distortion: str | None = None
+    patch: int = 1
+    variational: bool = False
+    beside: tuple[int, ...] | None = None
+    raw: tuple[int, ...] | None = None
+
+    def row_losses(self, answers: Any, outputs: Any) -> Any:
+        """Losses of rows, given losses before weighting; ``answers`` are weights."""
+        return answers[:, 0] * outputs[:, 0]
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that a network for training has to be compiled anew for.
+
+    Parameters
+    ----------
+    architecture : str or None
+        The network below the head; None if rows are features already.
+    depths : tuple of int
+        For each of its weights, how many stages lie between its own and the head; -1 if it
+        is part of the head, and always moves.
+    movement : Movement
+        What moves.
+    statistics_move : bool
+        Whether normalisations use, and update, the statistics of batches.
+    goal : Decisions or Reconstruction
+        What is on top, and what is learned.
+    preparation : Preparation or None
+        How pixels are prepared; None for rows of numbers.
+    row : tuple of (shape, dtype)
+        Shape of one raw row, and the dtype of batches.
+    dtype : str
+        In which the network computes.
+    augmentation : str or None
+        A serialised Keras layer that changes pictures from 0 to 255 at random.
+    pulled, matched : bool
+        Whether weights are pulled to where they start (L2-SP), and features (DELTA).
+    """
+
+    architecture: str | None
+    depths: tuple[int, ...]
+    movement: Movement
+    statistics_move: bool
+    goal: Decisions | Reconstruction
+    preparation: Preparation | None
+    row: tuple[tuple[int, ...], str]
+    dtype: str = "float32"
+    augmentation: str | None = None
+    pulled: bool = False
+    matched: bool = False
+
+
+def design_network(backbone: Backbone | None, movement: Movement, **options: Any) -> Design:
+    """Design a network for training on a backbone, or on features if it is None."""
+    if backbone is None:
+        return Design(None, (), movement, **options)
+    dtype = str(backbone.weights[0].dtype) if backbone.weights else "float32"
+    depths = weight_depths(backbone)
+    if isinstance(options["goal"], Reconstruction):
+        depths = tuple(depth - 1 for depth in depths)
+    return Design(backbone.architecture, depths, movement, dtype=dtype, **options)
