@@ -126,7 +126,7 @@ class TunedEstimator(TrainedEstimator):
         design = engine.design_network(
             body,
             moves,
-            statistics_move=bool(self._trains_statistics() and body is not None),
+            statistics_move=self._trains_statistics(),
             goal=goal,
             preparation=None if split.above is None else split.above.preparation,
             row=(shape, "float32" if self.mixup and dtype == "uint8" else dtype),

@@ -70,6 +70,17 @@ def test_networks_are_built_once_per_structure(problem, monkeypatch):
     assert built == []
 
 
+def test_batches_are_equally_long_and_fillers_do_not_count(problem, monkeypatch):
+    network, rows, codes = problem
+    lengths, step = [], _trainer.Trainer.step
+    monkeypatch.setattr(_trainer.Trainer, "step", lambda self, X, *rest: lengths.append(len(X)) or step(self, X, *rest))
+    still = {"learning_rate": 0.0, "epochs": 1}
+    in_parts = fit(network, rows, codes, batch_size=16, **still)[2]
+    at_once = fit(network, rows, codes, batch_size=40, **still)[2]
+    assert lengths == [16, 16, 16, 40]
+    np.testing.assert_allclose(in_parts, at_once, rtol=1e-5)
+
+
 def test_diverging_loss_names_epoch_and_learning_rate(problem):
     with pytest.raises(ValueError, match=r"The loss is (nan|inf) in epoch \d+ at learning_rate=1e\+30"):
         fit(*problem, learning_rate=1e30, epochs=20)

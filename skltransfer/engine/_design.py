@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer import losses
-from skltransfer.backbones import Backbone, weight_depths
+from skltransfer.backbones import STANDARDIZE, Backbone, weight_depths
 from skltransfer.finetuning import Movement
 from skltransfer.inputs import Preparation
 from skltransfer.losses import Task
@@ -116,12 +116,14 @@ class Design:
     matched: bool = False
 
 
-def design_network(backbone: Backbone | None, movement: Movement, **options: Any) -> Design:
+def design_network(backbone: Backbone | None, movement: Movement, *, statistics_move: bool, **options: Any) -> Design:
     """Design a network for training on a backbone, or on features if it is None."""
     if backbone is None:
-        return Design(None, (), movement, **options)
+        return Design(None, (), movement, False, **options)
+    layers = {path.rpartition("/")[0] for path in backbone.paths if path.endswith("/moving_mean")}
+    moves = statistics_move and bool(layers - {STANDARDIZE})
     dtype = str(backbone.weights[0].dtype) if backbone.weights else "float32"
     depths = weight_depths(backbone)
     if isinstance(options["goal"], Reconstruction):
         depths = tuple(depth - 1 for depth in depths)
-    return Design(backbone.architecture, depths, movement, dtype=dtype, **options)
+    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, **options)

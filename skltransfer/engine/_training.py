@@ -285,7 +285,7 @@ class _Run:
             rate = training.learning_rate * rate_factor(training.schedule, progress, training.warmup)
             part = order[step * training.batch_size : (step + 1) * training.batch_size]
             callbacks.on_train_batch_begin(step)
-            loss = self.trainer.step(*self.batch(rows, part), rate)
+            loss = self.trainer.step(*self.filled(*self.batch(rows, part)), rate)
             callbacks.on_train_batch_end(step, {"loss": loss})
             total += loss * len(part)
         if not np.isfinite(total):
@@ -304,6 +304,17 @@ class _Run:
             X = (share * X + (1 - share) * X[other]).astype(X.dtype)
             answers = self.mix(answers, answers[other], share)
         return X, answers
+
+    def filled(self, X: Array, answers: Array) -> tuple[Array, Array]:
+        """Fill the last batch up with rows of no weight: a step for another length would be compiled anew."""
+        size, found = self.training.batch_size, len(X)
+        if found == size or len(self.targets) < size or self.trainer.design.statistics_move:
+            return X, answers
+        again, width = np.resize(np.arange(found), size), self.targets.values.shape[1]
+        answers = answers[again]
+        answers[:, width:] *= size / found
+        answers[found:, width:] = 0.0
+        return X[again], answers
 
     def mix(self, some: Array, others: Array, share: float) -> Array:
         """Mix targets, each with the weight of its row."""
