@@ -12,6 +12,12 @@ from skltransfer.losses import Task
 OUTPUTS = arrays(np.float64, (5, 3), elements=st.floats(-30, 30))
 
 
+def as_array(tensor):
+    import keras
+
+    return keras.ops.convert_to_numpy(tensor)
+
+
 def by_hand(task, targets, outputs):
     rows = []
     for target, output in zip(targets, outputs, strict=True):
@@ -53,3 +59,57 @@ def test_pulls_are_squared_distances(now, then):
     slow = 0.5 * sum(w * np.mean((now[:, c] - then[:, c]) ** 2) for c, w in enumerate(weights))
     assert float(losses.delta(now, then, weights)) == pytest.approx(slow, abs=1e-4)
     assert float(losses.delta(now, now, weights)) == 0.0
+
+
+PICTURES = arrays(np.float64, (2, 9, 8, 1), elements=st.floats(0, 1))
+
+
+@given(target=OUTPUTS, output=OUTPUTS)
+def test_reconstruction_losses_by_hand(target, output):
+    squares, differences = (target - output) ** 2, np.abs(target - output)
+    np.testing.assert_allclose(as_array(losses.reconstruction_loss("mse", target, output)), squares.mean(axis=1))
+    np.testing.assert_allclose(as_array(losses.reconstruction_loss("mae", target, output)), differences.mean(axis=1))
+    present = np.arange(15).reshape(5, 3) % 4 > 0
+    known = [row[there].mean() for row, there in zip(squares, present, strict=True)]
+    np.testing.assert_allclose(as_array(losses.reconstruction_loss("mse", target, output, present)), known)
+
+
+def test_missing_values_do_not_count_even_as_nan():
+    target = np.array([[np.nan, 1.0], [np.nan, np.nan]])
+    found = as_array(losses.reconstruction_loss("mse", target, np.zeros((2, 2)), ~np.isnan(target)))
+    np.testing.assert_array_equal(found, [1.0, 0.0])
+
+
+@given(target=arrays(np.float64, (4, 3), elements=st.floats(0, 1)))
+def test_cross_entropy_is_lowest_at_the_target(target):
+    at_target = as_array(losses.reconstruction_loss("bce", target, target))
+    beside = as_array(losses.reconstruction_loss("bce", target, np.clip(target + 0.1, 0, 1)))
+    assert (at_target <= beside + 1e-9).all()
+
+
+@given(some=PICTURES, others=PICTURES)
+def test_structural_similarity_by_hand(some, others):
+    expected = []
+    for a, b in zip(some[..., 0], others[..., 0], strict=True):
+        values = []
+        for i in range(3):
+            for j in range(2):
+                x, y = a[i : i + 7, j : j + 7], b[i : i + 7, j : j + 7]
+                covariance = np.mean(x * y) - x.mean() * y.mean()
+                luminance = (2 * x.mean() * y.mean() + 1e-4) / (x.mean() ** 2 + y.mean() ** 2 + 1e-4)
+                values.append(luminance * (2 * covariance + 9e-4) / (x.var() + y.var() + 9e-4))
+        expected.append(np.mean(values))
+    np.testing.assert_allclose(as_array(losses.structural_similarity(some, others)), expected, atol=1e-5)
+    np.testing.assert_allclose(as_array(losses.structural_similarity(some, some)), 1.0, atol=1e-5)
+
+
+@given(mean=arrays(np.float64, (1, 1), elements=st.floats(-2, 2)), spread=st.floats(-1, 1))
+def test_divergence_by_numerical_integration(mean, spread):
+    x = np.linspace(-30, 30, 20001)
+    density = np.exp(-((x - mean[0, 0]) ** 2) / (2 * np.exp(spread))) / np.sqrt(2 * np.pi * np.exp(spread))
+    standard = -0.5 * x**2 - 0.5 * np.log(2 * np.pi)
+    inside = density > 1e-300
+    integrand = density[inside] * (np.log(density[inside]) - standard[inside])
+    expected = np.sum(integrand) * (x[1] - x[0])
+    found = as_array(losses.gaussian_divergence(mean, np.full((1, 1), spread)))
+    np.testing.assert_allclose(found, [expected], atol=1e-6)

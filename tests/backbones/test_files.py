@@ -11,7 +11,7 @@ def network():
     return load_backbone("small_cnn", input_shape=(9, 9, 1), random_state=0)
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "mlp", "small_resnet"])
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mlp", "small_resnet", "small_transformer"])
 def test_round_trip_through_one_file(name, tmp_path):
     shape = (5,) if name == "mlp" else (9, 9, 3)
     backbone = load_backbone(name, input_shape=shape, random_state=0)
