@@ -72,6 +72,10 @@ class AutoencoderEstimator(TrainedEstimator):
     def _check(self, rows: Rows) -> None:
         """Refuse parameters that cannot mean anything together, or on these rows."""
         kind = self._format.kind
+        if not isinstance(self.hidden, str) and any(not isinstance(n, Integral) or n < 1 for n in self.hidden):
+            raise ValueError(
+                f"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got {self.hidden!r}."
+            )
         if self.loss == "ssim" and (kind not in ("images", "pictures") or self.variational):
             raise ValueError(
                 f"loss='ssim' compares pictures and is no likelihood. Got {kind} and variational={self.variational!r}; "
