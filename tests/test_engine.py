@@ -6,8 +6,8 @@ import psutil
 import pytest
 
 from skltransfer import engine, load_backbone
-from skltransfer.backbones import _backbone
-from skltransfer.engine import Decisions, Pool, Training, _trainer, design_network, train
+from skltransfer.backbones import _backbone, autoencoder, with_log_variance
+from skltransfer.engine import Decisions, Pool, Reconstruction, Training, _trainer, design_network, train
 from skltransfer.finetuning import Movement
 from skltransfer.heads import Targets
 from skltransfer.inputs import ArrayRows, Preparation
@@ -95,6 +95,25 @@ def test_memory_stays_flat_over_a_hundred_fits(problem):
             gc.collect()
             sizes.append(process.memory_info().rss)
     assert sizes[1] <= 1.05 * sizes[0]
+
+
+@pytest.mark.parametrize("corruption", [None, "gaussian", "mask", "dropout"])
+def test_reconstructions_are_learned_bit_identically(images, corruption):
+    coder = with_log_variance(autoencoder((28, 28, 1), 4, hidden=(8, 8), bounded=False, seed=0))
+    pixels = Preparation(0, 255, (28, 28), 1, (0.0,), (255.0,))
+    goal = Reconstruction(
+        coder.decoder.architecture, "mse", pixels, corruption, patch=4, variational=corruption is not None
+    )  # fmt: skip
+    design = design_network(
+        coder, Movement(2), statistics_move=True, goal=goal, preparation=PREPARATION, row=((28, 28, 1), "uint8")
+    )  # fmt: skip
+    head = [*(coder.log_variance if goal.variational else ()), *coder.decoder.weights]
+    targets = Targets((), np.empty((len(images), 0)), np.ones((len(images), 1)))
+    training = Training(8, 16, 0.01, seed=3, level=0.3, beta=0.1)
+    first, again = (train(design, training, coder, [ArrayRows(images[..., None])], targets, head=head) for _ in "ab")
+    assert first.history["loss"][-1] < 0.9 * first.history["loss"][0]
+    for one, other in zip([*first.weights, *first.head], [*again.weights, *again.head], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_pool_is_bounded_and_lends_to_one_at_a_time():
