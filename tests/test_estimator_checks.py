@@ -23,7 +23,7 @@ WAYS = ["head", "lora", 1, GradualUnfreezing(every=10)]
             for estimator in (TransferClassifier, TransferRegressor)
             for way in WAYS
         ),
-        TransferClassifier(head=MLPHead((16,)), epochs=100),
+        TransferClassifier(head=MLPHead((16,)), epochs=100, label_smoothing=0.1),
         BackboneTransformer(),
         AutoencoderTransformer(),
         AutoencoderTransformer(loss="mae", hidden=(), epochs=100),
