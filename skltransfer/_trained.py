@@ -132,10 +132,10 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         """Refuse parameters that cannot mean anything together."""
         if moves.kind == "lora" and self.l2_sp:
             raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
-        if self.augmentation is not None and self._format.kind == "table":
+        if self.augmentation is not None and self._format.kind not in ("images", "pictures"):
             raise ValueError(
-                "augmentation changes pictures. Got a table; pass augmentation=None, or input_shape=(height, width) if "
-                "rows are flattened pictures."
+                f"augmentation changes pictures. Got a {self._format.kind}; pass augmentation=None, or "
+                "input_shape=(height, width) if rows are flattened pictures."
             )
         if self.checkpoint is not None and not isinstance(self.random_state, Integral):
             raise ValueError(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from skltransfer.inputs import learn_range, picture_rows
+from skltransfer.inputs import learn_range, picture_rows, recognise
 
 Array = NDArray[Any]
 
@@ -78,6 +78,11 @@ class ReconstructionDisplay:
         ValueError
             If rows are not pictures.
         """
+        kind = recognise(X, estimator.input_shape)
+        if kind == "table":
+            raise ValueError(
+                f"X: expected pictures. Got rows of shape {np.shape(X)[1:]}; LatentDisplay draws other rows."
+            )
         scores = estimator.score_samples(X)
         worst = np.argsort(scores, kind="stable")[:n_pictures]
         chosen = X.iloc[worst] if hasattr(X, "iloc") else [X[i] for i in worst.tolist()]
@@ -86,7 +91,7 @@ class ReconstructionDisplay:
         pictures = _pictures(chosen, back, estimator.input_shape)
         if back.ndim == 2 and estimator.input_shape is not None:
             back = back.reshape(-1, *estimator.input_shape)
-        low, high = learn_range(np.asarray(X) if isinstance(X, np.ndarray) and X.dtype != object else pictures)
+        low, high = (0.0, 255.0) if kind == "pictures" else learn_range(np.asarray(X))
         display = cls(pictures=pictures, reconstructions=back, scores=scores[worst], low=low, high=high)
         return display.plot(figure=figure)
 
@@ -209,15 +214,18 @@ class LatentDisplay:
         LatentDisplay
             This display.
         """
+        from matplotlib import colormaps
+
         if ax is None:
             import matplotlib.pyplot as plt
 
             _, ax = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
         groups = np.zeros(len(self.points)) if self.groups is None else self.groups
         found = np.unique(groups)
+        colours = colormaps["tab10" if len(found) <= 10 else "turbo"].resampled(max(10, len(found)))
         for number, group in enumerate(found):
             own = self.points[groups == group]
-            ax.scatter(*own.T, s=14, alpha=0.8, color=f"C{number}" if len(found) <= 10 else None, label=str(group))
+            ax.scatter(*own.T, s=14, alpha=0.8, color=colours(number), label=str(group))
         if self.groups is not None:
             ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         ax.set(xlabel=self.names[0], ylabel=self.names[1])
@@ -232,7 +240,5 @@ def _pictures(chosen: Any, back: Array, input_shape: Any) -> Array:
         return np.asarray(chosen)
     if input_shape is not None:
         return np.asarray(chosen).reshape(-1, *input_shape)
-    if back.ndim != 4:
-        raise ValueError(f"X: expected pictures. Got rows of shape {back.shape[1:]}; LatentDisplay draws other rows.")
     rows = picture_rows(chosen)
     return rows.read(range(len(rows)), (back.shape[1], back.shape[2]))

@@ -315,9 +315,9 @@ def test_checkpoint_gives_the_same_bits(sample, tmp_path):
     class Stop(Callback):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt("stopped by hand")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stopped by hand"):
         clone(stopped).set_params(callbacks=[Stop()]).fit(sample.images)
     again = stopped.fit(sample.images)
     np.testing.assert_array_equal(plain.transform(sample.images), again.transform(sample.images))

@@ -167,7 +167,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         memory: Any = None,
         trainable: Any = "auto",
         loss: str = "mse",
-        corruption: str | None = None,
+        corruption: Any = None,
         corruption_level: float = 0.3,
         variational: bool | float = False,
         epochs: int | str = "auto",
@@ -348,7 +348,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         rows = self._read(X, reset=False)
-        score = self._coder.evidence if self.variational else self._coder.fidelity
+        score = self._coder.fidelity if self.backbone_.log_variance is None else self._coder.evidence
         everything = np.arange(len(rows))
         parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(rows), TOGETHER)]
         return np.concatenate([score(rows.take(part)) for part in parts])

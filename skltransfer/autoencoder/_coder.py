@@ -77,8 +77,8 @@ class Coder:
 
     def _latent(self, encoding: Extraction, rows: Rows) -> Array:
         """Run an encoder; missing values of a table are those in the middle."""
-        if self.format.kind == "table" and isinstance(rows, ArrayRows):
-            mean = statistics(encoding.backbone).get("moving_mean", np.zeros(rows.values.shape[1]))
+        if self.format.kind == "table" and isinstance(rows, ArrayRows) and np.isnan(rows.values).any():
+            mean = statistics(encoding.backbone).get("moving_mean", 0.0)
             rows = ArrayRows(np.where(np.isnan(rows.values), mean, rows.values))
         return np.stack(list(compute(encoding, rows, range(len(rows)))))
 
