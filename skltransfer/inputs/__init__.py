@@ -1,0 +1,36 @@
+"""What the user has: arrays, flattened rows, frames, image files; read in batches, never all at once."""
+
+from skltransfer.inputs._formats import LUMINANCE, InputFormat, Layout
+from skltransfer.inputs._pictures import PictureRows, picture_rows
+from skltransfer.inputs._pixels import (
+    KNOWN_HIGHS,
+    SMALL_PICTURE,
+    Preparation,
+    check_pixels_finite,
+    check_range,
+    image_array,
+    learn_range,
+)
+from skltransfer.inputs._recognition import recognise
+from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, Rows
+
+__all__ = [
+    "KNOWN_HIGHS",
+    "LUMINANCE",
+    "SMALL_PICTURE",
+    "Array",
+    "ArrayRows",
+    "BesideRows",
+    "InputFormat",
+    "Layout",
+    "PictureRows",
+    "Positions",
+    "Preparation",
+    "Rows",
+    "check_pixels_finite",
+    "check_range",
+    "image_array",
+    "learn_range",
+    "picture_rows",
+    "recognise",
+]

@@ -1,0 +1,117 @@
+"""Image files and PIL images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer.feature_cache import content_hash
+from skltransfer.inputs._rows import Array, Positions
+
+
+class PictureRows:
+    """Image files and PIL images, opened when they are read and not before.
+
+    Parameters
+    ----------
+    items : sequence of path-like or PIL.Image.Image
+        One picture a row.
+    """
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+        """Return shape and dtype of a row as `read` gives it."""
+        assert size is not None, "plan_extraction settles a size for pictures"
+        return (*size, 3), "uint8"
+
+    def digest(self, position: int) -> bytes:
+        """Digest of the file's bytes, or of the pixels of a PIL image."""
+        item = self.items[position]
+        if is_path(item):
+            with open(item, "rb") as file:
+                return content_hash(file.read())
+        return content_hash(item.mode, np.ascontiguousarray(item))
+
+    def read(self, positions: Positions, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Return pictures as (n, height, width, 3) bytes, resized one by one to ``size``."""
+        return np.stack([self._picture(i, size) for i in positions])
+
+    def take(self, kept: Array) -> PictureRows:
+        """Return the rows that a boolean mask keeps."""
+        return self if kept.all() else PictureRows([self.items[i] for i in np.flatnonzero(kept).tolist()])
+
+    def check(self) -> None:
+        """Open each file once, so that a bad one is told before any work starts."""
+        for row, item in enumerate(self.items):
+            if is_path(item):
+                _open(item, row).close()
+            elif not is_pil(item):
+                raise TypeError(
+                    f"X: row {row} is a {type(item).__name__}, but the first row is a picture. Expected a path or a "
+                    "PIL image in every row; drop or replace that row."
+                )
+
+    def _picture(self, position: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+        from PIL import Image
+
+        item = self.items[position]
+        with _open(item, position) if is_path(item) else nullcontext(item) as image:
+            try:
+                if image.mode.startswith("I"):
+                    image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+                rgb = image.convert("RGB")
+            except (OSError, SyntaxError) as error:
+                raise ValueError(
+                    f"X: row {position}, {str(item)!r}, is a damaged image ({error}). Replace the file or drop the row."
+                ) from error
+        if size is not None and rgb.size != (size[1], size[0]):
+            rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        return np.asarray(rgb)
+
+
+def picture_rows(X: Any) -> PictureRows:
+    """Read a list, Series, one-column frame or object array of paths or PIL images.
+
+    Raises
+    ------
+    ValueError
+        If a file is missing, or is not an image; the message names it and its row.
+    TypeError
+        If a row is neither a path nor a PIL image.
+    """
+    if hasattr(X, "iloc") or hasattr(X, "to_numpy"):
+        X = X.to_numpy().ravel()
+    rows = PictureRows(list(X.ravel() if isinstance(X, np.ndarray) else X))
+    rows.check()
+    return rows
+
+
+def is_path(item: Any) -> bool:
+    return isinstance(item, str | os.PathLike)
+
+
+def is_pil(item: Any) -> bool:
+    return hasattr(item, "convert") and hasattr(item, "mode") and hasattr(item, "resize")
+
+
+def _open(path: Any, row: int) -> Any:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"X: row {row}, {str(path)!r}, is missing. Expected the path of an image file.") from error
+    except (UnidentifiedImageError, OSError) as error:
+        raise ValueError(
+            f"X: row {row}, {str(path)!r}, is not an image that can be read. Replace the file or drop the row."
+        ) from error
