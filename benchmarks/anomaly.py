@@ -1,8 +1,9 @@
 """One class of Fashion-MNIST is normal, the other nine are strange: who tells them apart?
 
 For each class, fitted on its 6,000 training pictures as rows of 784 pixels and tested on all 10,000 test
-pictures: `AutoencoderTransformer.score_samples` (dense, columns at unit deviation), IsolationForest, the
-reconstruction error of 32 principal components, and OneClassSVM. Mean ROC-AUC over the ten tasks.
+pictures: `AutoencoderTransformer.score_samples` (dense, columns at unit deviation) with a fifth of the pixels masked in
+training and without, IsolationForest, the reconstruction error of 32 principal components, and OneClassSVM. Mean
+ROC-AUC over the ten tasks. Masking and its level were chosen on held-out training pictures of seven of the classes.
 
 Run: ``python benchmarks/anomaly.py`` (about 10 minutes).
 """
@@ -24,9 +25,9 @@ from sklearn.svm import OneClassSVM
 from skltransfer import AutoencoderTransformer
 
 
-def autoencoder(loss: str) -> Callable[[np.ndarray], Any]:
+def autoencoder(**options: Any) -> Callable[[np.ndarray], Any]:
     model = AutoencoderTransformer(
-        latent_dim=16, loss=loss, epochs=20, batch_size=64, learning_rate=1e-3, random_state=0
+        latent_dim=32, loss="mae", epochs=20, batch_size=64, learning_rate=1e-3, random_state=0, **options
     )  # fmt: skip
     return lambda X: model.fit(X).score_samples
 
@@ -37,8 +38,8 @@ def components(X: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 SIDES: dict[str, Callable[[np.ndarray], Any]] = {
-    "autoencoder_mae": autoencoder("mae"),
-    "autoencoder_mse": autoencoder("mse"),
+    "masked_autoencoder": autoencoder(corruption="mask", corruption_level=0.2),
+    "plain_autoencoder": autoencoder(),
     "isolation_forest": lambda X: IsolationForest(random_state=0).fit(X).score_samples,
     "pca_reconstruction": components,
     "one_class_svm": lambda X: OneClassSVM(nu=0.1).fit(X).score_samples,
@@ -54,8 +55,8 @@ def main() -> None:
             areas.setdefault(name, []).append(roc_auc_score(y_test == label, fit(X[y == label])(X_test)))
         print(label, {name: round(values[-1], 4) for name, values in areas.items()}, file=sys.stderr, flush=True)
     means = {name: float(np.mean(values)) for name, values in areas.items()}
-    ahead = {name: means["autoencoder_mae"] - mean for name, mean in means.items() if "autoencoder" not in name}
-    report("anomaly", mean_roc_auc=means, autoencoder_mae_ahead_of=ahead, by_class=areas)
+    ahead = {name: means["masked_autoencoder"] - mean for name, mean in means.items() if "autoencoder" not in name}
+    report("anomaly", mean_roc_auc=means, masked_autoencoder_ahead_of=ahead, by_class=areas)
 
 
 if __name__ == "__main__":
