@@ -108,18 +108,27 @@ def scikeras(kind: str) -> dict[str, float]:
 
 
 def keras_wrapper(kind: str) -> dict[str, float]:
-    """The wrapper refuses targets with columns, so its model gives the error of each row, which should be 0."""
+    """The wrapper refuses targets with columns, so its model gives the error of each row, which should be 0.
+
+    `clone` drops its ``fit_kwargs``, so the model knows them.
+    """
     import keras
+
+    class Model(keras.Model):
+        def fit(self, *args: Any, **kwargs: Any) -> Any:
+            return super().fit(*args, **kwargs, epochs=EPOCHS, batch_size=BATCH, verbose=0)
+
+        def predict(self, *args: Any, **kwargs: Any) -> Any:
+            return super().predict(*args, **kwargs, verbose=0)
 
     def build(X: np.ndarray, y: np.ndarray, latent_dim: int, learning_rate: float) -> Any:
         inner = network(kind, latent_dim, learning_rate)
         errors = keras.ops.mean(keras.ops.square(inner.output - inner.input), axis=1, keepdims=True)
-        model = keras.Model(inner.input, errors)
+        model = Model(inner.input, errors)
         model.compile(keras.optimizers.Adam(learning_rate), "mae", jit_compile=False)
         return model
 
-    fit = {"epochs": EPOCHS, "batch_size": BATCH, "verbose": 0}
-    estimator = keras.wrappers.SKLearnTransformer(build, fit_kwargs=fit)
+    estimator = keras.wrappers.SKLearnTransformer(build)
     settings = [{"latent_dim": latent, "learning_rate": rate} for latent, rate in product(LATENT, RATES)]
     return search(estimator, {"model_kwargs": settings}, rows(kind)[1], _by_errors, flat=True)
 
