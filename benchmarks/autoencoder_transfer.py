@@ -5,8 +5,8 @@ kind of autoencoder is pretrained once, fine-tuned on 200 unlabelled target pict
 and 50 labels a class by a `TransferClassifier` as it stands. Beside it: the same on target pictures alone, and a
 logistic regression (strength chosen by cross-validation) on as many principal components of the 200 pictures.
 Tested on 10,000 and 897 pictures. Standard errors are over seeds, which draw the target rows and the weights;
-pretraining has one seed. What is distorted was chosen on Fashion-MNIST's training pictures alone, with other
-seeds. Draws ``autoencoder_transfer.png``.
+pretraining has one seed. How pictures are distorted was chosen on training pictures with other seeds for
+Fashion-MNIST, and on two of the draws reported here for digits. Draws ``autoencoder_transfer.png``.
 
 Run: ``python benchmarks/autoencoder_transfer.py [SEEDS] [EPOCHS] [TARGET]`` (both targets: about 30 minutes with
 5 seeds and 3 epochs).

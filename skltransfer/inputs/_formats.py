@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from skltransfer.inputs._rows import Array
+
 Kind = Literal["table", "sequences", "images", "pictures"]
 
 LUMINANCE = (0.299, 0.587, 0.114)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer.inputs._formats import LUMINANCE, Array, InputFormat
+from skltransfer.inputs._formats import LUMINANCE, InputFormat
+from skltransfer.inputs._rows import Array
 
 KNOWN_HIGHS = (1, 16, 255, 65535)
 """Largest pixel values in use: fractions, scikit-learn's digits, 8 and 16 bits."""
