@@ -63,6 +63,61 @@ def double_precision() -> AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
+def compile_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Compile training steps of a compiled Keras model.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The model, whose optimizer has an assignable learning rate.
+
+    Returns
+    -------
+    callable
+        From batches and answers, a step along the first axis, and the learning rate of each
+        step, to the loss before each step. On TensorFlow all of them are one call, as a call
+        costs small networks more than a step does.
+    """
+    if name() == "tensorflow":
+        return _tensorflow_steps(network)
+
+    def one_by_one(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        losses = []
+        for batch, answer, rate in zip(batches, answers, rates, strict=True):
+            network.optimizer.learning_rate.assign(rate)
+            losses.append(float(network.train_on_batch(batch, answer)))
+        return np.asarray(losses)
+
+    return one_by_one
+
+
+def _tensorflow_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    import tensorflow as tf
+
+    def loop(batches: Any, answers: Any, rates: Any) -> Any:
+        def step(number: Any, losses: Any) -> Any:
+            network.optimizer.learning_rate.assign(rates[number])
+            network.reset_metrics()
+            logs = network.train_step((batches[number], answers[number]))
+            return number + 1, losses.write(number, tf.cast(logs["loss"], rates.dtype))
+
+        steps = tf.shape(rates)[0]
+        losses = tf.TensorArray(rates.dtype, size=steps)
+        _, losses = tf.while_loop(lambda number, _: number < steps, step, (0, losses), parallel_iterations=1)
+        return losses.stack()
+
+    @lru_cache
+    def compiled(*rows: tuple[tuple[int, ...], str]) -> Any:
+        signature = [tf.TensorSpec((None, None, *shape), dtype) for shape, dtype in rows]
+        return tf.function(loop, [*signature, tf.TensorSpec((None,), "float32")], autograph=False)
+
+    def call(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        steps = compiled(*((array.shape[2:], str(array.dtype)) for array in (batches, answers)))
+        return steps(tf.constant(batches), tf.constant(answers), tf.constant(rates, tf.float32)).numpy()
+
+    return call
+
+
 def compile_forward(
     model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str, *, frozen: bool
 ) -> Callable[[np.ndarray], np.ndarray]:

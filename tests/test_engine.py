@@ -22,7 +22,7 @@ def problem(images, labels):
     return network, ArrayRows(images[..., None]), np.unique(labels, return_inverse=True)[1]
 
 
-def fit(network, rows, codes, **changes):
+def fit(network, rows, codes, callbacks=(), **changes):
     options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "seed": 3, **changes}
     tasks = (Task("classes", 4),)
     design = design_network(
@@ -30,7 +30,7 @@ def fit(network, rows, codes, **changes):
         preparation=PREPARATION, row=((28, 28, 1), "uint8"),
     )  # fmt: skip
     targets = Targets(tasks, np.eye(4)[codes], np.ones((len(codes), 1)))
-    trained = train(design, Training(**options), network, [rows], targets)
+    trained = train(design, Training(**options), network, [rows], targets, callbacks=callbacks)
     return network.with_weights(trained.weights), trained.head, trained.history["loss"]
 
 
@@ -72,13 +72,28 @@ def test_networks_are_built_once_per_structure(problem, monkeypatch):
 
 def test_batches_are_equally_long_and_fillers_do_not_count(problem, monkeypatch):
     network, rows, codes = problem
-    lengths, step = [], _trainer.Trainer.step
-    monkeypatch.setattr(_trainer.Trainer, "step", lambda self, X, *rest: lengths.append(len(X)) or step(self, X, *rest))
+    taken, steps = [], _trainer.Trainer.steps
+    monkeypatch.setattr(
+        _trainer.Trainer, "steps", lambda self, X, *rest: taken.append(X.shape[:2]) or steps(self, X, *rest)
+    )
     still = {"learning_rate": 0.0, "epochs": 1}
     in_parts = fit(network, rows, codes, batch_size=16, **still)[2]
     at_once = fit(network, rows, codes, batch_size=40, **still)[2]
-    assert lengths == [16, 16, 16, 40]
+    assert taken == [(3, 16), (1, 40)]
     np.testing.assert_allclose(in_parts, at_once, rtol=1e-5)
+
+
+def test_callbacks_see_each_batch(problem):
+    from keras.callbacks import Callback
+
+    class Counter(Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append((batch, np.isfinite(logs["loss"])))
+
+    seen = []
+    network, rows, codes = problem
+    fit(network, rows, codes, batch_size=16, epochs=1, callbacks=[Counter()])
+    assert seen == [(0, True), (1, True), (2, True)]
 
 
 def test_diverging_loss_names_epoch_and_learning_rate(problem):

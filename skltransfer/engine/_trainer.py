@@ -42,6 +42,7 @@ class Trainer:
 
         self.network.compile(self.optimizer, RowLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
+        self._steps = _backend.compile_steps(self.network)
         self.depths = self._moving_depths()
         self._fresh = read(self.optimizer.variables)
         self._seeds = [v for v in self.network.non_trainable_variables if "seed_generator_state" in v.path]
@@ -91,10 +92,9 @@ class Trainer:
         self.optimizer.shares.assign(shares)
         self.optimizer.decay.assign(weight_decay)
 
-    def step(self, batch: Array, answers: Array, learning_rate: float) -> float:
-        """Take one step; return the loss before it."""
-        self.optimizer.learning_rate.assign(learning_rate)
-        return float(self.network.train_on_batch(batch, answers))
+    def steps(self, batches: Array, answers: Array, learning_rates: Array) -> Array:
+        """Take a step for each batch; return the loss before each."""
+        return self._steps(batches, answers, learning_rates)
 
     def weights(self) -> list[Array]:
         """Read the weights of the body, changes of low rank included."""

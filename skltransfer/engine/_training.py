@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 
 from skltransfer import _backend
 from skltransfer._validation import import_keras
@@ -25,6 +28,8 @@ from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
 EVALUATION_BATCH = 256
+CALL_BYTES = 2**24
+"""Of batches whose steps are one call."""
 
 
 @dataclass(frozen=True)
@@ -220,6 +225,7 @@ class _Run:
         self.trainer, self.training, self.views = trainer, training, views
         self.targets, self.validation = targets, validation
         self.answers = np.concatenate([_smooth(targets, training.label_smoothing), targets.weights], axis=1)
+        self.fills = len(targets) >= training.batch_size and not trainer.design.statistics_move
         self.at = _Progress(np.random.default_rng(training.seed))
 
     def start(self, backbone: Backbone | None, head: Sequence[Array] | None, attention: Array | None) -> None:
@@ -278,22 +284,31 @@ class _Run:
         order = np.arange(n_rows) if training.batch_size >= n_rows else at.random.permutation(n_rows)
         moving = self.trainer.design.movement.moving_stages(at.epoch)
         self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
-        steps = -(-n_rows // training.batch_size)
-        total, rate = 0.0, 0.0
-        for step in range(steps):
-            progress = (at.epoch + (step + 0.5) / steps) / training.epochs
-            rate = training.learning_rate * rate_factor(training.schedule, progress, training.warmup)
-            part = order[step * training.batch_size : (step + 1) * training.batch_size]
+        parts = [order[i : i + training.batch_size] for i in range(0, n_rows, training.batch_size)]
+        when = (at.epoch + (np.arange(len(parts)) + 0.5) / len(parts)) / training.epochs
+        rates = [training.learning_rate * rate_factor(training.schedule, progress, training.warmup) for progress in when]
+        total, step = 0.0, 0
+        for some in self.together(parts, alone=bool(callbacks.callbacks)):
             callbacks.on_train_batch_begin(step)
-            loss = self.trainer.step(*self.filled(*self.batch(rows, part)), rate)
-            callbacks.on_train_batch_end(step, {"loss": loss})
-            total += loss * len(part)
+            batches, answers = zip(*(self.filled(*self.batch(rows, part)) for part in some), strict=True)
+            losses = self.trainer.steps(np.stack(batches), np.stack(answers), np.array(rates[step : step + len(some)]))
+            step += len(some)
+            callbacks.on_train_batch_end(step - 1, {"loss": float(losses[-1])})
+            total += float(losses @ [len(part) for part in some])
         if not np.isfinite(total):
             raise ValueError(
                 f"The loss is {total / n_rows} in epoch {at.epoch + 1} at learning_rate={training.learning_rate:g}. "
                 "Pass a smaller learning_rate."
             )
-        return {"loss": total / n_rows, **self.validate(), "learning_rate": rate}
+        return {"loss": total / n_rows, **self.validate(), "learning_rate": rates[-1]}
+
+    def together(self, parts: list[NDArray[np.intp]], *, alone: bool) -> Iterator[list[NDArray[np.intp]]]:
+        """Yield batches of one length whose steps are one call, or each alone."""
+        shape, dtype = self.trainer.design.row
+        most = max(1, CALL_BYTES // (len(parts[0]) * math.prod(shape) * np.dtype(dtype).itemsize))
+        for _, alike in groupby(parts, lambda part: self.fills or len(part)):
+            same = list(alike)
+            yield from (same[own] for own in gen_batches(len(same), 1 if alone else most))
 
     def batch(self, rows: Rows, part: NDArray[np.intp]) -> tuple[Array, Array]:
         """Read rows and answers, mixed with others if asked."""
@@ -308,7 +323,7 @@ class _Run:
     def filled(self, X: Array, answers: Array) -> tuple[Array, Array]:
         """Fill the last batch up with rows of no weight: a step for another length would be compiled anew."""
         size, found = self.training.batch_size, len(X)
-        if found == size or len(self.targets) < size or self.trainer.design.statistics_move:
+        if found == size or not self.fills:
             return X, answers
         again, width = np.resize(np.arange(found), size), self.targets.values.shape[1]
         answers = answers[again]
