@@ -47,6 +47,7 @@ class BackboneEstimator(BaseEstimator):
             "sequences": self._read_sequences,
             "images": self._read_images,
             "pictures": self._read_pictures,
+            "texts": self._read_texts,
         }
         return readers[kind](X, reset)
 
@@ -97,19 +98,24 @@ class BackboneEstimator(BaseEstimator):
         return ArrayRows(pixels)
 
     def _read_pictures(self, X: Any, reset: bool) -> Rows:
+        return self._read_column(X, reset, inputs.picture_rows(X), InputFormat("pictures", (0, 0, 3)))
+
+    def _read_texts(self, X: Any, reset: bool) -> Rows:
+        return self._read_column(X, reset, inputs.text_rows(X), InputFormat("texts", ()))
+
+    def _read_column(self, X: Any, reset: bool, rows: Rows, format: InputFormat) -> Rows:
+        """Learn, or hold against, the name of a column of objects."""
         if hasattr(X, "columns"):
             validate_data(self, X, reset=reset, skip_check_array=True)
-        rows = inputs.picture_rows(X)
         if reset:
-            self._format = InputFormat("pictures", (0, 0, 3))
-            self.n_features_in_ = 1
+            self._format, self.n_features_in_ = format, 1
         return rows
 
     def _starting_backbone(self) -> Backbone:
         """Load the backbone that the parameters name, for rows of the learned format."""
         source, format = self.backbone, self._format
         if isinstance(source, str) and source == "auto":
-            source = "mlp" if format.kind == "table" else "efficientnet_lite0"
+            source = {"table": "mlp", "texts": "minilm_l6"}.get(format.kind, "efficientnet_lite0")
         shape = self._builder_shape() if isinstance(source, str) or callable(source) else None
         return load_backbone(source, input_shape=shape, random_state=self.random_state)
 
@@ -132,6 +138,7 @@ _KINDS = {
     "sequences": "sequences of numbers",
     "images": "arrays of pixels",
     "pictures": "image files or PIL images",
+    "texts": "texts",
 }
 
 

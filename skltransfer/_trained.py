@@ -18,10 +18,10 @@ from skltransfer._base import BackboneEstimator
 from skltransfer._progress import FitWatcher
 from skltransfer._validation import check_held, check_split
 from skltransfer.backbones import Backbone, cut, join, standardize
-from skltransfer.features import Extraction, compute, extract, row_format
+from skltransfer.features import Extraction, compute, extract, extract_rows, row_format
 from skltransfer.finetuning import SCHEDULES, Movement
 from skltransfer.heads import Targets, weighted_moments
-from skltransfer.inputs import ArrayRows, Rows
+from skltransfer.inputs import RowFormat, Rows
 
 Array = NDArray[Any]
 Held = tuple[Rows, Targets] | None
@@ -42,7 +42,7 @@ class Split:
 
     def rows(self, rows: Rows, memory: Any) -> Rows:
         """Rows as the moving part takes them."""
-        return rows if self.below is None else ArrayRows(extract(self.below, rows, memory=memory))
+        return rows if self.below is None else extract_rows(self.below, rows, memory=memory)
 
     def features(self, rows: Rows, memory: Any) -> Array:
         """Features as the head takes them."""
@@ -73,7 +73,7 @@ def split_network(whole: Extraction, moving: int, rows: Rows, memory: Any) -> Sp
     if moving == len(stages):
         return Split(None, whole, moving)
     below = replace(whole, stage=stages[-moving - 1], pooling="none")
-    if extract(below, first(rows), memory=memory).nbytes * len(rows) > FROZEN_BYTES:
+    if extract_rows(below, first(rows), memory=memory).read([0]).nbytes * len(rows) > FROZEN_BYTES:
         return Split(None, whole, moving)
     above = cut(whole.backbone, moving)
     return Split(below, Extraction(above, above.stages[-1], whole.pooling, None), moving)
@@ -156,12 +156,11 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         """Tell whether normalisations that move use the statistics of batches."""
         return not self._pretrained if self.batch_norm == "auto" else self.batch_norm == "train"
 
-    def _row(self, split: Split, rows: Rows) -> tuple[tuple[int, ...], str]:
+    def _row(self, split: Split, rows: Rows) -> RowFormat:
         """Shape and dtype of what the moving part takes."""
         if split.below is None:
             return row_format(rows, None if split.above is None else split.above.preparation)
-        features = extract(split.below, first(rows), memory=self.memory)
-        return features.shape[1:], str(features.dtype)
+        return split.rows(first(rows), self.memory).layout(None)
 
     def _train(
         self,

@@ -246,9 +246,11 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 def _write(place: Path, rows: Mapping[bytes, Features]) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    digests = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), DIGEST_BYTES)
-    with written_whole(place / f"{uuid.uuid4().hex}.npz") as file:
-        np.savez(file, digests=digests, features=np.stack(list(rows.values())))
+    for shape in {row.shape for row in rows.values()}:
+        alike = {digest: row for digest, row in rows.items() if row.shape == shape}
+        digests = np.frombuffer(b"".join(alike), dtype=np.uint8).reshape(len(alike), DIGEST_BYTES)
+        with written_whole(place / f"{uuid.uuid4().hex}.npz") as file:
+            np.savez(file, digests=digests, features=np.stack(list(alike.values())))
 
 
 def _read(path: Path, member: str) -> NDArray[Any] | None:

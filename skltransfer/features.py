@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import defaultdict
@@ -16,11 +17,22 @@ from skltransfer import _backend, engine
 from skltransfer._validation import unknown_name
 from skltransfer.backbones import Backbone
 from skltransfer.feature_cache import Features, content_hash, store_for
-from skltransfer.inputs import SMALL_PICTURE, InputFormat, Preparation, Rows
+from skltransfer.inputs import (
+    SMALL_PICTURE,
+    ArrayRows,
+    InputFormat,
+    Preparation,
+    RowFormat,
+    Rows,
+    TextRows,
+    Tokenization,
+    UnequalRows,
+)
 
 POOLINGS = ("avg", "max", "flatten")
 BATCH_PIXELS = 8 * 128 * 128
 BATCH_VALUES = 2**18
+BATCH_STEPS = 2048
 TOGETHER = 1024
 MANY_ROWS = 4096
 """From here on, compiling the weights in takes less time than it saves (and 90 MB for EfficientNet-Lite0)."""
@@ -44,14 +56,14 @@ class Extraction:
         The layer whose output is taken.
     pooling : {"avg", "max", "flatten", "none"}
         How a grid of features becomes one vector; "none" leaves it a grid.
-    preparation : Preparation or None
-        How pixels are prepared; None for rows of numbers.
+    preparation : Preparation, Tokenization or None
+        How pixels, or texts, are prepared; None for rows of numbers.
     """
 
     backbone: Backbone
     stage: str
     pooling: str
-    preparation: Preparation | None
+    preparation: Preparation | Tokenization | None
 
     @property
     def space(self) -> bytes:
@@ -113,9 +125,26 @@ def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str
     -------
     ndarray of shape (n_rows, n_features)
     """
+    features: Features | None = None
+    for i, row in enumerate(_remembered(extraction, rows, memory)):
+        if features is None:
+            features = np.empty((len(rows), *row.shape), row.dtype)
+        features[i] = row
+    assert features is not None, "rows are checked to be at least one"
+    return features
+
+
+def extract_rows(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str] | None = None) -> Rows:
+    """Return the features of rows, unpooled, as rows for the rest of the network; see `extract`."""
+    if None in rows.layout(extraction.preparation)[0]:
+        return UnequalRows(list(_remembered(extraction, rows, memory)))
+    return ArrayRows(extract(extraction, rows, memory=memory))
+
+
+def _remembered(extraction: Extraction, rows: Rows, memory: str | os.PathLike[str] | None) -> Iterator[Features]:
+    """Yield the features of rows, computing only those that are not remembered."""
     store, space, frozen = store_for(memory), extraction.space, len(rows) >= MANY_ROWS
     parts = [range(start, min(start + TOGETHER, len(rows))) for start in range(0, len(rows), TOGETHER)]
-    features: Features | None = None
     with _locks[space]:  # a second thread that asks for the same rows finds them done
         for part in parts:
             digests = [rows.digest(i) for i in part]
@@ -125,18 +154,15 @@ def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str
                 new = dict(zip(missing, compute(extraction, rows, list(missing.values()), frozen=frozen), strict=True))
                 store.keep(space, new)
                 known |= new
-            if features is None:
-                features = np.empty((len(rows), *known[digests[0]].shape), known[digests[0]].dtype)
-            for i, digest in zip(part, digests, strict=True):
-                features[i] = known[digest]
-    assert features is not None, "rows are checked to be at least one"
-    return features
+            yield from (known[digest] for digest in digests)
 
 
 def compute(
     extraction: Extraction, rows: Rows, positions: Sequence[int], *, frozen: bool = False, values: int | None = None
 ) -> Iterator[Features]:
     """Yield the features of these rows one by one; they are computed in batches, not remembered.
+
+    Rows of unequal length are computed in the order of their lengths, so that little is padding.
 
     A ``frozen`` network is compiled with its weights; others share one compiled form with
     all networks of their structure. ``values`` is how many a row has where it is largest, if
@@ -147,37 +173,64 @@ def compute(
     row = row_format(rows, preparation)
     plan = (extraction.backbone, extraction.stage, extraction.pooling, preparation, row)
     with engine.forward(*plan, frozen=frozen) as network:
-        left = len(positions)
-        for batch in network.map(_batches(rows, positions, preparation, row, values)):
-            yield from batch[:left]
-            left -= len(batch)
+        if None in row[0]:
+            yield from _of_unequal(network, extraction, rows, positions, row[1])
+        else:
+            left = len(positions)
+            for batch in network.map(_batches(rows, positions, preparation, row, values)):
+                yield from batch[:left]
+                left -= len(batch)
     with _count_lock:
         rows_computed += len(positions)
 
 
-def row_format(rows: Rows, preparation: Preparation | None) -> tuple[tuple[int, ...], str]:
+def row_format(rows: Rows, preparation: Preparation | Tokenization | None) -> RowFormat:
     """Return shape and dtype in which rows go to a compiled network."""
-    shape, dtype = rows.layout(None if preparation is None else preparation.size)
-    return shape, dtype if preparation is None or dtype == "uint8" else "float32"
+    shape, dtype = rows.layout(preparation)
+    return shape, "float32" if isinstance(preparation, Preparation) and dtype != "uint8" else dtype
 
 
 def _batches(
-    rows: Rows,
-    positions: Sequence[int],
-    preparation: Preparation | None,
-    row: tuple[tuple[int, ...], str],
-    values: int | None,
+    rows: Rows, positions: Sequence[int], preparation: Any, row: RowFormat, values: int | None
 ) -> Iterator[NDArray[Any]]:
     """Read rows a batch at a time; where batches must be equally long, the last row fills up."""
     size = None if preparation is None else preparation.size or (row[0][0], row[0][1])
     if values is None:
-        values = int(np.prod(row[0])) if size is None else size[0] * size[1]
+        values = math.prod(row[0] if size is None else size)
     room = (BATCH_VALUES, 16, 4096) if size is None else (BATCH_PIXELS, 4, 64)
     length = int(np.clip(room[0] // values, *room[1:]))
     if _backend.fixed_batches() and len(positions) % length:
         positions = [*positions, *[positions[-1]] * (length - len(positions) % length)]
     for start in range(0, len(positions), length):
-        yield rows.read(positions[start : start + length], size).astype(row[1], copy=False)
+        yield rows.read(positions[start : start + length], preparation).astype(row[1], copy=False)
+
+
+def _of_unequal(
+    network: engine.Forward, extraction: Extraction, rows: Rows, positions: Sequence[int], dtype: str
+) -> list[Features]:
+    """Compute features of rows of unequal length, batches of like lengths."""
+    assert isinstance(rows, TextRows | UnequalRows)
+    preparation: Any = extraction.preparation
+    lengths: NDArray[Any] = np.array(rows.lengths(positions, preparation))
+    batches = batches_by_length(lengths, BATCH_STEPS)
+    read = (rows.read(np.asarray(positions)[batch], preparation).astype(dtype) for batch in batches)
+    found: list[Any] = [None] * len(positions)
+    for batch, computed in zip(batches, network.map(read), strict=True):
+        for position, features in zip(batch, computed, strict=True):
+            found[position] = features[: lengths[position]].copy() if extraction.pooling == "none" else features
+    return found
+
+
+def batches_by_length(lengths: NDArray[Any], steps: int) -> list[NDArray[np.intp]]:
+    """Group rows of like lengths, so that a batch, filled up to its longest row, has about so many steps."""
+    batches: list[NDArray[np.intp]] = []
+    left = np.argsort(lengths, kind="stable")
+    while len(left):
+        fit = np.flatnonzero(np.arange(1, len(left) + 1) * lengths[left] <= steps)
+        number = int(fit[-1]) + 1 if len(fit) else 1
+        batches.append(left[:number])
+        left = left[number:]
+    return batches
 
 
 def _stage(backbone: Backbone, stage: str | int) -> str:
@@ -198,7 +251,18 @@ def _stage(backbone: Backbone, stage: str | int) -> str:
 
 def _preparation(
     backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]
-) -> Preparation | None:
+) -> Preparation | Tokenization | None:
+    if format.kind == "texts":
+        if backbone.tokenization is None:
+            raise ValueError(
+                f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got texts; pass a "
+                "backbone for texts, such as 'minilm_l6'."
+            )
+        return backbone.tokenization
+    if backbone.tokenization is not None:
+        raise ValueError(
+            f"X: the backbone {backbone.name!r} takes texts. Got {format.kind}; pass strings, or another backbone."
+        )
     if format.kind in ("table", "sequences"):
         _check_numbers(backbone, format)
         return None

@@ -241,4 +241,4 @@ def _pictures(chosen: Any, back: Array, input_shape: Any) -> Array:
     if input_shape is not None:
         return np.asarray(chosen).reshape(-1, *input_shape)
     rows = picture_rows(chosen)
-    return rows.read(range(len(rows)), (back.shape[1], back.shape[2]))
+    return rows.resized(range(len(rows)), (back.shape[1], back.shape[2]))

@@ -44,15 +44,15 @@ def test_pictures_in_any_container_are_read_alike(files, wrap):
     assert recognise(X, None) == "pictures"
     rows = picture_rows(X)
     assert len(rows) == 6
-    np.testing.assert_array_equal(rows.read([0, 5], (16, 16)), picture_rows(files).read([0, 5], (16, 16)))
-    assert rows.read([1], (16, 16)).shape == (1, 16, 16, 3)
+    np.testing.assert_array_equal(rows.resized([0, 5], (16, 16)), picture_rows(files).resized([0, 5], (16, 16)))
+    assert rows.resized([1], (16, 16)).shape == (1, 16, 16, 3)
 
 
 def test_files_are_read_when_asked_and_not_before(files):
     rows = picture_rows(files)
     for path in files[1:]:
         path.unlink()
-    assert rows.read([0], (8, 8)).shape == (1, 8, 8, 3)
+    assert rows.resized([0], (8, 8)).shape == (1, 8, 8, 3)
 
 
 def test_digest_follows_the_content_of_a_file_not_its_name(files, tmp_path):
@@ -65,7 +65,7 @@ def test_digest_follows_the_content_of_a_file_not_its_name(files, tmp_path):
 def test_sixteen_bit_file_keeps_its_greys(tmp_path):
     ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
-    grey = picture_rows([tmp_path / "deep.png"]).read([0], (8, 8))[0, ..., 0]
+    grey = picture_rows([tmp_path / "deep.png"]).resized([0], (8, 8))[0, ..., 0]
     np.testing.assert_allclose(grey, ramp / 257, atol=1)
 
 
@@ -175,7 +175,7 @@ def test_folder_among_files_is_told(files, tmp_path):
 def test_truncated_image_is_named_when_it_is_read(files):
     files[2].write_bytes(files[2].read_bytes()[:-60])
     with pytest.raises(ValueError, match=r"row 2, '.*2\.png', is a damaged image"):
-        picture_rows(files).read([2], (8, 8))
+        picture_rows(files).resized([2], (8, 8))
 
 
 def test_object_array_of_another_kind_is_told(files):

@@ -93,8 +93,7 @@ class Coder:
     def _row_losses(self, rows: Rows, latent: Array) -> Array:
         """Loss of each row under these latent values; columns are brought to one unit."""
         decoded, present = np.concatenate(list(self._decoded(latent))), None
-        preparation = self.encoding.preparation
-        values: Any = rows.read(np.arange(len(rows)), None if preparation is None else preparation.size)
+        values: Any = rows.read(np.arange(len(rows)), self.encoding.preparation)
         target, known = pixel_target(self.encoding.backbone, self.format), statistics(self.encoding.backbone)
         if target is not None:
             values = target(import_keras().ops.cast(values, "float32"))

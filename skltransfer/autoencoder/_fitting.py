@@ -19,7 +19,7 @@ from skltransfer.backbones import LATENT, Backbone, autoencoder, encode, patch_s
 from skltransfer.features import Extraction, extract, plan_extraction
 from skltransfer.finetuning import Movement, augmentation_json, movement
 from skltransfer.heads import Targets
-from skltransfer.inputs import ArrayRows, BesideRows, Layout, Rows
+from skltransfer.inputs import ArrayRows, BesideRows, Layout, Preparation, Rows
 
 Array = NDArray[Any]
 
@@ -169,7 +169,7 @@ class AutoencoderEstimator(TrainedEstimator):
 
     def _own_shape(self, extraction: Extraction) -> tuple[int, ...]:
         """Shape of a row as it is read."""
-        if self._format.kind != "pictures" or extraction.preparation is None:
+        if self._format.kind != "pictures" or not isinstance(extraction.preparation, Preparation):
             return self._format.shape
         assert extraction.preparation.size is not None, "plan_extraction settles a size for pictures"
         return (*extraction.preparation.size, 3)
@@ -186,7 +186,7 @@ class AutoencoderEstimator(TrainedEstimator):
         if split.below is None:
             return rows
         features = ArrayRows(extract(split.below, rows, memory=self.memory))
-        return BesideRows(features, rows, None if whole.preparation is None else whole.preparation.size)
+        return BesideRows(features, rows, whole.preparation)
 
     def _design(self, split: Split, whole: Extraction, moves: Movement, seen: Rows, rows: Rows) -> engine.Design:
         """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""

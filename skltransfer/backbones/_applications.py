@@ -42,7 +42,7 @@ def load_application(name: str, weights: str | os.PathLike[str] | None) -> Backb
     ----------
     name : str
         Such as ``"MobileNetV2"``.
-    weights : "imagenet", path-like or None
+    weights : "pretrained", path-like or None
         ImageNet weights from Keras' own cache or, failing that, its server; a
         ``.weights.h5`` file; or none, for an untrained network.
 
@@ -59,7 +59,7 @@ def load_application(name: str, weights: str | os.PathLike[str] | None) -> Backb
     keras = import_keras()
     expects, side = EXPECTS[name]
     builder = getattr(keras.applications, name)
-    origin = "imagenet" if weights == "imagenet" else None
+    origin = "imagenet" if weights == "pretrained" else None
     with building(0):
         try:
             model = builder(include_top=False, weights=origin, input_shape=(None, None, 3))

@@ -18,6 +18,7 @@ from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones._graph import find_stages
 from skltransfer.feature_cache import content_hash
+from skltransfer.inputs import Tokenization
 
 Array = NDArray[Any]
 
@@ -57,6 +58,10 @@ class Backbone:
     log_variance : tuple of (kernel, bias) or None
         The linear layer that gives the logarithm of the variance of each latent value, beside
         the last layer, if its latent values are those of a distribution.
+    tokenization : Tokenization or None
+        How texts become the token numbers that it takes.
+    padded : bool
+        Whether rows have lengths of their own, with vectors of zeros after their ends.
 
     Examples
     --------
@@ -79,6 +84,8 @@ class Backbone:
     classifier: tuple[Array, Array] | None = None
     decoder: Backbone | None = None
     log_variance: tuple[Array, Array] | None = None
+    tokenization: Tokenization | None = None
+    padded: bool = False
 
     def __post_init__(self) -> None:
         for array in (*self.weights, *(self.classifier or ()), *(self.log_variance or ())):
@@ -91,7 +98,7 @@ class Backbone:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the architecture, the weights and the expected input, in hexadecimal."""
-        expects = repr((self.input_shape, self.mean, self.std, self.bgr))
+        expects = repr((self.input_shape, self.mean, self.std, self.bgr, self.tokenization, self.padded))
         weights = (np.ascontiguousarray(array) for array in self.weights)
         return content_hash(self.architecture, expects, *weights).hex()
 

@@ -42,6 +42,7 @@ def cut(backbone: Backbone, n_stages: int) -> Backbone:
         name=f"{backbone.name}[-{n_stages}:]",
         weights=tuple(backbone.weights[i] for i in plan.positions),
         pretrained=backbone.pretrained,
+        padded=backbone.padded,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.feature_cache import written_whole
+from skltransfer.inputs import Tokenization
 
 ARRAYS = ("weights", "classifier", "log_variance")
 TUPLES = ("paths", "input_shape", "size", "mean", "std")
@@ -72,6 +73,8 @@ def _parts(backbone: Backbone) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     groups = {name: getattr(backbone, name) or () for name in ARRAYS}
     arrays = {f"{name}/{i}": np.ascontiguousarray(a) for name, group in groups.items() for i, a in enumerate(group)}
     facts = {field.name: getattr(backbone, field.name) for field in fields(backbone) if field.name not in ARRAYS}
+    if backbone.tokenization is not None:
+        facts["tokenization"] = asdict(backbone.tokenization)
     if backbone.decoder is not None:
         inner, facts["decoder"] = _parts(backbone.decoder)
         arrays |= {f"decoder/{name}": array for name, array in inner.items()}
@@ -82,6 +85,8 @@ def _whole(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Backbone:
     """Put a backbone together again."""
     facts = facts | {name: None if facts[name] is None else tuple(facts[name]) for name in TUPLES}
     groups: dict[str, Any] = {name: tuple(arrays[key] for key in _in_order(arrays, name)) or None for name in ARRAYS}
+    if facts.get("tokenization") is not None:
+        facts["tokenization"] = Tokenization(**facts["tokenization"])
     if facts["decoder"] is not None:
         inner = {name.removeprefix("decoder/"): array for name, array in arrays.items() if name.startswith("decoder/")}
         facts["decoder"] = _whole(inner, facts["decoder"])

@@ -10,6 +10,9 @@ Tensor = tuple[str, int, int]  # layer, its call, its output
 
 ATTENTION = {"MultiHeadAttention", "GroupQueryAttention", "Attention", "AdditiveAttention"}
 RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
+PRODUCTS = {"Matmul", "Einsum"}
+"""Operations by which attention is written out."""
+
 FOLDABLE = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "Dense"}
 
 
@@ -193,4 +196,4 @@ def _mixes(layer: Config) -> bool:
         return max(sizes if isinstance(sizes, list) else [sizes]) > 1
     if kind == "Dense":
         return any(len(shape) == 2 for node in layer.get("inbound_nodes", []) for _, shape in _tensors(node))
-    return kind in ATTENTION or kind in RECURRENT
+    return kind in ATTENTION | RECURRENT | PRODUCTS

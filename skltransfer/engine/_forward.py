@@ -16,7 +16,7 @@ from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones import Backbone, assign, build, fold
 from skltransfer.engine._pool import pool
-from skltransfer.inputs import Preparation
+from skltransfer.inputs import Preparation, RowFormat, Tokenization
 
 Array = NDArray[Any]
 
@@ -32,8 +32,8 @@ class Forward:
         The layer whose output is taken.
     pooling : {"avg", "max", "flatten", "none"}
         How a grid or sequence of features becomes one vector.
-    preparation : Preparation or None
-        How pixels are prepared; None for rows of numbers.
+    preparation : Preparation, Tokenization or None
+        How pixels, or texts, are prepared; None for rows of numbers.
     row : tuple of (shape, dtype)
         Shape of one raw row, and the dtype of batches.
     frozen : bool
@@ -45,8 +45,8 @@ class Forward:
         backbone: Backbone,
         stage: str,
         pooling: str,
-        preparation: Preparation | None,
-        row: tuple[tuple[int, ...], str],
+        preparation: Preparation | Tokenization | None,
+        row: RowFormat,
         frozen: bool,
     ) -> None:
         keras = import_keras()
@@ -61,7 +61,7 @@ class Forward:
             x = keras.ops.cast(batch, dtype)
             if preparation is not None:
                 x = preparation(x)
-            return pool_features(cut(x, training=False), pooling)
+            return pool_features(cut(x, training=False), pooling, padded=backbone.padded)
 
         self._call = _backend.compile_forward(full, function, *row, frozen=frozen)
 
@@ -89,9 +89,15 @@ class Forward:
                 yield running.popleft().result()
 
 
-def pool_features(x: Any, pooling: str) -> Any:
+def pool_features(x: Any, pooling: str, *, padded: bool = False) -> Any:
     """Turn a grid or sequence of features into one vector a row; "none" leaves it as it is."""
     from keras import ops
+
+    if padded and pooling in ("avg", "max"):
+        present = ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)
+        if pooling == "max":
+            return ops.max(ops.where(present, x, -np.inf), axis=1)
+        return ops.sum(x, axis=1) / ops.maximum(ops.sum(ops.cast(present, x.dtype), axis=1), 1)
 
     if len(x.shape) == 2 or pooling == "none":
         return x
@@ -106,8 +112,8 @@ def forward(
     backbone: Backbone,
     stage: str,
     pooling: str,
-    preparation: Preparation | None,
-    row: tuple[tuple[int, ...], str],
+    preparation: Preparation | Tokenization | None,
+    row: RowFormat,
     *,
     frozen: bool,
 ) -> Iterator[Forward]:

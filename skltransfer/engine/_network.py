@@ -13,6 +13,7 @@ from skltransfer import losses
 from skltransfer.backbones import LATENT, STANDARDIZE, build
 from skltransfer.engine._design import Decisions, Design, Reconstruction
 from skltransfer.engine._forward import pool_features
+from skltransfer.inputs import Preparation
 
 
 class Network(keras.Model):
@@ -51,7 +52,7 @@ class Network(keras.Model):
     def changed(self, x: Any, layer: Any) -> Any:
         """Change pictures by a layer that takes and gives values from 0 to 255."""
         preparation = self.design.preparation
-        assert preparation is not None, "only pictures are changed"
+        assert isinstance(preparation, Preparation), "only pictures are changed"
         low, span = preparation.low, preparation.high - preparation.low
         return ops.clip(layer((x - low) * (255.0 / span), training=True), 0.0, 255.0) * (span / 255.0) + low
 
@@ -93,7 +94,7 @@ class DecidingNetwork(Network):
         if self.body is not None:
             maps = self.body(x, training=training)
             self.hold(x, maps, training)
-            x = pool_features(maps, "avg")
+            x = pool_features(maps, "avg", padded=self.design.padded)
         for layer in self.hidden:
             x = layer(x)
             if self.drop is not None:
@@ -158,7 +159,7 @@ class ReconstructingNetwork(Network):
 
     def _units(self) -> tuple[Any, Any]:
         """Centre and unit of the values of a row: of columns, or half-way from black to white."""
-        if self.design.preparation is not None:
+        if isinstance(self.design.preparation, Preparation):
             low, high = self.design.preparation.low, self.design.preparation.high
             return (low + high) / 2, high - low
         if self.norm is None:

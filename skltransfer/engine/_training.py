@@ -286,7 +286,9 @@ class _Run:
         self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
         parts = [order[i : i + training.batch_size] for i in range(0, n_rows, training.batch_size)]
         when = (at.epoch + (np.arange(len(parts)) + 0.5) / len(parts)) / training.epochs
-        rates = [training.learning_rate * rate_factor(training.schedule, progress, training.warmup) for progress in when]
+        rates = [
+            training.learning_rate * rate_factor(training.schedule, progress, training.warmup) for progress in when
+        ]
         total, step = 0.0, 0
         for some in self.together(parts, alone=bool(callbacks.callbacks)):
             callbacks.on_train_batch_begin(step)
@@ -305,10 +307,11 @@ class _Run:
     def together(self, parts: list[NDArray[np.intp]], *, alone: bool) -> Iterator[list[NDArray[np.intp]]]:
         """Yield batches of one length whose steps are one call, or each alone."""
         shape, dtype = self.trainer.design.row
-        most = max(1, CALL_BYTES // (len(parts[0]) * math.prod(shape) * np.dtype(dtype).itemsize))
+        alone = alone or None in shape
+        most = 1 if alone else max(1, CALL_BYTES // (len(parts[0]) * math.prod(shape) * np.dtype(dtype).itemsize))
         for _, alike in groupby(parts, lambda part: self.fills or len(part)):
             same = list(alike)
-            yield from (same[own] for own in gen_batches(len(same), 1 if alone else most))
+            yield from (same[own] for own in gen_batches(len(same), most))
 
     def batch(self, rows: Rows, part: NDArray[np.intp]) -> tuple[Array, Array]:
         """Read rows and answers, mixed with others if asked."""
@@ -344,9 +347,8 @@ class _Run:
         return mixed
 
     def read(self, rows: Rows, part: Any) -> Array:
-        preparation, (shape, dtype) = self.trainer.design.preparation, self.trainer.design.row
-        size = None if preparation is None else preparation.size or (shape[0], shape[1])
-        return rows.read(part, size).astype(dtype, copy=False)
+        design = self.trainer.design
+        return rows.read(part, design.preparation).astype(design.row[1], copy=False)
 
     def validate(self) -> dict[str, float]:
         """Compute the validation loss; keep the weights if it is the best so far."""

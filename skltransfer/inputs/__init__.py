@@ -12,7 +12,8 @@ from skltransfer.inputs._pixels import (
     learn_range,
 )
 from skltransfer.inputs._recognition import recognise
-from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, Rows
+from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows
+from skltransfer.inputs._texts import TextRows, Tokenization, text_rows
 
 __all__ = [
     "KNOWN_HIGHS",
@@ -26,11 +27,16 @@ __all__ = [
     "PictureRows",
     "Positions",
     "Preparation",
+    "RowFormat",
     "Rows",
+    "TextRows",
+    "Tokenization",
+    "UnequalRows",
     "check_pixels_finite",
     "check_range",
     "image_array",
     "learn_range",
     "picture_rows",
     "recognise",
+    "text_rows",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from skltransfer.inputs._rows import Array
 
-Kind = Literal["table", "sequences", "images", "pictures"]
+Kind = Literal["table", "sequences", "images", "pictures", "texts"]
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in what the eye sees as brightness (ITU-R BT.601)."""
@@ -21,13 +21,13 @@ class InputFormat:
 
     Parameters
     ----------
-    kind : {"table", "sequences", "images", "pictures"}
-        Rows of numbers, equally long series of them, arrays of pixels, or image files and
-        PIL images.
+    kind : {"table", "sequences", "images", "pictures", "texts"}
+        Rows of numbers, equally long series of them, arrays of pixels, image files and PIL
+        images, or strings.
     shape : tuple of int
         ``(columns,)`` of a table, ``(steps, channels)`` of sequences, ``(height, width,
         channels)`` of images; pictures have sizes of their own and are read as ``(0, 0,
-        3)``.
+        3)``; texts have no shape.
     low, high : float, default=0 and 255
         Pixel values of black and white.
     """

@@ -29,10 +29,10 @@ class PictureRows:
     def __len__(self) -> int:
         return len(self.items)
 
-    def layout(self, size: tuple[int, int] | None) -> tuple[tuple[int, ...], str]:
+    def layout(self, preparation: Any) -> tuple[tuple[int, ...], str]:
         """Return shape and dtype of a row as `read` gives it."""
-        assert size is not None, "plan_extraction settles a size for pictures"
-        return (*size, 3), "uint8"
+        assert preparation.size is not None, "plan_extraction settles a size for pictures"
+        return (*preparation.size, 3), "uint8"
 
     def digest(self, position: int) -> bytes:
         """Digest of the file's bytes, or of the pixels of a PIL image."""
@@ -42,8 +42,12 @@ class PictureRows:
                 return content_hash(file.read())
         return content_hash(item.mode, np.ascontiguousarray(item))
 
-    def read(self, positions: Positions, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
-        """Return pictures as (n, height, width, 3) bytes, resized one by one to ``size``."""
+    def read(self, positions: Positions, preparation: Any = None) -> NDArray[np.uint8]:
+        """Return pictures as (n, height, width, 3) bytes, resized one by one to the size of the preparation."""
+        return self.resized(positions, preparation.size)
+
+    def resized(self, positions: Positions, size: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return pictures as (n, height, width, 3) bytes, resized one by one."""
         return np.stack([self._picture(i, size) for i in positions])
 
     def take(self, kept: Array) -> PictureRows:
@@ -61,7 +65,7 @@ class PictureRows:
                     "PIL image in every row; drop or replace that row."
                 )
 
-    def _picture(self, position: int, size: tuple[int, int] | None) -> NDArray[np.uint8]:
+    def _picture(self, position: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         from PIL import Image
 
         item = self.items[position]
@@ -74,7 +78,7 @@ class PictureRows:
                 raise ValueError(
                     f"X: row {position}, {str(item)!r}, is a damaged image ({error}). Replace the file or drop the row."
                 ) from error
-        if size is not None and rgb.size != (size[1], size[0]):
+        if rgb.size != (size[1], size[0]):
             rgb = rgb.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return np.asarray(rgb)
 

@@ -1,0 +1,140 @@
+"""Texts, and how they become token numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer._validation import import_optional
+from skltransfer.feature_cache import content_hash
+from skltransfer.inputs._rows import Array, Positions, RowFormat, fill_up
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Tokenization:
+    """How texts become token numbers, as an immutable value.
+
+    Parameters
+    ----------
+    definition : str
+        A tokenizer of the `tokenizers` library, as JSON; 0 has to be its padding.
+    longest : int
+        Tokens, marks of begin and end included, after which a text is cut.
+    """
+
+    definition: str
+    longest: int
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the tokenizer and the limit, in hexadecimal."""
+        return content_hash(self.definition, str(self.longest)).hex()
+
+    def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Return the token numbers of each text."""
+        found = _tokenizer(self.definition, self.longest).encode_batch_fast([_sound(text) for text in texts])
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
+
+    def tokens(self, text: str) -> list[tuple[str, int, int]]:
+        """Return each token of a text, with where it begins and ends in it."""
+        encoding = _tokenizer(self.definition, self.longest).encode(_sound(text))
+        return [(token, *place) for token, place in zip(encoding.tokens, encoding.offsets, strict=True)]
+
+    def __call__(self, tokens: Any) -> Any:
+        """Prepare token numbers for the network, which takes them as they are."""
+        return tokens
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tokenization) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return f"Tokenization({self.digest}, longest={self.longest})"
+
+
+class TextRows:
+    """Texts, of which token numbers are made when they are read.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One a row.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = texts
+        self._tokens: dict[tuple[Tokenization, int], NDArray[np.int32]] = {}
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def layout(self, preparation: Tokenization) -> RowFormat:
+        """Return shape and dtype of a row as `read` gives it; the length of each row is its own."""
+        return (None,), "int32"
+
+    def digest(self, position: int) -> bytes:
+        """Digest of the text."""
+        return content_hash(_sound(self.texts[position]))
+
+    def lengths(self, positions: Positions, preparation: Tokenization) -> list[int]:
+        """Return how many tokens each row has."""
+        return [len(tokens) for tokens in self._encoded(positions, preparation)]
+
+    def read(self, positions: Positions, preparation: Any = None) -> Array:
+        """Return token numbers of shape (n, longest of these rows), 0 where a text has ended."""
+        return fill_up(self._encoded(positions, preparation))
+
+    def take(self, kept: Array) -> TextRows:
+        """Return the rows that a boolean mask keeps."""
+        return self if kept.all() else TextRows([self.texts[i] for i in np.flatnonzero(kept).tolist()])
+
+    def _encoded(self, positions: Positions, preparation: Tokenization) -> list[NDArray[np.int32]]:
+        keys = [(preparation, int(i)) for i in positions]
+        new = [key for key in dict.fromkeys(keys) if key not in self._tokens]
+        if new:
+            found = preparation.encode([self.texts[i] for _, i in new])
+            self._tokens |= dict(zip(new, found, strict=True))
+        return [self._tokens[key] for key in keys]
+
+
+def text_rows(X: Any) -> TextRows:
+    """Read a list, Series, one-column frame or array of texts.
+
+    Raises
+    ------
+    TypeError
+        If a row is no text; the message names it.
+    """
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    items = X.ravel().tolist() if isinstance(X, np.ndarray) else list(X)
+    for row, item in enumerate(items):
+        if not isinstance(item, str):
+            what = "missing" if item is None or item != item else f"a {type(item).__name__}"
+            raise TypeError(
+                f"X: row {row} is {what}, but other rows are texts. Expected a text in every row; drop that row, or "
+                "put an empty text there."
+            )
+    return TextRows(items)
+
+
+def _sound(text: str) -> str:
+    """Replace halves of characters, which no encoding of Unicode has."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@lru_cache(maxsize=8)
+def _tokenizer(definition: str, longest: int) -> Any:
+    tokenizers = import_optional("tokenizers", extra="text", purpose="Reading texts")
+    tokenizer = tokenizers.Tokenizer.from_str(definition)
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(longest)
+    tokenizer.encode_special_tokens = True  # "[PAD]" in a text is a word, and no padding
+    return tokenizer
