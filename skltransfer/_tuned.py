@@ -59,11 +59,13 @@ class TunedEstimator(TrainedEstimator):
         """Fit to targets; ``held`` decides when to stop; ``once`` takes one more epoch from where the fit stands."""
         head: Head | None = self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
         proceed = head is not None and (once or self.warm_start)
-        backbone = self.backbone_ if proceed else self._starting_backbone()
+        backbone = self.backbone_ if proceed else self._starting_backbone(rows)
         self._pretrained = self._pretrained if proceed else backbone.pretrained
         self._parts = self._parts + 1 if proceed and once else 0
         moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
         self._check_together(moves)
+        if self.mixup and self._format.kind == "texts":
+            raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
         hidden, dropout = head_layers(self.head)
         solved = moves.stages == 0 and not hidden and not once
         if self.early_stopping and held is None and not solved:

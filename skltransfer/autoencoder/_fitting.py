@@ -72,6 +72,11 @@ class AutoencoderEstimator(TrainedEstimator):
     def _check(self, rows: Rows) -> None:
         """Refuse parameters that cannot mean anything together, or on these rows."""
         kind = self._format.kind
+        if kind == "texts":
+            raise ValueError(
+                "X: expected numbers or pictures. Got texts, which have no values to restore; encode them first, as in "
+                "make_pipeline(BackboneTransformer(), AutoencoderTransformer())."
+            )
         if not isinstance(self.hidden, str) and any(not isinstance(n, Integral) or n < 1 for n in self.hidden):
             raise ValueError(
                 f"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got {self.hidden!r}."
@@ -99,7 +104,7 @@ class AutoencoderEstimator(TrainedEstimator):
     def _fit_rows(self, rows: Rows, weights: Array, once: bool) -> None:
         was = self.__dict__.pop("_coder", None)  # from here on, until all is done, this is not fitted
         proceed = was is not None and (once or self.warm_start)
-        backbone = self.backbone_ if proceed else self._starting_backbone()
+        backbone = self.backbone_ if proceed else self._starting_backbone(rows)
         self._pretrained = self._pretrained if proceed else backbone.pretrained
         self._parts = self._parts + 1 if proceed and once else 0
         moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages) - 1)
@@ -138,7 +143,7 @@ class AutoencoderEstimator(TrainedEstimator):
         self._coder = Coder(replace(plan, stage=LATENT, pooling="none"), self._format, self._layout, self.loss)
         self._n_features_out = decoder.input_shape[0]
 
-    def _starting_backbone(self) -> Backbone:
+    def _starting_backbone(self, rows: Rows) -> Backbone:
         """Build, or load, an encoder that has a decoder."""
         name, kind = self.backbone, self._format.kind
         options: dict[str, Any] = {
@@ -150,7 +155,7 @@ class AutoencoderEstimator(TrainedEstimator):
             if name != "auto" and kind not in KINDS[name]:
                 raise ValueError(f"backbone={name!r} takes {' or '.join(KINDS[name])}. Got {kind}; pass 'auto'.")
             return autoencoder(self._builder_shape(), self._n_latent(), **options)
-        backbone = super()._starting_backbone()
+        backbone = super()._starting_backbone(rows)
         if backbone.decoder is None:
             extraction = plan_extraction(backbone, self._format, image_size=self.image_size)
             return encode(backbone, self._own_shape(extraction), self._n_latent(), **options)

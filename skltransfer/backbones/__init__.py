@@ -14,6 +14,7 @@ from skltransfer.backbones._builders import STANDARDIZE, patch_side, standardize
 from skltransfer.backbones._cutting import cut, join, weight_depths
 from skltransfer.backbones._folding import fold
 from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
+from skltransfer.backbones._text import text_transformer
 
 __all__ = [
     "LATENT",
@@ -36,6 +37,7 @@ __all__ = [
     "register_backbone",
     "standardize",
     "statistics",
+    "text_transformer",
     "weight_depths",
     "with_log_variance",
 ]

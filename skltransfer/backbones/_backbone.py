@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from skltransfer import _backend
 from skltransfer._validation import import_keras
-from skltransfer.backbones._graph import find_stages
+from skltransfer.backbones._graph import find_stages, with_named_operations
 from skltransfer.feature_cache import content_hash
 from skltransfer.inputs import Tokenization
 
@@ -200,7 +200,7 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
         config.pop(key, None)
     return Backbone(
         name=name or model.name,
-        architecture=json.dumps(config, sort_keys=True),
+        architecture=json.dumps(with_named_operations(config), sort_keys=True),
         weights=tuple(read(graph.weights)),
         paths=tuple(weight.path for weight in graph.weights),
         input_shape=tuple(graph.inputs[0].shape[1:]),

@@ -13,6 +13,9 @@ RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "
 PRODUCTS = {"Matmul", "Einsum"}
 """Operations by which attention is written out."""
 
+NAMES = {"name", "keras_history", "input_layers", "output_layers"}
+"""Where a serialised network mentions layers."""
+
 FOLDABLE = {"Conv1D", "Conv2D", "Conv3D", "DepthwiseConv1D", "DepthwiseConv2D", "Dense"}
 
 
@@ -87,6 +90,27 @@ def layer_stages(network: Config, stages: tuple[str, ...]) -> dict[str, int]:
         if stage < len(stages) - 1 and call.layer == stages[stage]:
             stage += 1
     return numbers
+
+
+def with_named_operations(network: Config) -> Config:
+    """Return a network whose operations have names that hang on it alone, and not on how many Keras has seen.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+    """
+    operations = [layer for layer in network["config"]["layers"] if layer["module"].startswith("keras.src.ops")]
+    return _renamed(network, {layer["name"]: f"operation{number}" for number, layer in enumerate(operations)})
+
+
+def _renamed(node: Any, names: dict[str, str], key: str = "") -> Any:
+    """Rename layers wherever a serialised network mentions them."""
+    if isinstance(node, dict):
+        return {name: _renamed(value, names, name) for name, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_renamed(value, names, key) for value in node]
+    return names.get(node, node) if key in NAMES and isinstance(node, str) else node
 
 
 def fold_norms(network: Config) -> dict[str, str]:

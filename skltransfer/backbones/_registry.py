@@ -230,7 +230,7 @@ def _from_builder(builder: Builder, name: str, input_shape: Any, random_state: A
     if input_shape is None:
         raise ValueError(
             f"input_shape: the builder {name!r} needs the shape of one row. Got None; pass input_shape=(height, width, "
-            "channels) or (columns,)."
+            "channels) or (columns,). Texts have no shape: 'minilm_l6' and 'small_transformer' take them."
         )
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     return _built(builder, name, tuple(input_shape), seed)

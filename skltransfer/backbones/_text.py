@@ -5,7 +5,32 @@ Zeros stand for padding between any two stages, so that a network cut in two nee
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.inputs import learn_tokenization
+
+WIDTH, DEPTH, N_HEADS = 64, 4, 4
+
+
+def text_transformer(texts: Sequence[str], seed: int) -> Backbone:
+    """Build a small encoder for the words of these texts, with random weights.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Its vocabulary is learned from them.
+    seed : int
+        Draws the weights.
+    """
+    words = learn_tokenization(texts)
+    with building(seed):
+        network = text_encoder(
+            vocabulary=words.n_tokens, longest=words.longest, width=WIDTH, depth=DEPTH, n_heads=N_HEADS,
+            inner=2 * WIDTH, epsilon=1e-6, name="small_transformer",
+        )  # fmt: skip
+        return from_keras(network, pretrained=False, tokenization=words, padded=True)
 
 
 def text_encoder(
@@ -74,12 +99,13 @@ def _attention(x: Any, present: Any, block: str, width: int, n_heads: int) -> An
 
     def heads(name: str) -> Any:
         y = layers.Dense(width, name=f"{block}_{name}")(x)
-        return layers.Permute((2, 1, 3))(layers.Reshape((-1, n_heads, width // n_heads))(y))
+        y = layers.Reshape((-1, n_heads, width // n_heads), name=f"{block}_{name}_split")(y)
+        return layers.Permute((2, 1, 3), name=f"{block}_{name}_heads")(y)
 
     keys = ops.transpose(heads("key"), (0, 1, 3, 2))
     scores = ops.matmul(heads("query") * (width // n_heads) ** -0.5, keys)
     absent = ops.cast(ops.logical_not(present), "float32")
     scores = scores - 1e9 * ops.expand_dims(ops.expand_dims(absent, 1), 1)
     weights = layers.Activation("softmax", name=f"{block}_weights")(scores)
-    seen = layers.Reshape((-1, width))(layers.Permute((2, 1, 3))(ops.matmul(weights, heads("value"))))
-    return layers.Dense(width, name=f"{block}_out")(seen)
+    seen = layers.Permute((2, 1, 3), name=f"{block}_seen")(ops.matmul(weights, heads("value")))
+    return layers.Dense(width, name=f"{block}_out")(layers.Reshape((-1, width), name=f"{block}_together")(seen))

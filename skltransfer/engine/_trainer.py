@@ -37,7 +37,7 @@ class Trainer:
             self.network = (DecidingNetwork if isinstance(design.goal, Decisions) else ReconstructingNetwork)(
                 design, self.body
             )
-            self.network(np.zeros((1, *(length or 1 for length in design.row[0])), dtype=design.row[1]))
+            self.network(np.zeros((1, *(length or 8 for length in design.row[0])), dtype=design.row[1]))
             self.optimizer = SharedAdamW(learning_rate=1e-3)
 
         self.network.compile(self.optimizer, RowLoss(design), jit_compile=_backend.jit_compile())

@@ -24,10 +24,13 @@ from skltransfer.engine._trainer import Trainer, assign_all
 from skltransfer.feature_cache import content_hash
 from skltransfer.finetuning import rate_factor, stage_shares
 from skltransfer.heads import Targets
-from skltransfer.inputs import Rows
+from skltransfer.inputs import Rows, TextRows, UnequalRows
 
 Array = NDArray[Any]
 EVALUATION_BATCH = 256
+LENGTH_POOL = 16
+"""Batches of shuffled rows that are sorted by length among themselves."""
+
 CALL_BYTES = 2**24
 """Of batches whose steps are one call."""
 
@@ -284,8 +287,8 @@ class _Run:
         order = np.arange(n_rows) if training.batch_size >= n_rows else at.random.permutation(n_rows)
         moving = self.trainer.design.movement.moving_stages(at.epoch)
         self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
-        parts = [order[i : i + training.batch_size] for i in range(0, n_rows, training.batch_size)]
-        when = (at.epoch + (np.arange(len(parts)) + 0.5) / len(parts)) / training.epochs
+        parts = self.parts(rows, order)
+        when = [(at.epoch + (step + 0.5) / len(parts)) / training.epochs for step in range(len(parts))]
         rates = [
             training.learning_rate * rate_factor(training.schedule, progress, training.warmup) for progress in when
         ]
@@ -303,6 +306,16 @@ class _Run:
                 "Pass a smaller learning_rate."
             )
         return {"loss": total / n_rows, **self.validate(), "learning_rate": rates[-1]}
+
+    def parts(self, rows: Rows, order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+        """Cut shuffled rows into batches; of unequal rows, like lengths come together, so that little is padding."""
+        size = self.training.batch_size
+        if not isinstance(rows, TextRows | UnequalRows):
+            return _cut(order, size)
+        lengths = rows.lengths(order.tolist(), self.trainer.design.preparation)
+        pools = zip(_cut(order, LENGTH_POOL * size), _cut(lengths, LENGTH_POOL * size), strict=True)
+        parts = _cut(np.concatenate([pool[np.argsort(own, kind="stable")] for pool, own in pools]), size)
+        return [parts[i] for i in self.at.random.permutation(len(parts))]
 
     def together(self, parts: list[NDArray[np.intp]], *, alone: bool) -> Iterator[list[NDArray[np.intp]]]:
         """Yield batches of one length whose steps are one call, or each alone."""
@@ -379,6 +392,10 @@ class _Run:
         if self.at.best_arrays:
             assign_all(self.trainer.variables, self.at.best_arrays)
         return Trained(self.trainer.weights(), self.trainer.head(), self.at.epoch, self.at.history)
+
+
+def _cut(rows: Array, size: int) -> list[Array]:
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def _smooth(targets: Targets, share: float) -> Array:

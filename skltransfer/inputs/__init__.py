@@ -13,7 +13,7 @@ from skltransfer.inputs._pixels import (
 )
 from skltransfer.inputs._recognition import recognise
 from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows
-from skltransfer.inputs._texts import TextRows, Tokenization, text_rows
+from skltransfer.inputs._texts import TextRows, Tokenization, learn_tokenization, text_rows
 
 __all__ = [
     "KNOWN_HIGHS",
@@ -36,6 +36,7 @@ __all__ = [
     "check_range",
     "image_array",
     "learn_range",
+    "learn_tokenization",
     "picture_rows",
     "recognise",
     "text_rows",

@@ -94,9 +94,9 @@ class UnequalRows:
         """Digest of the content of a row."""
         return content_hash(np.ascontiguousarray(self.values[position]))
 
-    def lengths(self, positions: Positions, preparation: Any) -> list[int]:
+    def lengths(self, positions: Positions, preparation: Any) -> NDArray[np.intp]:
         """Return how many steps each row has."""
-        return [len(self.values[i]) for i in positions]
+        return np.array([len(self.values[i]) for i in positions], dtype=np.intp)
 
     def read(self, positions: Positions, preparation: Any = None) -> Array:
         """Return rows of shape (n, longest of these rows, channels), 0 where a row has ended."""

@@ -35,6 +35,11 @@ class Tokenization:
         """Digest of the tokenizer and the limit, in hexadecimal."""
         return content_hash(self.definition, str(self.longest)).hex()
 
+    @property
+    def n_tokens(self) -> int:
+        """Size of the vocabulary."""
+        return int(_tokenizer(self.definition, self.longest).get_vocab_size())
+
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Return the token numbers of each text."""
         found = _tokenizer(self.definition, self.longest).encode_batch_fast([_sound(text) for text in texts])
@@ -83,9 +88,9 @@ class TextRows:
         """Digest of the text."""
         return content_hash(_sound(self.texts[position]))
 
-    def lengths(self, positions: Positions, preparation: Tokenization) -> list[int]:
+    def lengths(self, positions: Positions, preparation: Any) -> NDArray[np.intp]:
         """Return how many tokens each row has."""
-        return [len(tokens) for tokens in self._encoded(positions, preparation)]
+        return np.array([len(tokens) for tokens in self._encoded(positions, preparation)], dtype=np.intp)
 
     def read(self, positions: Positions, preparation: Any = None) -> Array:
         """Return token numbers of shape (n, longest of these rows), 0 where a text has ended."""
@@ -102,6 +107,37 @@ class TextRows:
             found = preparation.encode([self.texts[i] for _, i in new])
             self._tokens |= dict(zip(new, found, strict=True))
         return [self._tokens[key] for key in keys]
+
+
+def learn_tokenization(texts: Sequence[str], *, size: int = 8192, longest: int = 256) -> Tokenization:
+    """Learn a vocabulary of pieces of words, lower case and without accents.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Where the pieces come from.
+    size : int, default=8192
+        At most so many pieces.
+    longest : int, default=256
+        Tokens after which a text is cut.
+
+    References
+    ----------
+    Sennrich, Haddow & Birch, "Neural Machine Translation of Rare Words with Subword
+    Units", ACL 2016.
+    """
+    tokenizers = import_optional("tokenizers", extra="text", purpose="Reading texts")
+    words = tokenizers.pre_tokenizers
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(unk_token="[UNK]"))
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = words.Sequence([words.BertPreTokenizer(), words.Metaspace()])
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    # the trainers of WordPiece and Unigram learn other pieces at each call
+    trainer = tokenizers.trainers.BpeTrainer(vocab_size=size, special_tokens=marks, show_progress=False)
+    tokenizer.train_from_iterator([_sound(text) for text in texts], trainer)
+    ends = [(mark, marks.index(mark)) for mark in marks[2:]]
+    tokenizer.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ends)
+    return Tokenization(tokenizer.to_str(), longest)
 
 
 def text_rows(X: Any) -> TextRows:
