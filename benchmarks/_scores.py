@@ -42,9 +42,14 @@ class Scores:
         lines = [f"{'':20}{'':{width}}" + "".join(f"{f'{size} a class':18}" for size in self.sizes)]
         for group in self.groups():
             for way in self.ways(group):
-                cells = [f"{self.mean(group, way, s):.3f} ± {self.error(group, way, s):.3f}" for s in self.sizes]
+                cells = [self._cell(group, way, size) for size in self.sizes]
                 lines.append(f"{group:20}{way:{width}}" + "".join(f"{cell:18}" for cell in cells))
         return "\n".join(lines)
+
+    def _cell(self, group: str, way: str, size: int) -> str:
+        if (group, way, size) not in self.values:
+            return "-"
+        return f"{self.mean(group, way, size):.3f} ± {self.error(group, way, size):.3f}"
 
     def draw(self, out: Path, x_label: str, y_label: str) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg

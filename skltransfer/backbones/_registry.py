@@ -20,6 +20,7 @@ from skltransfer.backbones._autoencoders import PIXELS
 from skltransfer.backbones._backbone import Backbone, building, from_keras
 from skltransfer.backbones._builders import mlp, small_cnn, small_resnet, small_transformer
 from skltransfer.backbones._files import read_backbone
+from skltransfer.backbones._hub import PREFIX, load_hub
 from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
 from skltransfer.backbones.minilm import load_minilm
 
@@ -112,7 +113,8 @@ def load_backbone(
     Parameters
     ----------
     source : str, path-like, keras.Model, callable or Backbone
-        One of `list_backbones`; a ``.safetensors`` file that `Backbone.save` wrote, or a
+        One of `list_backbones`; ``"hub:"`` and the name of a preset of KerasHub (pictures, or
+        texts for encoders of BERT's kind; the extra ``hub``); a ``.safetensors`` file that `Backbone.save` wrote, or a
         ``.keras`` file (read in Keras' safe mode: neither can run code); a built network,
         which is copied; a function from ``input_shape`` to an untrained network; or a
         Backbone, which is returned as it is.
@@ -168,6 +170,8 @@ def load_backbone(
 
 
 def _by_name(name: str, weights: Any, input_shape: Any, random_state: Any) -> Backbone:
+    if name.startswith(PREFIX):
+        return _hub(name.removeprefix(PREFIX))
     if name == "efficientnet_lite0":
         return _lite0()
     if name == "minilm_l6":
@@ -180,6 +184,7 @@ def _by_name(name: str, weights: Any, input_shape: Any, random_state: Any) -> Ba
 
 
 _application = lru_cache(maxsize=4)(load_application)
+_hub = lru_cache(maxsize=4)(load_hub)
 
 
 @lru_cache(maxsize=1)

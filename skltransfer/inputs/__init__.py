@@ -13,7 +13,7 @@ from skltransfer.inputs._pixels import (
 )
 from skltransfer.inputs._recognition import recognise
 from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows
-from skltransfer.inputs._texts import TextRows, Tokenization, learn_tokenization, text_rows
+from skltransfer.inputs._texts import TextRows, Tokenization, learn_tokenization, text_rows, word_pieces
 
 __all__ = [
     "KNOWN_HIGHS",
@@ -40,4 +40,5 @@ __all__ = [
     "picture_rows",
     "recognise",
     "text_rows",
+    "word_pieces",
 ]

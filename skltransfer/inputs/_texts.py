@@ -109,6 +109,33 @@ class TextRows:
         return [self._tokens[key] for key in keys]
 
 
+def word_pieces(
+    vocabulary: Sequence[str], *, unknown: str, ends: tuple[str, str], lower: bool, accents: bool, longest: int
+) -> Tokenization:
+    """Cut texts into the longest known pieces of words, as BERT does.
+
+    Parameters
+    ----------
+    vocabulary : sequence of str
+        The pieces, by number; those inside of words begin with ``##``.
+    unknown : str
+        Stands for a word that has no pieces.
+    ends : tuple of (begin, end)
+        Marks around a text.
+    lower, accents : bool
+        Whether capitals become small letters, and whether accents are kept.
+    longest : int
+        Tokens after which a text is cut.
+    """
+    tokenizers = import_optional("tokenizers", extra="text", purpose="Reading texts")
+    numbers = {piece: number for number, piece in enumerate(vocabulary)}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.WordPiece(numbers, unk_token=unknown))
+    tokenizer.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=lower, strip_accents=not accents)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    _mark_ends(tokenizer, ends, numbers)
+    return Tokenization(tokenizer.to_str(), longest)
+
+
 def learn_tokenization(texts: Sequence[str], *, size: int = 8192, longest: int = 256) -> Tokenization:
     """Learn a vocabulary of pieces of words, lower case and without accents.
 
@@ -135,9 +162,15 @@ def learn_tokenization(texts: Sequence[str], *, size: int = 8192, longest: int =
     # the trainers of WordPiece and Unigram learn other pieces at each call
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=size, special_tokens=marks, show_progress=False)
     tokenizer.train_from_iterator([_sound(text) for text in texts], trainer)
-    ends = [(mark, marks.index(mark)) for mark in marks[2:]]
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ends)
+    _mark_ends(tokenizer, (marks[2], marks[3]), tokenizer.get_vocab())
     return Tokenization(tokenizer.to_str(), longest)
+
+
+def _mark_ends(tokenizer: Any, ends: tuple[str, str], numbers: dict[str, int]) -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    marks = [(mark, numbers[mark]) for mark in ends]
+    tokenizer.post_processor = TemplateProcessing(f"{ends[0]} $A {ends[1]}", special_tokens=marks)
 
 
 def text_rows(X: Any) -> TextRows:
