@@ -21,10 +21,14 @@ MODULES = [
 ]
 
 
+def readme_blocks():
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+
+
 def test_readme_code_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scope = {}
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    blocks = [block for block in readme_blocks() if "reviews" not in block]
     assert len(blocks) >= 4
     for block in blocks:
         exec(block, scope)
@@ -32,6 +36,13 @@ def test_readme_code_runs(tmp_path, monkeypatch):
     assert scope["pipeline"].score(scope["sample"].images_test, scope["sample"].target_test) > 0.65
     assert scope["search"].best_score_ > 0.6
     assert scope["target"].score(scope["sample"].images_test[100:], scope["sample"].target_test[100:]) > 0.5
+
+
+def test_readme_code_for_texts_runs(minilm):
+    scope = {"TransferClassifier": skltransfer.TransferClassifier}
+    (block,) = (block for block in readme_blocks() if "reviews" in block)
+    exec(block, scope)
+    assert scope["critic"].predict(["what a lovely thing", "so boring"]).tolist() == ["good", "bad"]
 
 
 def test_readme_opens_with_one_sentence_and_two_commands():
@@ -48,7 +59,9 @@ def test_docstring_examples(name):
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
-def test_examples_run(example, tmp_path):
+def test_examples_run(example, tmp_path, request):
+    if "text" in example.stem:
+        request.getfixturevalue("minilm")
     environment = {**os.environ, "MPLBACKEND": "agg"}
     subprocess.run([sys.executable, str(example)], cwd=tmp_path, env=environment, check=True, timeout=300)
 
