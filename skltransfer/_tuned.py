@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
 from skltransfer import engine
 from skltransfer._progress import FitWatcher
-from skltransfer._trained import Held, Split, TrainedEstimator, split_network
+from skltransfer._trained import MAP_ROWS, Held, Split, TrainedEstimator, split_network
+from skltransfer.backbones import Backbone
 from skltransfer.features import Extraction, extract, plan_extraction
 from skltransfer.finetuning import Movement, augmentation_json, movement
 from skltransfer.heads import (
+    AttendingHead,
     Head,
+    HeadLayers,
     LinearHead,
     Targets,
+    average_places,
     channel_importance,
     head_arrays,
     head_from_arrays,
@@ -64,18 +72,18 @@ class TunedEstimator(TrainedEstimator):
         self._parts = self._parts + 1 if proceed and once else 0
         moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
         self._check_together(moves)
-        hidden, dropout = head_layers(self.head)
-        solved = moves.stages == 0 and not hidden and not once
+        layers = head_layers(self.head)
+        solved = moves.stages == 0 and not layers.hidden and not layers.n_heads and not once
         if self.early_stopping and held is None and not solved:
             rows, targets, held = self._hold_out(rows, targets, groups)
         if not proceed:
             backbone = self._standardized(backbone, rows, targets.weights.max(axis=1))
-        whole = plan_extraction(backbone, self._format, image_size=self.image_size)
+        whole = self._plan(backbone, layers)
         split = split_network(whole, moves.stages, rows, self.memory)
         views = self._views(split, rows)
         options = {"mixup": float(self.mixup), "label_smoothing": float(label_smoothing)}
         training = None if solved else self._training(len(rows), moves, once, **options)
-        goal = engine.Decisions(targets.tasks, hidden, dropout)
+        goal = engine.Decisions(targets.tasks, *layers)
         design = None if solved else self._design(split, moves, views[0], goal)
         context = self._init_callback_context(max_subtasks=0 if training is None else training.epochs)
         context.call_on_fit_task_begin(estimator=self)
@@ -84,14 +92,16 @@ class TunedEstimator(TrainedEstimator):
             features = np.concatenate([split.features(view, self.memory) for view in views])
             head = solve(features, targets.repeated(len(views)), C=C)
         else:
-            start, attention = self._starts(whole, rows, targets, head if proceed else None, hidden, C)
+            taken = [split.rows(view, self.memory) for view in views]
+            averages = partial(self._averages, whole, split, rows, taken)
+            start, importance = self._starts(averages, targets, head if proceed else None, layers, C)
             trained = self._train(
                 design, training, split, FitWatcher(self, context, verbose=int(self.verbose)),
-                [split.rows(view, self.memory) for view in views], targets,
-                head=None if start is None else head_arrays(start), attention=attention,
+                taken, targets, head=start, attention=importance,
                 validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
             )  # fmt: skip
-            head, split = head_from_arrays(trained.head, trained.epochs), split.with_weights(trained.weights)
+            head = head_from_arrays(trained.head, trained.epochs, padded=backbone.padded)
+            split = split.with_weights(trained.weights)
             backbone, self.history_ = split.joined(backbone), trained.history
         self._network, self.backbone_, self._head = split, backbone, head
         self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
@@ -106,17 +116,34 @@ class TunedEstimator(TrainedEstimator):
         start = self._parts % len(views)
         return [*views[start:], *views[:start]]
 
+    def _plan(self, backbone: Backbone, layers: HeadLayers) -> Extraction:
+        """Settle how rows become features, which attention takes before they are pooled."""
+        whole = plan_extraction(backbone, self._format, image_size=self.image_size)
+        return replace(whole, pooling="none") if layers.n_heads else whole
+
+    def _averages(self, whole: Extraction, split: Split, rows: Rows, taken: list[Rows]) -> Array:
+        """Average-pooled features, from those before pooling where they are at hand."""
+        if split.above is not None or whole.pooling != "none":
+            return extract(replace(whole, pooling="avg"), rows, memory=self.memory)
+        maps = taken[0]
+        blocks = (maps.read(range(len(maps))[some]) for some in gen_batches(len(maps), MAP_ROWS))
+        return average_places(blocks, padded=whole.backbone.padded)
+
     def _starts(
-        self, whole: Extraction, rows: Rows, targets: Targets, head: Head | None, hidden: tuple[int, ...], C: float
-    ) -> tuple[Head | None, Array | None]:
+        self, averages: Callable[[], Array], targets: Targets, head: Head | None, layers: HeadLayers, C: float
+    ) -> tuple[list[Array] | None, Array | None]:
         """Head to start from, and how much each feature counts in the pull of DELTA."""
         wanted = head is None and self.solve_head and self._pretrained
-        if hidden or not (wanted or self.delta):
-            return head, None
-        features = extract(whole, rows, memory=self.memory)
+        start = None if head is None else head_arrays(head)
+        if layers.hidden or not (wanted or self.delta):
+            return start, None
+        features = averages()
         solved = solve(features, targets, C=C)
-        attention = channel_importance(features, targets, solved) if self.delta else None
-        return (solved if wanted else head), attention
+        importance = channel_importance(features, targets, solved) if self.delta else None
+        if wanted:
+            queries = [np.zeros((features.shape[1], layers.n_heads))] if layers.n_heads else []
+            start = [*queries, *head_arrays(solved)]
+        return start, importance
 
     def _design(self, split: Split, moves: Movement, rows: Rows, goal: engine.Decisions) -> engine.Design:
         """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
@@ -126,11 +153,12 @@ class TunedEstimator(TrainedEstimator):
         design = engine.design_network(
             body,
             moves,
-            statistics_move=self._trains_statistics(),
+            statistics_move=moves.stages > 0 and self._trains_statistics(),
             goal=goal,
             preparation=None if split.above is None else split.above.preparation,
             row=(shape, "float32" if self.mixup and dtype == "uint8" else dtype),
             augmentation=augmentation_json(self.augmentation) if inside else None,
+            padded=split.padded,
             pulled=bool(self.l2_sp and body is not None),
             matched=bool(self.delta and body is not None),
         )
@@ -139,4 +167,7 @@ class TunedEstimator(TrainedEstimator):
 
     def _decide(self, X: Any) -> Array:
         """Decision values of shape (n_rows, n_outputs)."""
-        return self._head(self._network.features(self._read(X, reset=False), self.memory))
+        rows = self._read(X, reset=False)
+        if isinstance(self._head, AttendingHead):
+            return np.concatenate([self._head(maps) for maps in self._network.blocks(rows, self.memory)])
+        return self._head(self._network.features(rows, self.memory))

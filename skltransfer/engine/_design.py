@@ -11,22 +11,29 @@ from skltransfer.finetuning import Movement
 from skltransfer.inputs import Preparation, RowFormat, Tokenization
 from skltransfer.losses import Task
 
+QUERIES = "queries"
+"""What a network calls the weights by which attention pools."""
+
 
 @dataclass(frozen=True)
 class Decisions:
-    """A head that decides tasks, on pooled features.
+    """A head that decides tasks, on features that are pooled by average or by attention.
 
     Parameters
     ----------
     tasks : tuple of Task
         What it decides.
     hidden, dropout : tuple of int, float
-        Units of its hidden layers, and the share of them that is left out at random.
+        Units of its hidden layers, and the share of them (of pooled features, with attention)
+        that is left out at random.
+    n_heads : int
+        Queries of the attention; 0 pools by average.
     """
 
     tasks: tuple[Task, ...]
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
+    n_heads: int = 0
 
     def row_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of rows, given decision values; weights stand beside targets in ``answers``."""
@@ -129,4 +136,4 @@ def design_network(backbone: Backbone | None, movement: Movement, *, statistics_
     depths = weight_depths(backbone)
     if isinstance(options["goal"], Reconstruction):
         depths = tuple(depth - 1 for depth in depths)
-    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, padded=backbone.padded, **options)
+    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, **options)

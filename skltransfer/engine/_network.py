@@ -11,8 +11,9 @@ from keras import ops
 
 from skltransfer import losses
 from skltransfer.backbones import LATENT, STANDARDIZE, build
-from skltransfer.engine._design import Decisions, Design, Reconstruction
+from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
 from skltransfer.engine._forward import pool_features
+from skltransfer.heads import SMALLEST_DEVIATION, head_of_channels
 from skltransfer.inputs import Preparation
 
 
@@ -71,6 +72,36 @@ class Network(keras.Model):
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
 
 
+class AttentionPooling(keras.layers.Layer):
+    """Averages over places, with weights of its own for each share of the channels; see `AttendingHead`."""
+
+    def __init__(self, n_heads: int, *, padded: bool, dtype: str) -> None:
+        super().__init__(dtype=dtype)
+        self.n_heads, self.padded = n_heads, padded
+
+    def build(self, input_shape: Any) -> None:
+        """Make the queries."""
+        if len(input_shape) < 3:
+            raise ValueError(
+                "head='attention' weighs the places of a grid or sequence. Got a backbone that gives one vector of "
+                f"{input_shape[-1]} values a row; pass head='linear', or another backbone."
+            )
+        self.queries = self.add_weight(shape=(input_shape[-1], self.n_heads), initializer="zeros", name=QUERIES)
+        self.owner = head_of_channels(input_shape[-1], self.n_heads)
+
+    def call(self, maps: Any) -> Any:
+        """Compute pooled features."""
+        n_channels = maps.shape[-1]
+        x = ops.reshape(maps, (ops.shape(maps)[0], -1, n_channels))
+        centred = x - ops.mean(x, axis=2, keepdims=True)
+        deviation = ops.sqrt(ops.mean(ops.square(centred), axis=2, keepdims=True)) + SMALLEST_DEVIATION
+        scores = ops.matmul(centred / deviation, self.queries) / math.sqrt(n_channels)
+        if self.padded:
+            scores = ops.where(ops.any(ops.not_equal(x, 0), axis=2, keepdims=True), scores, -1e9)
+        weights = ops.softmax(scores, axis=1)
+        return ops.sum(ops.take(weights, self.owner, axis=2) * x, axis=1)
+
+
 class DecidingNetwork(Network):
     """Hidden layers and a linear one, on pooled features: gives decision values."""
 
@@ -78,6 +109,9 @@ class DecidingNetwork(Network):
         super().__init__(design, body)
         goal, layers = design.goal, keras.layers
         assert isinstance(goal, Decisions)
+        self.attend = None
+        if goal.n_heads:
+            self.attend = AttentionPooling(goal.n_heads, padded=design.padded, dtype=design.dtype)
         self.hidden = [layers.Dense(units, activation="relu", dtype=design.dtype) for units in goal.hidden]
         self.drop = layers.Dropout(goal.dropout) if goal.dropout else None
         self.last = layers.Dense(sum(task.n_outputs for task in goal.tasks), dtype=design.dtype)
@@ -85,16 +119,20 @@ class DecidingNetwork(Network):
 
     @property
     def head_weights(self) -> list[Any]:
-        """Kernel and bias of each layer."""
-        return [weight for layer in (*self.hidden, self.last) for weight in layer.weights]
+        """Queries if there are any, then kernel and bias of each layer."""
+        layers = (*([] if self.attend is None else [self.attend]), *self.hidden, self.last)
+        return [weight for layer in layers for weight in layer.weights]
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values."""
         x = self.prepare(self.pixels(batch, training))
         if self.body is not None:
-            maps = self.body(x, training=training)
+            maps = self.body(x, training=training and self.design.movement.stages > 0)
             self.hold(x, maps, training)
-            x = pool_features(maps, "avg", padded=self.design.padded)
+            x = maps if self.attend is not None else pool_features(maps, "avg", padded=self.design.padded)
+        if self.attend is not None:
+            x = self.attend(x)
+            x = x if self.drop is None else self.drop(x, training=training)
         for layer in self.hidden:
             x = layer(x)
             if self.drop is not None:

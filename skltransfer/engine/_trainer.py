@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones import Backbone, assign, build, building, read
-from skltransfer.engine._design import Decisions, Design, Reconstruction
+from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
 
 Array = NDArray[Any]
 
@@ -175,9 +175,13 @@ def _fan_in_uniform(shape: tuple[int, ...], random: np.random.Generator) -> Arra
 
 
 def _drawn(variables: Sequence[Any], random: np.random.Generator) -> list[Array]:
-    """Draw kernels and biases of a head."""
+    """Draw the kernels of a head; biases, and the queries of attention, start at 0."""
     drawn: list[Array] = []
-    for kernel, bias in zip(variables[::2], variables[1::2], strict=True):
-        limit = np.sqrt(6 / sum(kernel.shape))
-        drawn += [random.uniform(-limit, limit, kernel.shape), np.zeros(bias.shape)]
+    for variable in variables:
+        shape = variable.shape
+        if len(shape) == 1 or variable.name == QUERIES:
+            drawn.append(np.zeros(shape))
+        else:
+            limit = np.sqrt(6 / sum(shape))
+            drawn.append(random.uniform(-limit, limit, shape))
     return drawn
