@@ -76,6 +76,13 @@ class Split:
         while block := list(islice(each, MAP_ROWS)):
             yield fill_up(block) if self.padded else np.stack(block)
 
+    def unpooled(self) -> Split:
+        """Return the same network without the pooling at its end."""
+        if self.above is None:
+            assert self.below is not None
+            return replace(self, below=replace(self.below, pooling="none"))
+        return replace(self, above=replace(self.above, pooling="none"))
+
     def with_weights(self, weights: list[Array]) -> Split:
         """Put weights into the part that moves."""
         if self.above is None:

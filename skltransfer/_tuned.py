@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from skltransfer import engine
+from skltransfer._maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
 from skltransfer._progress import FitWatcher
 from skltransfer._trained import MAP_ROWS, Held, Split, TrainedEstimator, split_network
+from skltransfer._validation import unknown_name
 from skltransfer.backbones import Backbone
 from skltransfer.features import Extraction, extract, plan_extraction
 from skltransfer.finetuning import Movement, augmentation_json, movement
@@ -52,6 +56,57 @@ class TunedEstimator(TrainedEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_head")
+
+    @abstractmethod
+    def _directions(self, targets: Any, n_rows: int) -> Callable[[Array, slice], Array]:
+        """Return how the decision values of some rows add up to what is explained."""
+
+    def attention_maps(self, X: Any, *, method: str = "auto", targets: Any = None) -> Maps:
+        """Show where the network looks: how much each place of each row counts.
+
+        Parameters
+        ----------
+        X : array-like, or sequence of paths, PIL images or texts
+            Rows like those that `fit` saw.
+        method : {"auto", "head", "rollout", "grad_cam"}, default="auto"
+            "head" gives the weights of an attention head, a mean over its queries. "rollout"
+            multiplies the attention of all blocks of a transformer, half of each being what
+            passes by it. "grad_cam" weighs the channels of the last grid by the gradient of
+            the decision, and keeps what speaks for it; the weights of an attention head are
+            held still. "auto" is the first of them that the network has.
+        targets : array-like of shape (n_rows,) or (n_rows, n_tasks), default=None
+            The labels that "grad_cam" explains; None explains what is predicted.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, height, width) or (n_rows, n_steps), or list of ndarray
+            Each row sums to 1. Pictures have the grid of the last features, or of the patches;
+            texts have an array of shape (n_tokens,) each, in the order of
+            ``backbone_.tokenization.tokens(text)``.
+
+        Raises
+        ------
+        ValueError
+            If the network has no such maps.
+
+        References
+        ----------
+        Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020.
+
+        Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+        Localization", ICCV 2017.
+        """
+        check_is_fitted(self)
+        if method not in METHODS:
+            raise unknown_name("method", method, METHODS)
+        rows, head, backbone = self._read(X, reset=False), self._head, self.backbone_
+        method = settle_method(method, head, backbone)
+        if method == "rollout":
+            return rollout_maps(plan_extraction(backbone, self._format, image_size=self.image_size), rows)
+        if method == "head":
+            assert isinstance(head, AttendingHead)
+            return head_maps(head, self._network, rows, backbone, self.memory)
+        return grad_cam_maps(head, self._network, rows, backbone, self.memory, self._directions(targets, len(rows)))
 
     def _fit_rows(
         self,

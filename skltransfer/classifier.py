@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -407,6 +408,14 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
+
+    def _directions(self, targets: Any, n_rows: int) -> Callable[[Array, slice], Array]:
+        if targets is None:
+            return lambda decisions, some: self._labels.directions(self._labels.predictions(decisions))
+        y = read_labels(targets)
+        if len(y) != n_rows:
+            raise ValueError(f"targets: expected {n_rows} labels, one for each row of X. Got {len(y)}.")
+        return lambda decisions, some: self._labels.directions(y[some])
 
     def _learn(self, labels: LabelEncoding) -> None:
         self._labels = labels

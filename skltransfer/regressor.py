@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -307,6 +308,11 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+    def _directions(self, targets: Any, n_rows: int) -> Callable[[Array, slice], Array]:
+        if targets is not None:
+            raise ValueError(f"targets: a regressor has no classes to choose. Got {targets!r}; pass None.")
+        return lambda decisions, some: np.ones_like(decisions)
 
     def _learn(self, values: Array, weights: Array) -> None:
         """Learn mean and deviation of the values of each target that are there."""

@@ -81,11 +81,6 @@ class AttentionPooling(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the queries."""
-        if len(input_shape) < 3:
-            raise ValueError(
-                "head='attention' weighs the places of a grid or sequence. Got a backbone that gives one vector of "
-                f"{input_shape[-1]} values a row; pass head='linear', or another backbone."
-            )
         self.queries = self.add_weight(shape=(input_shape[-1], self.n_heads), initializer="zeros", name=QUERIES)
         self.owner = head_of_channels(input_shape[-1], self.n_heads)
 
@@ -98,7 +93,8 @@ class AttentionPooling(keras.layers.Layer):
         scores = ops.matmul(centred / deviation, self.queries) / math.sqrt(n_channels)
         if self.padded:
             scores = ops.where(ops.any(ops.not_equal(x, 0), axis=2, keepdims=True), scores, -1e9)
-        weights = ops.softmax(scores, axis=1)
+        weights = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))  # ops.softmax warns of a single place
+        weights = weights / ops.sum(weights, axis=1, keepdims=True)
         return ops.sum(ops.take(weights, self.owner, axis=2) * x, axis=1)
 
 
@@ -109,9 +105,7 @@ class DecidingNetwork(Network):
         super().__init__(design, body)
         goal, layers = design.goal, keras.layers
         assert isinstance(goal, Decisions)
-        self.attend = None
-        if goal.n_heads:
-            self.attend = AttentionPooling(goal.n_heads, padded=design.padded, dtype=design.dtype)
+        self.attend = self._attention(goal.n_heads) if goal.n_heads else None
         self.hidden = [layers.Dense(units, activation="relu", dtype=design.dtype) for units in goal.hidden]
         self.drop = layers.Dropout(goal.dropout) if goal.dropout else None
         self.last = layers.Dense(sum(task.n_outputs for task in goal.tasks), dtype=design.dtype)
@@ -122,6 +116,15 @@ class DecidingNetwork(Network):
         """Queries if there are any, then kernel and bias of each layer."""
         layers = (*([] if self.attend is None else [self.attend]), *self.hidden, self.last)
         return [weight for layer in layers for weight in layer.weights]
+
+    def _attention(self, n_heads: int) -> AttentionPooling:
+        shape = self.design.row[0] if self.body is None else self.body.outputs[0].shape[1:]
+        if len(shape) < 2:
+            raise ValueError(
+                "head='attention' weighs the places of a grid or sequence. Got a backbone that gives one vector of "
+                f"{shape[-1]} values a row; pass head='linear', or another backbone."
+            )
+        return AttentionPooling(n_heads, padded=self.design.padded, dtype=self.design.dtype)
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values."""

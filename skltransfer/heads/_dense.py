@@ -52,6 +52,17 @@ class DenseHead:
         """Return decision values of shape (n_rows, n_outputs)."""
         return np.concatenate([self._block(features[i : i + BLOCK_ROWS]) for i in range(0, len(features), BLOCK_ROWS)])
 
+    def slopes(self, features: Floats, directions: Floats) -> Floats:
+        """Return the gradient, by the features of each row, of its decision values times its direction."""
+        open_units, x = [], features
+        for kernel, bias in self.hidden:
+            x = np.maximum(x @ kernel + bias, 0.0)
+            open_units.append(x > 0)
+        slopes = self.last.slopes(x, directions)
+        for (kernel, _), passes in zip(reversed(self.hidden), reversed(open_units), strict=True):
+            slopes = (slopes * passes) @ kernel.T
+        return slopes
+
     def _block(self, x: Floats) -> Floats:
         for kernel, bias in self.hidden:
             x = np.maximum(x @ kernel + bias, 0.0)
