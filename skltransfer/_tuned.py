@@ -47,6 +47,7 @@ class TunedEstimator(TrainedEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedEstimator._parameter_constraints,
         "head": "no_validation",
+        "attention_transfer": [Interval(Real, 0, None, closed="left")],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "n_views": [Interval(Integral, 2, None, closed="left")],
         "solve_head": ["boolean"],
@@ -136,7 +137,11 @@ class TunedEstimator(TrainedEstimator):
         whole = self._plan(backbone, layers)
         split = split_network(whole, moves.stages, rows, self.memory)
         views = self._views(split, rows)
-        options = {"mixup": float(self.mixup), "label_smoothing": float(label_smoothing)}
+        options = {
+            "mixup": float(self.mixup),
+            "label_smoothing": float(label_smoothing),
+            "attention_transfer": float(self.attention_transfer),
+        }
         training = None if solved else self._training(len(rows), moves, once, **options)
         goal = engine.Decisions(targets.tasks, *layers)
         design = None if solved else self._design(split, moves, views[0], goal)
@@ -152,7 +157,7 @@ class TunedEstimator(TrainedEstimator):
             start, importance = self._starts(averages, targets, head if proceed else None, layers, C)
             trained = self._train(
                 design, training, split, FitWatcher(self, context, verbose=int(self.verbose)),
-                taken, targets, head=start, attention=importance,
+                taken, targets, head=start, importance=importance,
                 validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
             )  # fmt: skip
             head = head_from_arrays(trained.head, trained.epochs, padded=backbone.padded)
@@ -216,6 +221,7 @@ class TunedEstimator(TrainedEstimator):
             padded=split.padded,
             pulled=bool(self.l2_sp and body is not None),
             matched=bool(self.delta and body is not None),
+            attended=bool(self.attention_transfer and moves.stages),
         )
         engine.prepare(design)
         return design

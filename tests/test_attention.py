@@ -46,7 +46,7 @@ def pooled_slowly(head, row):
     for number in range(n_heads):
         matches = []
         for place in row:
-            normal = (place - place.mean()) / (place.std() + 1e-6)
+            normal = (place - place.mean()) / np.sqrt(place.var() + 1e-12)
             matches.append(np.exp(normal @ head.queries[:, number] / np.sqrt(n_channels)))
         for place, match in zip(row, matches, strict=True):
             own = head_of_channels(n_channels, n_heads) == number
@@ -277,3 +277,27 @@ def test_unknown_method_is_told(attending, images, transformer):
         attending.attention_maps(images, method="rolout")
     with pytest.raises(ValueError, match="method='head' shows the weights of an attention head"):
         transformer.attention_maps(images, method="head")
+
+
+def activity(clf, images):
+    maps = np.concatenate(list(clf._network.unpooled().blocks(clf._read(images, reset=False), None)))
+    heat = np.square(maps).sum(axis=-1).reshape(len(maps), -1)
+    return heat / np.linalg.norm(heat, axis=1, keepdims=True)
+
+
+def test_attention_transfer_keeps_activity_where_it_was(images, labels):
+    options = {"image_size": 96, "epochs": 2, "learning_rate": 1e-3, "random_state": 0}
+    start = activity(TransferClassifier(image_size=96).fit(images, labels), images)
+    moved = [
+        np.abs(
+            activity(TransferClassifier(trainable=1, attention_transfer=pull, **options).fit(images, labels), images)
+            - start
+        )
+        for pull in (0.0, 100.0)
+    ]
+    assert moved[1].mean() < 0.8 * moved[0].mean()
+
+
+def test_attention_transfer_needs_places(images, labels):
+    with pytest.raises(ValueError, match="attention_transfer pulls the places of a grid or sequence"):
+        TransferClassifier("small_cnn", attention_transfer=1.0, epochs=1).fit(images, labels)

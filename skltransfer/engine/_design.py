@@ -108,8 +108,9 @@ class Design:
         A serialised Keras layer that changes pictures from 0 to 255 at random.
     padded : bool
         Whether rows have lengths of their own, with vectors of zeros after their ends.
-    pulled, matched : bool
-        Whether weights are pulled to where they start (L2-SP), and features (DELTA).
+    pulled, matched, attended : bool
+        Whether weights are pulled to where they start (L2-SP), features (DELTA), and where
+        these are active (attention transfer).
     """
 
     architecture: str | None
@@ -124,6 +125,7 @@ class Design:
     padded: bool = False
     pulled: bool = False
     matched: bool = False
+    attended: bool = False
 
 
 def design_network(backbone: Backbone | None, movement: Movement, *, statistics_move: bool, **options: Any) -> Design:

@@ -71,13 +71,15 @@ class Trainer:
             assert backbone is not None
             assign(self.network.anchor, backbone.weights)
 
-    def set_pull(self, l2_sp: float, delta: float, attention: Array | None) -> None:
-        """Set how strongly weights and features are pulled to where they start."""
+    def set_pull(self, l2_sp: float, delta: float, importance: Array | None, attention_transfer: float) -> None:
+        """Set how strongly weights, features and where these are active are pulled to where they start."""
         if self.design.pulled:
             self.network.l2_sp.assign(l2_sp)
         if self.design.matched:
-            channels = self.network.attention.shape
-            self.network.attention.assign(delta * (np.ones(channels) if attention is None else attention))
+            channels = self.network.importance.shape
+            self.network.importance.assign(delta * (np.ones(channels) if importance is None else importance))
+        if self.design.attended:
+            self.network.transfer.assign(attention_transfer)
 
     def set_corruption(self, level: float, beta: float) -> None:
         """Set how much rows are spoilt, and how much the divergence of latent values counts."""

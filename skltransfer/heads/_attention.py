@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 from skltransfer.heads._dense import DenseHead
 from skltransfer.heads._linear import Floats, LinearHead
 
-SMALLEST_DEVIATION = 1e-6
-"""Added to the deviation of a place's features, so that a place of equal values is no division by 0."""
+SMALLEST_VARIANCE = 1e-12
+"""Added to the variance of a place's features, so that a place of equal values is no division by 0."""
 
 
 class AttentionHead(BaseEstimator):
@@ -79,9 +79,8 @@ class AttendingHead:
     def weights(self, maps: Floats) -> Floats:
         """Return the weight of each place for each head, shape (n_rows, n_places, n_heads)."""
         x = _places(maps)
-        centred = x - x.mean(axis=2, keepdims=True)
-        deviation = np.sqrt(np.mean(np.square(centred), axis=2, keepdims=True)) + SMALLEST_DEVIATION
-        scores = (centred / deviation) @ self.queries / np.sqrt(x.shape[2])
+        matches = x @ self.queries - x.mean(axis=2, keepdims=True) * self.queries.sum(axis=0)
+        scores = matches / np.sqrt(x.shape[2] * (x.var(axis=2, keepdims=True) + SMALLEST_VARIANCE))
         if self.padded:
             scores = np.where(np.any(x != 0, axis=2, keepdims=True), scores, np.finfo(scores.dtype).min)
         return softmax(scores, axis=1)
