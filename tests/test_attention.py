@@ -301,3 +301,18 @@ def test_attention_transfer_keeps_activity_where_it_was(images, labels):
 def test_attention_transfer_needs_places(images, labels):
     with pytest.raises(ValueError, match="attention_transfer pulls the places of a grid or sequence"):
         TransferClassifier("small_cnn", attention_transfer=1.0, epochs=1).fit(images, labels)
+
+
+def test_small_transformer_takes_sequences():
+    random = np.random.default_rng(0)
+    X, y = random.normal(3, 5, (60, 20, 2)), np.arange(60) % 2
+    X[y == 1, 12:15] += 8  # what tells the classes apart is in the fifth of seven parts
+    backbone = load_backbone("small_transformer", input_shape=(20, 2), random_state=0)
+    clf = TransferClassifier(backbone, epochs=20, head="attention", learning_rate=3e-3, random_state=0).fit(X, y)
+    assert clf.score(X, y) > 0.9
+    for method in ("head", "rollout", "grad_cam"):
+        maps = clf.attention_maps(X, method=method)
+        assert maps.shape == (60, 7)
+        np.testing.assert_allclose(maps.sum(axis=1), 1, rtol=1e-5)
+    pictures = TransferClassifier("small_transformer", epochs=1, random_state=0).fit(np.abs(X[:, :, [0] * 20]), y)
+    assert pictures.attention_maps(np.abs(X[:, :, [0] * 20])).ndim == 3
