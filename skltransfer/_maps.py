@@ -95,7 +95,7 @@ def _joined(blocks: Iterator[tuple[Array, Array]], backbone: Backbone) -> Maps:
     found: list[Array] = []
     places: tuple[int, ...] = ()
     for maps, heat in blocks:
-        places = maps.shape[1:-1]
+        places, heat = maps.shape[1:-1], heat.astype(np.float64)
         present = np.any(maps != 0, axis=-1).reshape(heat.shape) if backbone.padded else np.ones(heat.shape, bool)
         total = heat.sum(axis=1, keepdims=True)
         even = present / np.maximum(present.sum(axis=1, keepdims=True), 1)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skltransfer import engine
@@ -72,7 +73,15 @@ class Split:
 
     def blocks(self, rows: Rows, memory: Any) -> Iterator[Array]:
         """Yield features before they are pooled, some rows at a time; rows of unequal length are filled up."""
-        each = self.each(rows, memory)
+        return self._together(self.each(rows, memory))
+
+    def blocks_of(self, taken: Rows) -> Iterator[Array]:
+        """Yield the same as `blocks`, for what `rows` gave."""
+        if self.above is not None:
+            return self._together(compute(self.above, taken, range(len(taken))))
+        return (taken.read(range(len(taken))[some]) for some in gen_batches(len(taken), MAP_ROWS))
+
+    def _together(self, each: Iterator[Array]) -> Iterator[Array]:
         while block := list(islice(each, MAP_ROWS)):
             yield fill_up(block) if self.padded else np.stack(block)
 

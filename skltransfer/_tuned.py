@@ -11,14 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer import engine
 from skltransfer._maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
 from skltransfer._progress import FitWatcher
-from skltransfer._trained import MAP_ROWS, Held, Split, TrainedEstimator, split_network
+from skltransfer._trained import Held, Split, TrainedEstimator, split_network
 from skltransfer._validation import unknown_name
 from skltransfer.backbones import Backbone
 from skltransfer.features import Extraction, extract, plan_extraction
@@ -39,6 +38,9 @@ from skltransfer.heads import (
 from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
+
+QUERY_RATE = 0.01
+"""Learning rate where only the queries of attention learn; see `docs/design.md`."""
 
 
 class TunedEstimator(TrainedEstimator):
@@ -143,7 +145,10 @@ class TunedEstimator(TrainedEstimator):
             "attention_transfer": float(self.attention_transfer),
         }
         training = None if solved else self._training(len(rows), moves, once, **options)
-        goal = engine.Decisions(targets.tasks, *layers)
+        again = bool(layers.n_heads and moves.stages == 0 and self.solve_head and self._pretrained and not once)
+        if training is not None and again and self.learning_rate == "auto":
+            training = replace(training, learning_rate=QUERY_RATE)
+        goal = engine.Decisions(targets.tasks, *layers, again)
         design = None if solved else self._design(split, moves, views[0], goal)
         context = self._init_callback_context(max_subtasks=0 if training is None else training.epochs)
         context.call_on_fit_task_begin(estimator=self)
@@ -161,6 +166,8 @@ class TunedEstimator(TrainedEstimator):
                 validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
             )  # fmt: skip
             head = head_from_arrays(trained.head, trained.epochs, padded=backbone.padded)
+            if again:
+                head = self._solved_again(head, split, taken, targets, C)
             split = split.with_weights(trained.weights)
             backbone, self.history_ = split.joined(backbone), trained.history
         self._network, self.backbone_, self._head = split, backbone, head
@@ -185,9 +192,14 @@ class TunedEstimator(TrainedEstimator):
         """Average-pooled features, from those before pooling where they are at hand."""
         if split.above is not None or whole.pooling != "none":
             return extract(replace(whole, pooling="avg"), rows, memory=self.memory)
-        maps = taken[0]
-        blocks = (maps.read(range(len(maps))[some]) for some in gen_batches(len(maps), MAP_ROWS))
-        return average_places(blocks, padded=whole.backbone.padded)
+        return average_places(split.blocks_of(taken[0]), padded=whole.backbone.padded)
+
+    def _solved_again(self, head: Head, split: Split, taken: list[Rows], targets: Targets, C: float) -> Head:
+        """Solve the linear layer for the weights of places that were learned."""
+        assert isinstance(head, AttendingHead)
+        pooled = np.concatenate([head.pool(maps) for view in taken for maps in split.blocks_of(view)])
+        last = solve(pooled, targets.repeated(len(taken)), C=C)
+        return replace(head, then=replace(last, n_iter=head.last.n_iter))
 
     def _starts(
         self, averages: Callable[[], Array], targets: Targets, head: Head | None, layers: HeadLayers, C: float

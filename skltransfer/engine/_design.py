@@ -28,12 +28,15 @@ class Decisions:
         that is left out at random.
     n_heads : int
         Queries of the attention; 0 pools by average.
+    solved : bool
+        Whether the linear layer stays as it is, and only what is below it learns.
     """
 
     tasks: tuple[Task, ...]
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
     n_heads: int = 0
+    solved: bool = False
 
     def row_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of rows, given decision values; weights stand beside targets in ``answers``."""

@@ -123,6 +123,7 @@ class DecidingNetwork(Network):
         self.hidden = [layers.Dense(units, activation="relu", dtype=design.dtype) for units in goal.hidden]
         self.drop = layers.Dropout(goal.dropout) if goal.dropout else None
         self.last = layers.Dense(sum(task.n_outputs for task in goal.tasks), dtype=design.dtype)
+        self.last.trainable = not goal.solved
         self.add_anchors()
 
     @property

@@ -20,13 +20,14 @@ SMALLEST_VARIANCE = 1e-12
 class AttentionHead(BaseEstimator):
     """Learned weights of the places of a grid or sequence, then a linear layer.
 
-    Each of several queries weighs all places by a softmax of how well they match it, and
-    averages its own share of the channels with these weights. Training starts from equal
-    weights, which is average pooling.
+    Each query weighs all places by a softmax of how well they match it, and averages its own
+    share of the channels with these weights. Training starts from equal weights, which is
+    average pooling. On a frozen pretrained network the queries learn below the solved linear
+    layer, which is solved again in the end; else all learn together.
 
     Parameters
     ----------
-    n_heads : int, default=8
+    n_heads : int, default=1
         Queries; the channels are shared out among them as evenly as possible.
     dropout : float, default=0.0
         Share of the pooled features that are left out, at random, in each step of the
@@ -44,7 +45,7 @@ class AttentionHead(BaseEstimator):
     AttentionHead(n_heads=4)
     """
 
-    def __init__(self, n_heads: int = 8, *, dropout: float = 0.0) -> None:
+    def __init__(self, n_heads: int = 1, *, dropout: float = 0.0) -> None:
         self.n_heads = n_heads
         self.dropout = dropout
 
