@@ -5,13 +5,15 @@ from skltransfer.backbones import Backbone, list_backbones, load_backbone, regis
 from skltransfer.classifier import TransferClassifier
 from skltransfer.extractor import BackboneTransformer
 from skltransfer.finetuning import GradualUnfreezing, LoRA
-from skltransfer.heads import MLPHead
-from skltransfer.plots import LatentDisplay, ReconstructionDisplay
+from skltransfer.heads import AttentionHead, MLPHead
+from skltransfer.plots import AttentionMapDisplay, LatentDisplay, ReconstructionDisplay
 from skltransfer.regressor import TransferRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AttentionHead",
+    "AttentionMapDisplay",
     "AutoencoderTransformer",
     "Backbone",
     "BackboneTransformer",

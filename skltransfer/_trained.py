@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skltransfer import engine
@@ -18,10 +21,10 @@ from skltransfer._base import BackboneEstimator, describe
 from skltransfer._progress import FitWatcher
 from skltransfer._validation import check_held, check_split
 from skltransfer.backbones import Backbone, cut, join, standardize
-from skltransfer.features import Extraction, compute, extract, extract_rows, row_format
+from skltransfer.features import Extraction, compute, extract, extract_rows, remembered, row_format
 from skltransfer.finetuning import SCHEDULES, Movement
 from skltransfer.heads import Targets, weighted_moments
-from skltransfer.inputs import RowFormat, Rows
+from skltransfer.inputs import RowFormat, Rows, fill_up
 
 Array = NDArray[Any]
 Held = tuple[Rows, Targets] | None
@@ -30,6 +33,8 @@ FULL_BATCH_ROWS = 1024
 MIN_STEPS = 300
 FROZEN_BYTES = 2**31
 """What a frozen part computes is kept for all epochs up to this size; beyond, each epoch computes it again."""
+MAP_ROWS = 256
+"""Rows whose features before pooling are in memory at a time, in prediction."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +45,52 @@ class Split:
     above: Extraction | None
     moving: int
 
+    @property
+    def padded(self) -> bool:
+        """Tell whether features come in sequences of unequal length."""
+        part = self.below if self.above is None else self.above
+        assert part is not None
+        return part.backbone.padded
+
     def rows(self, rows: Rows, memory: Any) -> Rows:
         """Rows as the moving part takes them."""
         return rows if self.below is None else extract_rows(self.below, rows, memory=memory)
 
     def features(self, rows: Rows, memory: Any) -> Array:
-        """Features as the head takes them."""
+        """Pooled features of all rows."""
         if self.above is None:
             assert self.below is not None
             return extract(self.below, rows, memory=memory)
+        return np.stack(list(self.each(rows, memory)))
+
+    def each(self, rows: Rows, memory: Any) -> Iterator[Array]:
+        """Yield the features of each row as the head takes them."""
+        if self.above is None:
+            assert self.below is not None
+            return remembered(self.below, rows, memory=memory)
         taken = self.rows(rows, memory)
-        return np.stack(list(compute(self.above, taken, range(len(taken)))))
+        return compute(self.above, taken, range(len(taken)))
+
+    def blocks(self, rows: Rows, memory: Any) -> Iterator[Array]:
+        """Yield features before they are pooled, some rows at a time; rows of unequal length are filled up."""
+        return self._together(self.each(rows, memory))
+
+    def blocks_of(self, taken: Rows) -> Iterator[Array]:
+        """Yield the same as `blocks`, for what `rows` gave."""
+        if self.above is not None:
+            return self._together(compute(self.above, taken, range(len(taken))))
+        return (taken.read(range(len(taken))[some]) for some in gen_batches(len(taken), MAP_ROWS))
+
+    def _together(self, each: Iterator[Array]) -> Iterator[Array]:
+        while block := list(islice(each, MAP_ROWS)):
+            yield fill_up(block) if self.padded else np.stack(block)
+
+    def unpooled(self) -> Split:
+        """Return the same network without the pooling at its end."""
+        if self.above is None:
+            assert self.below is not None
+            return replace(self, below=replace(self.below, pooling="none"))
+        return replace(self, above=replace(self.above, pooling="none"))
 
     def with_weights(self, weights: list[Array]) -> Split:
         """Put weights into the part that moves."""
@@ -60,7 +100,7 @@ class Split:
 
     def joined(self, backbone: Backbone) -> Backbone:
         """Put the part that moves back into the whole network."""
-        if self.above is None:
+        if self.moving == 0 or self.above is None:
             return backbone
         return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.moving)
 
@@ -68,13 +108,15 @@ class Split:
 def split_network(whole: Extraction, moving: int, rows: Rows, memory: Any) -> Split:
     """Split off all but the last ``moving`` stages, unless what they compute is too large to keep."""
     stages = whole.backbone.stages
-    if moving == 0:
+    if moving == 0 and whole.pooling != "none":
         return Split(whole, None, 0)
     if moving == len(stages):
         return Split(None, whole, moving)
     below = replace(whole, stage=stages[-moving - 1], pooling="none")
     if extract_rows(below, first(rows), memory=memory).read([0]).nbytes * len(rows) > FROZEN_BYTES:
         return Split(None, whole, moving)
+    if moving == 0:
+        return Split(below, None, 0)
     above = cut(whole.backbone, moving)
     return Split(below, Extraction(above, above.stages[-1], whole.pooling, None), moving)
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from skltransfer import engine
+from skltransfer._maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
 from skltransfer._progress import FitWatcher
 from skltransfer._trained import Held, Split, TrainedEstimator, split_network
+from skltransfer._validation import unknown_name
+from skltransfer.backbones import Backbone
 from skltransfer.features import Extraction, extract, plan_extraction
 from skltransfer.finetuning import Movement, augmentation_json, movement
 from skltransfer.heads import (
+    AttendingHead,
     Head,
+    HeadLayers,
     LinearHead,
     Targets,
+    average_places,
     channel_importance,
     head_arrays,
     head_from_arrays,
@@ -28,6 +39,9 @@ from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
 
+QUERY_RATE = 0.01
+"""Learning rate where only the queries of attention learn; see `docs/design.md`."""
+
 
 class TunedEstimator(TrainedEstimator):
     """Base of the estimators that fit a head, and may fine-tune the backbone below it."""
@@ -35,6 +49,7 @@ class TunedEstimator(TrainedEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedEstimator._parameter_constraints,
         "head": "no_validation",
+        "attention_transfer": [Interval(Real, 0, None, closed="left")],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "n_views": [Interval(Integral, 2, None, closed="left")],
         "solve_head": ["boolean"],
@@ -44,6 +59,57 @@ class TunedEstimator(TrainedEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "_head")
+
+    @abstractmethod
+    def _directions(self, targets: Any, n_rows: int) -> Callable[[Array, slice], Array]:
+        """Return how the decision values of some rows add up to what is explained."""
+
+    def attention_maps(self, X: Any, *, method: str = "auto", targets: Any = None) -> Maps:
+        """Show where the network looks: how much each place of each row counts.
+
+        Parameters
+        ----------
+        X : array-like, or sequence of paths, PIL images or texts
+            Rows like those that `fit` saw.
+        method : {"auto", "head", "rollout", "grad_cam"}, default="auto"
+            "head" gives the weights of an attention head, a mean over its queries. "rollout"
+            multiplies the attention of all blocks of a transformer, half of each being what
+            passes by it. "grad_cam" weighs the channels of the last grid by the gradient of
+            the decision, and keeps what speaks for it; the weights of an attention head are
+            held still. "auto" is the first of them that the network has.
+        targets : array-like of shape (n_rows,) or (n_rows, n_tasks), default=None
+            The labels that "grad_cam" explains; None explains what is predicted.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, height, width) or (n_rows, n_steps), or list of ndarray
+            Each row sums to 1. Pictures have the grid of the last features, or of the patches;
+            texts have an array of shape (n_tokens,) each, in the order of
+            ``backbone_.tokenization.tokens(text)``.
+
+        Raises
+        ------
+        ValueError
+            If the network has no such maps.
+
+        References
+        ----------
+        Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020.
+
+        Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
+        Localization", ICCV 2017.
+        """
+        check_is_fitted(self)
+        if method not in METHODS:
+            raise unknown_name("method", method, METHODS)
+        rows, head, backbone = self._read(X, reset=False), self._head, self.backbone_
+        method = settle_method(method, head, backbone)
+        if method == "rollout":
+            return rollout_maps(plan_extraction(backbone, self._format, image_size=self.image_size), rows)
+        if method == "head":
+            assert isinstance(head, AttendingHead)
+            return head_maps(head, self._network, rows, backbone, self.memory)
+        return grad_cam_maps(head, self._network, rows, backbone, self.memory, self._directions(targets, len(rows)))
 
     def _fit_rows(
         self,
@@ -66,18 +132,25 @@ class TunedEstimator(TrainedEstimator):
         self._check_together(moves)
         if self.mixup and self._format.kind == "texts":
             raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
-        hidden, dropout = head_layers(self.head)
-        solved = moves.stages == 0 and not hidden and not once
+        layers = head_layers(self.head)
+        solved = moves.stages == 0 and not layers.hidden and not layers.n_heads and not once
         if self.early_stopping and held is None and not solved:
             rows, targets, held = self._hold_out(rows, targets, groups)
         if not proceed:
             backbone = self._standardized(backbone, rows, targets.weights.max(axis=1))
-        whole = plan_extraction(backbone, self._format, image_size=self.image_size)
+        whole = self._plan(backbone, layers)
         split = split_network(whole, moves.stages, rows, self.memory)
         views = self._views(split, rows)
-        options = {"mixup": float(self.mixup), "label_smoothing": float(label_smoothing)}
+        options = {
+            "mixup": float(self.mixup),
+            "label_smoothing": float(label_smoothing),
+            "attention_transfer": float(self.attention_transfer),
+        }
         training = None if solved else self._training(len(rows), moves, once, **options)
-        goal = engine.Decisions(targets.tasks, hidden, dropout)
+        again = bool(layers.n_heads and moves.stages == 0 and self.solve_head and self._pretrained and not once)
+        if training is not None and again and self.learning_rate == "auto":
+            training = replace(training, learning_rate=QUERY_RATE)
+        goal = engine.Decisions(targets.tasks, *layers, again)
         design = None if solved else self._design(split, moves, views[0], goal)
         context = self._init_callback_context(max_subtasks=0 if training is None else training.epochs)
         context.call_on_fit_task_begin(estimator=self)
@@ -86,14 +159,18 @@ class TunedEstimator(TrainedEstimator):
             features = np.concatenate([split.features(view, self.memory) for view in views])
             head = solve(features, targets.repeated(len(views)), C=C)
         else:
-            start, attention = self._starts(whole, rows, targets, head if proceed else None, hidden, C)
+            taken = [split.rows(view, self.memory) for view in views]
+            averages = partial(self._averages, whole, split, rows, taken)
+            start, importance = self._starts(averages, targets, head if proceed else None, layers, C)
             trained = self._train(
                 design, training, split, FitWatcher(self, context, verbose=int(self.verbose)),
-                [split.rows(view, self.memory) for view in views], targets,
-                head=None if start is None else head_arrays(start), attention=attention,
+                taken, targets, head=start, importance=importance,
                 validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
             )  # fmt: skip
-            head, split = head_from_arrays(trained.head, trained.epochs), split.with_weights(trained.weights)
+            head = head_from_arrays(trained.head, trained.epochs, padded=backbone.padded)
+            if again:
+                head = self._solved_again(head, split, taken, targets, C)
+            split = split.with_weights(trained.weights)
             backbone, self.history_ = split.joined(backbone), trained.history
         self._network, self.backbone_, self._head = split, backbone, head
         self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
@@ -108,17 +185,39 @@ class TunedEstimator(TrainedEstimator):
         start = self._parts % len(views)
         return [*views[start:], *views[:start]]
 
+    def _plan(self, backbone: Backbone, layers: HeadLayers) -> Extraction:
+        """Settle how rows become features, which attention takes before they are pooled."""
+        whole = plan_extraction(backbone, self._format, image_size=self.image_size)
+        return replace(whole, pooling="none") if layers.n_heads else whole
+
+    def _averages(self, whole: Extraction, split: Split, rows: Rows, taken: list[Rows]) -> Array:
+        """Average-pooled features, from those before pooling where they are at hand."""
+        if split.above is not None or whole.pooling != "none":
+            return extract(replace(whole, pooling="avg"), rows, memory=self.memory)
+        return average_places(split.blocks_of(taken[0]), padded=whole.backbone.padded)
+
+    def _solved_again(self, head: Head, split: Split, taken: list[Rows], targets: Targets, C: float) -> Head:
+        """Solve the linear layer for the weights of places that were learned."""
+        assert isinstance(head, AttendingHead)
+        pooled = np.concatenate([head.pool(maps) for view in taken for maps in split.blocks_of(view)])
+        last = solve(pooled, targets.repeated(len(taken)), C=C)
+        return replace(head, then=replace(last, n_iter=head.last.n_iter))
+
     def _starts(
-        self, whole: Extraction, rows: Rows, targets: Targets, head: Head | None, hidden: tuple[int, ...], C: float
-    ) -> tuple[Head | None, Array | None]:
+        self, averages: Callable[[], Array], targets: Targets, head: Head | None, layers: HeadLayers, C: float
+    ) -> tuple[list[Array] | None, Array | None]:
         """Head to start from, and how much each feature counts in the pull of DELTA."""
         wanted = head is None and self.solve_head and self._pretrained
-        if hidden or not (wanted or self.delta):
-            return head, None
-        features = extract(whole, rows, memory=self.memory)
+        start = None if head is None else head_arrays(head)
+        if layers.hidden or not (wanted or self.delta):
+            return start, None
+        features = averages()
         solved = solve(features, targets, C=C)
-        attention = channel_importance(features, targets, solved) if self.delta else None
-        return (solved if wanted else head), attention
+        importance = channel_importance(features, targets, solved) if self.delta else None
+        if wanted:
+            queries = [np.zeros((features.shape[1], layers.n_heads))] if layers.n_heads else []
+            start = [*queries, *head_arrays(solved)]
+        return start, importance
 
     def _design(self, split: Split, moves: Movement, rows: Rows, goal: engine.Decisions) -> engine.Design:
         """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
@@ -128,17 +227,22 @@ class TunedEstimator(TrainedEstimator):
         design = engine.design_network(
             body,
             moves,
-            statistics_move=self._trains_statistics(),
+            statistics_move=moves.stages > 0 and self._trains_statistics(),
             goal=goal,
             preparation=None if split.above is None else split.above.preparation,
             row=(shape, "float32" if self.mixup and dtype == "uint8" else dtype),
             augmentation=augmentation_json(self.augmentation) if inside else None,
+            padded=split.padded,
             pulled=bool(self.l2_sp and body is not None),
             matched=bool(self.delta and body is not None),
+            attended=bool(self.attention_transfer and moves.stages),
         )
         engine.prepare(design)
         return design
 
     def _decide(self, X: Any) -> Array:
         """Decision values of shape (n_rows, n_outputs)."""
-        return self._head(self._network.features(self._read(X, reset=False), self.memory))
+        rows = self._read(X, reset=False)
+        if isinstance(self._head, AttendingHead):
+            return np.concatenate([self._head(maps) for maps in self._network.blocks(rows, self.memory)])
+        return self._head(self._network.features(rows, self.memory))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -50,8 +51,9 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         normalisations, changes of low rank, the last so many stages, or one stage after the
         other. "auto" is the head on a pretrained backbone and everything on an untrained
         one.
-    head : {"linear", "mlp"} or MLPHead, default="linear"
-        What turns features into decisions.
+    head : {"linear", "mlp", "attention"}, MLPHead or AttentionHead, default="linear"
+        What turns features into decisions. "attention" learns how much each place of a grid
+        or sequence counts, where the others average.
     C : float, default=0.1
         Inverse strength of the L2 penalty of the head that is solved.
     epochs : int or "auto", default="auto"
@@ -76,6 +78,9 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     delta : float, default=0.0
         Strength of the pull of the last feature maps to those of the starting network
         (DELTA). Channels count as much as the solved head loses without them.
+    attention_transfer : float, default=0.0
+        Strength of the pull of where the last feature maps are active to where those of the
+        starting network are (attention transfer).
     mixup : float, default=0.0
         Parameter of the Beta distribution by which pairs of rows are mixed in training.
     label_smoothing : float, default=0.0
@@ -182,6 +187,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         weight_decay: float = 0.0,
         l2_sp: float = 0.0,
         delta: float = 0.0,
+        attention_transfer: float = 0.0,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
         augmentation: Any = None,
@@ -215,6 +221,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         self.weight_decay = weight_decay
         self.l2_sp = l2_sp
         self.delta = delta
+        self.attention_transfer = attention_transfer
         self.mixup = mixup
         self.label_smoothing = label_smoothing
         self.augmentation = augmentation
@@ -407,6 +414,14 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
+
+    def _directions(self, targets: Any, n_rows: int) -> Callable[[Array, slice], Array]:
+        if targets is None:
+            return lambda decisions, some: self._labels.directions(self._labels.predictions(decisions))
+        y = read_labels(targets)
+        if len(y) != n_rows:
+            raise ValueError(f"targets: expected {n_rows} labels, one for each row of X. Got {len(y)}.")
+        return lambda decisions, some: self._labels.directions(y[some])
 
     def _learn(self, labels: LabelEncoding) -> None:
         self._labels = labels

@@ -131,7 +131,7 @@ def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str
     ndarray of shape (n_rows, n_features)
     """
     features: Features | None = None
-    for i, row in enumerate(_remembered(extraction, rows, memory)):
+    for i, row in enumerate(remembered(extraction, rows, memory=memory)):
         if features is None:
             features = np.empty((len(rows), *row.shape), row.dtype)
         features[i] = row
@@ -142,11 +142,13 @@ def extract(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str
 def extract_rows(extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str] | None = None) -> Rows:
     """Return the features of rows, unpooled, as rows for the rest of the network; see `extract`."""
     if None in rows.layout(extraction.preparation)[0]:
-        return UnequalRows(list(_remembered(extraction, rows, memory)))
+        return UnequalRows(list(remembered(extraction, rows, memory=memory)))
     return ArrayRows(extract(extraction, rows, memory=memory))
 
 
-def _remembered(extraction: Extraction, rows: Rows, memory: str | os.PathLike[str] | None) -> Iterator[Features]:
+def remembered(
+    extraction: Extraction, rows: Rows, *, memory: str | os.PathLike[str] | None = None
+) -> Iterator[Features]:
     """Yield the features of rows, computing only those that are not remembered."""
     store, space, frozen = store_for(memory), extraction.space, len(rows) >= MANY_ROWS
     parts = [range(start, min(start + TOGETHER, len(rows))) for start in range(0, len(rows), TOGETHER)]

@@ -138,6 +138,44 @@ def delta(maps: Any, start: Any, attention: Any) -> Any:
     return 0.5 * ops.sum(ops.convert_to_tensor(attention) * ops.mean(ops.square(maps - start), axis=places))
 
 
+def attention_transfer(maps: Any, start: Any) -> Any:
+    """Half the squared distance of where feature maps are active from where those of the starting network are.
+
+    The activity of a place is the sum of its squared features, and that of a row is brought
+    to length 1.
+
+    Parameters
+    ----------
+    maps, start : tensors of shape (n_rows, ..., channels)
+        Features of the same rows.
+
+    Returns
+    -------
+    tensor of shape ()
+        A mean over rows.
+
+    References
+    ----------
+    Zagoruyko & Komodakis, "Paying More Attention to Attention: Improving the Performance of
+    Convolutional Neural Networks via Attention Transfer", ICLR 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, other = np.array([[[1.0], [0.0]]]), np.array([[[0.0], [1.0]]])
+    >>> float(attention_transfer(one, other)), float(attention_transfer(one, 2 * one))
+    (1.0, 0.0)
+    """
+    from keras import ops
+
+    def activity(x: Any) -> Any:
+        x = ops.sum(ops.square(ops.convert_to_tensor(x)), axis=-1)
+        x = ops.reshape(x, (ops.shape(x)[0], -1))
+        return x / ops.sqrt(ops.sum(ops.square(x), axis=1, keepdims=True) + 1e-12)
+
+    return 0.5 * ops.mean(ops.sum(ops.square(activity(maps) - activity(start)), axis=1))
+
+
 def reconstruction_loss(kind: str, target: Any, output: Any, present: Any = None) -> Any:
     """Difference of each row from its reconstruction, a mean over its values.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -51,8 +52,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         normalisations, changes of low rank, the last so many stages, or one stage after the
         other. "auto" is the head on a pretrained backbone and everything on an untrained
         one.
-    head : {"linear", "mlp"} or MLPHead, default="linear"
-        What turns features into decisions.
+    head : {"linear", "mlp", "attention"}, MLPHead or AttentionHead, default="linear"
+        What turns features into decisions. "attention" learns how much each place of a grid
+        or sequence counts, where the others average.
     alpha : float, default=10.0
         Strength of the L2 penalty of the head that is solved.
     epochs : int or "auto", default="auto"
@@ -77,6 +79,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
     delta : float, default=0.0
         Strength of the pull of the last feature maps to those of the starting network
         (DELTA). Channels count as much as the solved head loses without them.
+    attention_transfer : float, default=0.0
+        Strength of the pull of where the last feature maps are active to where those of the
+        starting network are (attention transfer).
     mixup : float, default=0.0
         Parameter of the Beta distribution by which pairs of rows are mixed in training.
     augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
@@ -171,6 +176,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         weight_decay: float = 0.0,
         l2_sp: float = 0.0,
         delta: float = 0.0,
+        attention_transfer: float = 0.0,
         mixup: float = 0.0,
         augmentation: Any = None,
         n_views: int = 4,
@@ -202,6 +208,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         self.weight_decay = weight_decay
         self.l2_sp = l2_sp
         self.delta = delta
+        self.attention_transfer = attention_transfer
         self.mixup = mixup
         self.augmentation = augmentation
         self.n_views = n_views
@@ -307,6 +314,11 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+    def _directions(self, targets: Any, n_rows: int) -> Callable[[Array, slice], Array]:
+        if targets is not None:
+            raise ValueError(f"targets: a regressor has no classes to choose. Got {targets!r}; pass None.")
+        return lambda decisions, some: np.ones_like(decisions)
 
     def _learn(self, values: Array, weights: Array) -> None:
         """Learn mean and deviation of the values of each target that are there."""

@@ -61,6 +61,20 @@ def test_pulls_are_squared_distances(now, then):
     assert float(losses.delta(now, now, weights)) == 0.0
 
 
+@given(arrays(np.float64, (3, 2, 2, 4), elements=st.floats(-9, 9)), st.floats(0.1, 9))
+def test_attention_transfer_by_hand(maps, factor):
+    start = np.random.default_rng(0).normal(size=maps.shape)
+    slow = 0.0
+    for row, other in zip(maps, start, strict=True):
+        activities = []
+        for one in (row, other):
+            activity = np.array([sum(value**2 for value in place) for place in one.reshape(4, 4)])
+            activities.append(activity / np.sqrt(sum(activity**2) + 1e-12))
+        slow += 0.5 * np.sum((activities[0] - activities[1]) ** 2) / len(maps)
+    assert float(losses.attention_transfer(maps, start)) == pytest.approx(slow, abs=1e-4)
+    assert float(losses.attention_transfer(factor * start, start)) == pytest.approx(0, abs=1e-6)
+
+
 PICTURES = arrays(np.float64, (2, 9, 8, 1), elements=st.floats(0, 1))
 
 

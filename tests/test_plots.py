@@ -2,7 +2,13 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from skltransfer import AutoencoderTransformer, LatentDisplay, ReconstructionDisplay
+from skltransfer import (
+    AttentionMapDisplay,
+    AutoencoderTransformer,
+    LatentDisplay,
+    ReconstructionDisplay,
+    TransferClassifier,
+)
 
 mpl.use("agg")
 
@@ -62,3 +68,39 @@ def test_bad_input_of_latent_display(fitted, sample):
     single = AutoencoderTransformer(latent_dim=1, hidden=(8,), epochs=1).fit(sample.images)
     with pytest.raises(ValueError, match="expected at least 2 latent values"):
         LatentDisplay.from_estimator(single, sample.images)
+
+
+def test_heat_lies_over_pictures(sample, tmp_path):
+    from PIL import Image
+
+    clf = TransferClassifier(image_size=64).fit(sample.images, sample.target)
+    display = AttentionMapDisplay.from_estimator(clf, sample.images, sample.target, n_rows=3)
+    assert display.axes_.shape == (3,)
+    below, above = display.axes_[0].images
+    np.testing.assert_allclose(below.get_array(), sample.images[0] / 255)
+    assert above.get_extent() == [-0.5, 27.5, 27.5, -0.5]
+    np.testing.assert_allclose(above.get_array(), clf.attention_maps(sample.images[:1])[0], atol=1e-6)
+    assert display.axes_[0].get_title() == f"{clf.predict(sample.images[:1])[0]} ({sample.target[0]})"
+    for i in range(3):
+        Image.fromarray(sample.images[i]).save(tmp_path / f"{i}.png")
+    paths = sorted(map(str, tmp_path.iterdir()))
+    files = TransferClassifier(image_size=64).fit(paths, [0, 1, 0])
+    assert AttentionMapDisplay.from_estimator(files, paths, n_rows=2).rows.shape == (2, 224, 224, 3)
+
+
+def test_words_of_texts_are_coloured():
+    words = [[("a", 0.1), (" lovely", 0.6)], [("so" * 20, 0.2), (" " + "long" * 10, 0.1)]]
+    maps = [np.array([share for _, share in row]) for row in words]
+    display = AttentionMapDisplay(rows=words, maps=maps, titles=["good", "bad"]).plot()
+    boxes, texts = display.axes_[0].patches, [text.get_text() for text in display.axes_[0].texts]
+    assert texts == ["good", "a", " lovely"]
+    assert [box.get_x() for box in boxes] == [0, 2]
+    assert [box.get_width() for box in boxes] == [1, 6]
+    assert boxes[1].get_alpha() == 1
+    assert display.axes_[1].texts[2].get_text() == "long" * 10
+
+
+def test_maps_of_tables_are_not_drawn():
+    X = np.random.default_rng(0).normal(size=(9, 4))
+    with pytest.raises(ValueError, match=r"X: expected pictures or texts\. Got rows of shape \(4,\)"):
+        AttentionMapDisplay.from_estimator(TransferClassifier(epochs=1).fit(X, [0, 1, 2] * 3), X)

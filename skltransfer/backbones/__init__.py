@@ -1,5 +1,6 @@
 """Networks and their weights as values."""
 
+from skltransfer.backbones._attention import patch_grid, rollout
 from skltransfer.backbones._autoencoders import (
     LATENT,
     autoencoder,
@@ -32,9 +33,11 @@ __all__ = [
     "list_backbones",
     "load_backbone",
     "log_variances",
+    "patch_grid",
     "patch_side",
     "read",
     "register_backbone",
+    "rollout",
     "standardize",
     "statistics",
     "text_transformer",

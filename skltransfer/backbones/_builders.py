@@ -105,16 +105,17 @@ def small_resnet(input_shape: tuple[int | None, ...]) -> Any:
 
 
 def small_transformer(
-    input_shape: tuple[int, int, int], *, patch: int | None = None, width: int = 64, depth: int = 4, n_heads: int = 4
+    input_shape: tuple[int, ...], *, patch: int | None = None, width: int = 64, depth: int = 4, n_heads: int = 4
 ) -> Any:
-    """Attention between patches of a picture.
+    """Attention between patches of a picture, or between parts of a sequence.
 
     Parameters
     ----------
-    input_shape : tuple of (height, width, channels)
-        Shape of one picture, in pixels.
+    input_shape : tuple of (height, width, channels) or (steps, channels)
+        Shape of one picture in pixels, or of one sequence of numbers.
     patch : int, optional
-        Side of a patch, in pixels; by default an eighth of the longer side of the picture.
+        Side of a patch in pixels, or steps of a part; by default an eighth of the longer side
+        of the picture, or of the sequence.
     width : int, default=64
         Values that describe a patch.
     depth : int, default=4
@@ -125,7 +126,8 @@ def small_transformer(
     Returns
     -------
     keras.Model
-        Maps ``(rows, height, width, channels)`` to ``(rows, patches, width)``.
+        Maps ``(rows, *input_shape)`` to ``(rows, patches, width)``. For sequences, its first layer
+        standardises the channels; `standardize` sets it from data.
 
     References
     ----------
@@ -136,14 +138,10 @@ def small_transformer(
     from keras import layers
 
     patch = patch_side(input_shape) if patch is None else patch
-    inputs = keras.Input(input_shape, name="image")
-    spare = [-length % patch for length in input_shape[:2]]
-    x = layers.ZeroPadding2D([(0, length) for length in spare], name="pad")(inputs) if any(spare) else inputs
-    x = layers.Conv2D(width, patch, patch, name="patches")(x)
-    n_patches = x.shape[1] * x.shape[2]
-    x = layers.Reshape((n_patches, width), name="sequence")(x)
+    inputs = keras.Input(input_shape, name="image" if len(input_shape) == 3 else "row")
+    x = _patches(inputs, patch, width)
     x = layers.EinsumDense(
-        "npd,de->npe", (n_patches, width), bias_axes="pe", bias_initializer="random_normal", name="places"
+        "npd,de->npe", (x.shape[1], width), bias_axes="pe", bias_initializer="random_normal", name="places"
     )(x)
     for number in range(depth):
         name = f"block{number}"
@@ -155,6 +153,21 @@ def small_transformer(
         y = layers.Dense(width, name=f"{name}_dense_b")(y)
         x = layers.Add(name=f"{name}_add_b")([x, y])
     return keras.Model(inputs, layers.LayerNormalization(epsilon=1e-6, name="norm")(x), name="small_transformer")
+
+
+def _patches(inputs: Any, patch: int, width: int) -> Any:
+    """Describe each patch of a picture, or part of a sequence, by so many values."""
+    from keras import layers
+
+    lengths = inputs.shape[1:-1]
+    spare = [(0, -length % patch) for length in lengths]
+    if len(lengths) == 1:
+        x = standardizing(inputs, "float32")
+        x = layers.ZeroPadding1D(spare[0], name="pad")(x) if spare[0][1] else x
+        return layers.Conv1D(width, patch, patch, name="patches")(x)
+    x = layers.ZeroPadding2D(spare, name="pad")(inputs) if np.any(spare) else inputs
+    x = layers.Conv2D(width, patch, patch, name="patches")(x)
+    return layers.Reshape((x.shape[1] * x.shape[2], width), name="sequence")(x)
 
 
 def patch_side(shape: tuple[int, ...]) -> int:

@@ -41,7 +41,7 @@ def find_stages(network: Config) -> tuple[str, ...]:
     tuple of str
         The layers that end a stage, in order; the last one is the network's output.
     """
-    calls = _in_order(_calls(network))
+    calls = calls_in_order(network)
     output = _output(network)
     last_use = {tensor: i for i, call in enumerate(calls) for tensor, _ in call.takes}
     widths = {tensor: _width(shape) for call in calls for tensor, shape in call.takes}
@@ -85,7 +85,7 @@ def layer_stages(network: Config, stages: tuple[str, ...]) -> dict[str, int]:
     """
     numbers: dict[str, int] = {}
     stage = 0
-    for call in _in_order(_calls(network)):
+    for call in calls_in_order(network):
         numbers.setdefault(call.layer, stage)
         if stage < len(stages) - 1 and call.layer == stages[stage]:
             stage += 1
@@ -169,11 +169,11 @@ def _calls(network: Config) -> list[Call]:
     ]
 
 
-def _in_order(calls: list[Call]) -> list[Call]:
-    """Sort calls so that each comes after those whose tensors it takes."""
+def calls_in_order(network: Config) -> list[Call]:
+    """List the calls of a serialised network, each after those whose tensors it takes."""
     ordered: list[Call] = []
     done: set[tuple[str, int]] = set()
-    waiting = list(calls)
+    waiting = _calls(network)
     while waiting:
         ready = [call for call in waiting if all(tensor[:2] in done for tensor, _ in call.takes)]
         ordered += ready

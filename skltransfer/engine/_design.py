@@ -11,22 +11,32 @@ from skltransfer.finetuning import Movement
 from skltransfer.inputs import Preparation, RowFormat, Tokenization
 from skltransfer.losses import Task
 
+QUERIES = "queries"
+"""What a network calls the weights by which attention pools."""
+
 
 @dataclass(frozen=True)
 class Decisions:
-    """A head that decides tasks, on pooled features.
+    """A head that decides tasks, on features that are pooled by average or by attention.
 
     Parameters
     ----------
     tasks : tuple of Task
         What it decides.
     hidden, dropout : tuple of int, float
-        Units of its hidden layers, and the share of them that is left out at random.
+        Units of its hidden layers, and the share of them (of pooled features, with attention)
+        that is left out at random.
+    n_heads : int
+        Queries of the attention; 0 pools by average.
+    solved : bool
+        Whether the linear layer stays as it is, and only what is below it learns.
     """
 
     tasks: tuple[Task, ...]
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
+    n_heads: int = 0
+    solved: bool = False
 
     def row_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of rows, given decision values; weights stand beside targets in ``answers``."""
@@ -101,8 +111,9 @@ class Design:
         A serialised Keras layer that changes pictures from 0 to 255 at random.
     padded : bool
         Whether rows have lengths of their own, with vectors of zeros after their ends.
-    pulled, matched : bool
-        Whether weights are pulled to where they start (L2-SP), and features (DELTA).
+    pulled, matched, attended : bool
+        Whether weights are pulled to where they start (L2-SP), features (DELTA), and where
+        these are active (attention transfer).
     """
 
     architecture: str | None
@@ -117,6 +128,7 @@ class Design:
     padded: bool = False
     pulled: bool = False
     matched: bool = False
+    attended: bool = False
 
 
 def design_network(backbone: Backbone | None, movement: Movement, *, statistics_move: bool, **options: Any) -> Design:
@@ -129,4 +141,4 @@ def design_network(backbone: Backbone | None, movement: Movement, *, statistics_
     depths = weight_depths(backbone)
     if isinstance(options["goal"], Reconstruction):
         depths = tuple(depth - 1 for depth in depths)
-    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, padded=backbone.padded, **options)
+    return Design(backbone.architecture, depths, movement, moves, dtype=dtype, **options)

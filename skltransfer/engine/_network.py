@@ -7,12 +7,14 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from skltransfer import losses
 from skltransfer.backbones import LATENT, STANDARDIZE, build
-from skltransfer.engine._design import Decisions, Design, Reconstruction
+from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
 from skltransfer.engine._forward import pool_features
+from skltransfer.heads import SMALLEST_VARIANCE, head_of_channels
 from skltransfer.inputs import Preparation
 
 
@@ -22,13 +24,21 @@ class Network(keras.Model):
     def __init__(self, design: Design, body: Any) -> None:
         super().__init__(dtype=design.dtype)
         self.design, self.body = design, body
-        self.anchor = build(design.architecture) if design.matched and design.architecture else None
+        kept = design.matched or design.attended
+        self.anchor = build(design.architecture) if kept and design.architecture else None
         if self.anchor is not None:
             self.anchor.trainable = False
         self.augment = None if design.augmentation is None else _layer(design.augmentation)
         self.anchors: list[Any] = []
         if design.matched:
-            self.attention = self._setting((body.outputs[0].shape[-1],), "attention")
+            self.importance = self._setting((body.outputs[0].shape[-1],), "importance")
+        if design.attended:
+            self.transfer = self._setting((), "attention_transfer")
+            if len(body.outputs[0].shape) < 3:
+                raise ValueError(
+                    "attention_transfer pulls the places of a grid or sequence. Got a backbone that gives one vector "
+                    "a row; pass attention_transfer=0, or another backbone."
+                )
 
     def build(self, input_shape: Any) -> None:
         """Each layer is built at its first call."""
@@ -65,10 +75,41 @@ class Network(keras.Model):
         if training and self.design.pulled:
             self.add_loss(self.l2_sp * losses.l2_sp(self.pulled, self.anchors))
         if training and self.anchor is not None:
-            self.add_loss(losses.delta(features, self.anchor(prepared, training=False), self.attention))
+            start = self.anchor(prepared, training=False)
+            if self.design.matched:
+                self.add_loss(losses.delta(features, start, self.importance))
+            if self.design.attended:
+                self.add_loss(self.transfer * losses.attention_transfer(features, start))
 
     def _setting(self, shape: tuple[int, ...], name: str) -> Any:
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
+
+
+class AttentionPooling(keras.layers.Layer):
+    """Averages over places, with weights of its own for each share of the channels; see `AttendingHead`."""
+
+    def __init__(self, n_heads: int, *, padded: bool, dtype: str) -> None:
+        super().__init__(dtype=dtype)
+        self.n_heads, self.padded = n_heads, padded
+
+    def build(self, input_shape: Any) -> None:
+        """Make the queries."""
+        self.queries = self.add_weight(shape=(input_shape[-1], self.n_heads), initializer="zeros", name=QUERIES)
+        self.own = np.eye(self.n_heads)[head_of_channels(input_shape[-1], self.n_heads)].T
+
+    def call(self, maps: Any) -> Any:
+        """Compute pooled features."""
+        n_channels = maps.shape[-1]
+        x = ops.reshape(maps, (ops.shape(maps)[0], -1, n_channels))
+        middle, variance = ops.mean(x, axis=2, keepdims=True), ops.var(x, axis=2, keepdims=True)
+        matches = ops.matmul(x, self.queries) - middle * ops.sum(self.queries, axis=0)
+        scores = matches / ops.sqrt(n_channels * (variance + SMALLEST_VARIANCE))
+        if self.padded:
+            scores = ops.where(ops.any(ops.not_equal(x, 0), axis=2, keepdims=True), scores, -1e9)
+        weights = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))  # ops.softmax warns of a single place
+        weights = weights / ops.sum(weights, axis=1, keepdims=True)
+        averages = ops.matmul(ops.transpose(weights, (0, 2, 1)), x)
+        return ops.sum(averages * ops.cast(self.own, x.dtype), axis=1)
 
 
 class DecidingNetwork(Network):
@@ -78,23 +119,38 @@ class DecidingNetwork(Network):
         super().__init__(design, body)
         goal, layers = design.goal, keras.layers
         assert isinstance(goal, Decisions)
+        self.attend = self._attention(goal.n_heads) if goal.n_heads else None
         self.hidden = [layers.Dense(units, activation="relu", dtype=design.dtype) for units in goal.hidden]
         self.drop = layers.Dropout(goal.dropout) if goal.dropout else None
         self.last = layers.Dense(sum(task.n_outputs for task in goal.tasks), dtype=design.dtype)
+        self.last.trainable = not goal.solved
         self.add_anchors()
 
     @property
     def head_weights(self) -> list[Any]:
-        """Kernel and bias of each layer."""
-        return [weight for layer in (*self.hidden, self.last) for weight in layer.weights]
+        """Queries if there are any, then kernel and bias of each layer."""
+        layers = (*([] if self.attend is None else [self.attend]), *self.hidden, self.last)
+        return [weight for layer in layers for weight in layer.weights]
+
+    def _attention(self, n_heads: int) -> AttentionPooling:
+        shape = self.design.row[0] if self.body is None else self.body.outputs[0].shape[1:]
+        if len(shape) < 2:
+            raise ValueError(
+                "head='attention' weighs the places of a grid or sequence. Got a backbone that gives one vector of "
+                f"{shape[-1]} values a row; pass head='linear', or another backbone."
+            )
+        return AttentionPooling(n_heads, padded=self.design.padded, dtype=self.design.dtype)
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values."""
         x = self.prepare(self.pixels(batch, training))
         if self.body is not None:
-            maps = self.body(x, training=training)
+            maps = self.body(x, training=training and self.design.movement.stages > 0)
             self.hold(x, maps, training)
-            x = pool_features(maps, "avg", padded=self.design.padded)
+            x = maps if self.attend is not None else pool_features(maps, "avg", padded=self.design.padded)
+        if self.attend is not None:
+            x = self.attend(x)
+            x = x if self.drop is None else self.drop(x, training=training)
         for layer in self.hidden:
             x = layer(x)
             if self.drop is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones import Backbone, assign, build, building, read
-from skltransfer.engine._design import Decisions, Design, Reconstruction
+from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
 
 Array = NDArray[Any]
 
@@ -71,13 +71,15 @@ class Trainer:
             assert backbone is not None
             assign(self.network.anchor, backbone.weights)
 
-    def set_pull(self, l2_sp: float, delta: float, attention: Array | None) -> None:
-        """Set how strongly weights and features are pulled to where they start."""
+    def set_pull(self, l2_sp: float, delta: float, importance: Array | None, attention_transfer: float) -> None:
+        """Set how strongly weights, features and where these are active are pulled to where they start."""
         if self.design.pulled:
             self.network.l2_sp.assign(l2_sp)
         if self.design.matched:
-            channels = self.network.attention.shape
-            self.network.attention.assign(delta * (np.ones(channels) if attention is None else attention))
+            channels = self.network.importance.shape
+            self.network.importance.assign(delta * (np.ones(channels) if importance is None else importance))
+        if self.design.attended:
+            self.network.transfer.assign(attention_transfer)
 
     def set_corruption(self, level: float, beta: float) -> None:
         """Set how much rows are spoilt, and how much the divergence of latent values counts."""
@@ -175,9 +177,13 @@ def _fan_in_uniform(shape: tuple[int, ...], random: np.random.Generator) -> Arra
 
 
 def _drawn(variables: Sequence[Any], random: np.random.Generator) -> list[Array]:
-    """Draw kernels and biases of a head."""
+    """Draw the kernels of a head; biases, and the queries of attention, start at 0."""
     drawn: list[Array] = []
-    for kernel, bias in zip(variables[::2], variables[1::2], strict=True):
-        limit = np.sqrt(6 / sum(kernel.shape))
-        drawn += [random.uniform(-limit, limit, kernel.shape), np.zeros(bias.shape)]
+    for variable in variables:
+        shape = variable.shape
+        if len(shape) == 1 or variable.name == QUERIES:
+            drawn.append(np.zeros(shape))
+        else:
+            limit = np.sqrt(6 / sum(shape))
+            drawn.append(random.uniform(-limit, limit, shape))
     return drawn

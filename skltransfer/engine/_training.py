@@ -57,6 +57,8 @@ class Training:
         Decoupled decay of each step, as a share of the learning rate.
     l2_sp, delta : float
         Strength of the pull of weights, and of features, to where they start.
+    attention_transfer : float
+        Strength of the pull of where features are active to where those of the start are.
     mixup : float
         Both parameters of the Beta distribution that pairs of rows are mixed by; 0 mixes
         none.
@@ -82,6 +84,7 @@ class Training:
     weight_decay: float = 0.0
     l2_sp: float = 0.0
     delta: float = 0.0
+    attention_transfer: float = 0.0
     mixup: float = 0.0
     label_smoothing: float = 0.0
     level: float = 0.0
@@ -146,7 +149,7 @@ def train(
     targets: Targets,
     *,
     head: Sequence[Array] | None = None,
-    attention: Array | None = None,
+    importance: Array | None = None,
     validation: tuple[Rows, Targets] | None = None,
     checkpoint: str | None = None,
     callbacks: Sequence[Any] = (),
@@ -168,7 +171,7 @@ def train(
         What rows should come out as. Weights of each task should have a mean of 1.
     head : sequence of ndarray, optional
         Where the weights on top start; those of decisions are else drawn at random.
-    attention : ndarray of shape (n_channels,), optional
+    importance : ndarray of shape (n_channels,), optional
         How much each channel counts in the pull of features.
     validation : tuple of rows and Targets, optional
         Rows that decide when to stop, and which epoch's weights are kept.
@@ -186,7 +189,7 @@ def train(
     """
     with _borrow(design) as trainer:
         run = _Run(trainer, training, views, targets, validation)
-        run.start(backbone, head, attention)
+        run.start(backbone, head, importance)
         saved = Checkpoint(checkpoint, run.key(backbone, head)) if checkpoint is not None else None
         run.resume(saved)
         run.loop(saved, _callback_list(callbacks, trainer.network, training.epochs), watcher or Watcher())
@@ -231,9 +234,9 @@ class _Run:
         self.fills = len(targets) >= training.batch_size and not trainer.design.statistics_move
         self.at = _Progress(np.random.default_rng(training.seed))
 
-    def start(self, backbone: Backbone | None, head: Sequence[Array] | None, attention: Array | None) -> None:
+    def start(self, backbone: Backbone | None, head: Sequence[Array] | None, importance: Array | None) -> None:
         self.trainer.reset(backbone, head, self.at.random)
-        self.trainer.set_pull(self.training.l2_sp, self.training.delta, attention)
+        self.trainer.set_pull(self.training.l2_sp, self.training.delta, importance, self.training.attention_transfer)
         self.trainer.set_corruption(self.training.level, self.training.beta)
 
     def key(self, backbone: Backbone | None, head: Sequence[Array] | None) -> str:

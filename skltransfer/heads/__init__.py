@@ -1,7 +1,15 @@
 """Heads: what turns features into decisions."""
 
-from skltransfer.heads._dense import DenseHead, Head, MLPHead, head_arrays, head_from_arrays, head_layers
+from skltransfer.heads._attention import (
+    SMALLEST_VARIANCE,
+    AttendingHead,
+    AttentionHead,
+    average_places,
+    head_of_channels,
+)
+from skltransfer.heads._dense import DenseHead, MLPHead
 from skltransfer.heads._encoding import LabelEncoding, read_labels
+from skltransfer.heads._kinds import Head, HeadLayers, head_arrays, head_from_arrays, head_layers
 from skltransfer.heads._linear import (
     LinearHead,
     fit_logistic,
@@ -11,18 +19,24 @@ from skltransfer.heads._linear import (
 from skltransfer.heads._targets import Targets, channel_importance, solve
 
 __all__ = [
+    "SMALLEST_VARIANCE",
+    "AttendingHead",
+    "AttentionHead",
     "DenseHead",
     "Head",
+    "HeadLayers",
     "LabelEncoding",
     "LinearHead",
     "MLPHead",
     "Targets",
+    "average_places",
     "channel_importance",
     "fit_logistic",
     "fit_ridge",
     "head_arrays",
     "head_from_arrays",
     "head_layers",
+    "head_of_channels",
     "read_labels",
     "solve",
     "weighted_moments",

@@ -114,6 +114,11 @@ class LabelEncoding:
             task_weights.append(own)
         return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
 
+    def directions(self, y: Array) -> Floats:
+        """Tell how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
+        chosen = self.targets(y, np.ones(len(y)), None).values
+        return 2 * chosen - 1 if self.binary else chosen
+
     def split(self, decisions: Floats) -> list[Floats]:
         """Cut decision values into those of each task."""
         ends = np.cumsum([task.n_outputs for task in self.tasks])

@@ -12,7 +12,7 @@ from skltransfer.inputs._pixels import (
     learn_range,
 )
 from skltransfer.inputs._recognition import recognise
-from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows
+from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows, fill_up
 from skltransfer.inputs._texts import TextRows, Tokenization, learn_tokenization, text_rows, word_pieces
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "UnequalRows",
     "check_pixels_finite",
     "check_range",
+    "fill_up",
     "image_array",
     "learn_range",
     "learn_tokenization",

@@ -1,0 +1,7 @@
+"""Displays of fitted estimators, in the way of scikit-learn's."""
+
+from skltransfer.plots._attention import AttentionMapDisplay
+from skltransfer.plots._latent import LatentDisplay
+from skltransfer.plots._reconstruction import ReconstructionDisplay
+
+__all__ = ["AttentionMapDisplay", "LatentDisplay", "ReconstructionDisplay"]

@@ -1,0 +1,125 @@
+"""Pictures beside their reconstructions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer.inputs import learn_range, recognise
+from skltransfer.plots._rows import picture_pixels, some_rows
+
+Array = NDArray[Any]
+
+
+class ReconstructionDisplay:
+    """Pictures beside their reconstructions, the worst first.
+
+    Make one with `from_estimator`.
+
+    Parameters
+    ----------
+    pictures, reconstructions : ndarrays of shape (n, height, width[, channels])
+        In the order in which they are drawn.
+    scores : ndarray of shape (n,)
+        What `score_samples` says of each picture; low values are strange.
+    low, high : float
+        Pixel values of black and white.
+
+    Attributes
+    ----------
+    figure_ : matplotlib.figure.Figure
+        The drawing.
+    axes_ : ndarray of matplotlib.axes.Axes of shape (2, n)
+        Pictures above, reconstructions below.
+
+    Examples
+    --------
+    >>> from skltransfer import AutoencoderTransformer
+    >>> from skltransfer.datasets import load_fashion_sample
+    >>> from skltransfer.plots import ReconstructionDisplay
+    >>> images = load_fashion_sample().images
+    >>> autoencoder = AutoencoderTransformer(latent_dim=8, epochs=2, random_state=0).fit(images)
+    >>> ReconstructionDisplay.from_estimator(autoencoder, images, n_pictures=5).axes_.shape
+    (2, 5)
+    """
+
+    def __init__(self, *, pictures: Array, reconstructions: Array, scores: Array, low: float, high: float) -> None:
+        self.pictures = pictures
+        self.reconstructions = reconstructions
+        self.scores = scores
+        self.low = low
+        self.high = high
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, *, n_pictures: int = 8, figure: Any = None
+    ) -> ReconstructionDisplay:
+        """Reconstruct pictures and draw those that are reconstructed worst.
+
+        Parameters
+        ----------
+        estimator : AutoencoderTransformer
+            Fitted on pictures.
+        X : array-like, or sequence of paths or PIL images
+            The pictures.
+        n_pictures : int, default=8
+            How many to draw, at most.
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            What to draw into; None makes a new figure of pyplot.
+
+        Returns
+        -------
+        ReconstructionDisplay
+
+        Raises
+        ------
+        ValueError
+            If rows are not pictures.
+        """
+        kind = recognise(X, estimator.input_shape)
+        if kind == "table":
+            raise ValueError(
+                f"X: expected pictures. Got rows of shape {np.shape(X)[1:]}; LatentDisplay draws other rows."
+            )
+        scores = estimator.score_samples(X)
+        worst = np.argsort(scores, kind="stable")[:n_pictures]
+        chosen = some_rows(X, worst)
+        back = np.asarray(estimator.reconstruct(chosen))
+        pictures = picture_pixels(chosen, estimator.input_shape, back.shape[1:3])
+        if back.ndim == 2 and estimator.input_shape is not None:
+            back = back.reshape(-1, *estimator.input_shape)
+        low, high = (0.0, 255.0) if kind == "pictures" else learn_range(np.asarray(X))
+        display = cls(pictures=pictures, reconstructions=back, scores=scores[worst], low=low, high=high)
+        return display.plot(figure=figure)
+
+    def plot(self, *, figure: Any = None) -> ReconstructionDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        figure : matplotlib.figure.Figure or SubFigure, default=None
+            What to draw into; None makes a new figure of pyplot.
+
+        Returns
+        -------
+        ReconstructionDisplay
+            This display.
+        """
+        n_pictures = len(self.pictures)
+        if figure is None:
+            import matplotlib.pyplot as plt
+
+            figure = plt.figure(figsize=(1.3 * n_pictures + 0.4, 3.2), layout="constrained")
+        axes = figure.subplots(2, n_pictures, squeeze=False)
+        for column, score in enumerate(self.scores):
+            for row, pixels in enumerate((self.pictures[column], self.reconstructions[column])):
+                shown = np.squeeze((np.asarray(pixels, dtype=float) - self.low) / (self.high - self.low))
+                axes[row, column].imshow(shown.clip(0, 1), cmap="gray", vmin=0, vmax=1)
+                axes[row, column].set(xticks=[], yticks=[])
+            axes[0, column].set_title(f"{score:.3g}", fontsize=9)
+        axes[0, 0].set_ylabel("picture")
+        axes[1, 0].set_ylabel("reconstruction")
+        self.figure_, self.axes_ = figure, axes
+        return self
