@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from skltransfer import engine
+from skltransfer._base import SOUND_PARAMETERS
 from skltransfer._progress import FitWatcher
 from skltransfer._trained import Held, Split, TrainedEstimator, split_network
 from skltransfer.features import Extraction, extract, plan_extraction
@@ -34,6 +35,7 @@ class TunedEstimator(TrainedEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedEstimator._parameter_constraints,
+        **SOUND_PARAMETERS,
         "head": "no_validation",
         "mixup": [Interval(Real, 0, None, closed="left")],
         "n_views": [Interval(Integral, 2, None, closed="left")],

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._base import BackboneEstimator
+from skltransfer._base import SOUND_PARAMETERS, BackboneEstimator
 from skltransfer.feature_cache import Features
 from skltransfer.features import extract, plan_extraction
 
@@ -38,6 +38,10 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         Which of ``backbone_.stages`` to take features from, by name or position.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz; needed for arrays, while sound files know their
+        own. With it, a list of 1-d arrays and an array of shape (n, samples) are sounds, not a
+        table.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
@@ -73,6 +77,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BackboneEstimator._parameter_constraints,
+        **SOUND_PARAMETERS,
         "stage": [str, Integral],
         "pooling": [str],
     }
@@ -83,6 +88,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         *,
         input_shape: Any = None,
         image_size: Any = "auto",
+        sample_rate: float | None = None,
         stage: str | int = "last",
         pooling: str = "avg",
         memory: Any = None,
@@ -91,6 +97,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         self.backbone = backbone
         self.input_shape = input_shape
         self.image_size = image_size
+        self.sample_rate = sample_rate
         self.stage = stage
         self.pooling = pooling
         self.memory = memory

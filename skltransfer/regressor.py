@@ -42,6 +42,10 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         for a pretrained one that takes any size, 160 for arrays of pictures up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
         untrained network sees arrays as they are and files at 160.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz; needed for arrays, while sound files know their
+        own. With it, a list of 1-d arrays and an array of shape (n, samples) are sounds, not a
+        table.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
@@ -158,6 +162,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         *,
         input_shape: Any = None,
         image_size: Any = "auto",
+        sample_rate: float | None = None,
         memory: Any = None,
         trainable: Any = "auto",
         head: Any = "linear",
@@ -189,6 +194,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         self.backbone = backbone
         self.input_shape = input_shape
         self.image_size = image_size
+        self.sample_rate = sample_rate
         self.memory = memory
         self.trainable = trainable
         self.head = head

@@ -1,4 +1,4 @@
-"""What the user has: arrays, flattened rows, frames, image files; read in batches, never all at once."""
+"""What the user has: arrays, flattened rows, frames, image files, texts, sounds; read in batches, never all at once."""
 
 from skltransfer.inputs._formats import LUMINANCE, InputFormat, Layout
 from skltransfer.inputs._pictures import PictureRows, picture_rows
@@ -13,22 +13,30 @@ from skltransfer.inputs._pixels import (
 )
 from skltransfer.inputs._recognition import recognise
 from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows
+from skltransfer.inputs._sounds import RATES, Listening, SoundRows, listening, sound_format, sound_rows
 from skltransfer.inputs._texts import TextRows, Tokenization, text_rows
+
+AnyPreparation = Preparation | Tokenization | Listening
+"""How rows, as they are read, become what a network takes."""
 
 __all__ = [
     "KNOWN_HIGHS",
     "LUMINANCE",
+    "RATES",
     "SMALL_PICTURE",
+    "AnyPreparation",
     "Array",
     "ArrayRows",
     "BesideRows",
     "InputFormat",
     "Layout",
+    "Listening",
     "PictureRows",
     "Positions",
     "Preparation",
     "RowFormat",
     "Rows",
+    "SoundRows",
     "TextRows",
     "Tokenization",
     "UnequalRows",
@@ -36,7 +44,10 @@ __all__ = [
     "check_range",
     "image_array",
     "learn_range",
+    "listening",
     "picture_rows",
     "recognise",
+    "sound_format",
+    "sound_rows",
     "text_rows",
 ]
