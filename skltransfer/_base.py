@@ -120,8 +120,10 @@ class BackboneEstimator(BaseEstimator):
         """Learn, or hold against, the name of a column of objects."""
         if hasattr(X, "columns"):
             validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = 1
         if reset:
-            self._format, self.n_features_in_ = format, 1
+            self._format = format
         return rows
 
     def _starting_backbone(self) -> Backbone:

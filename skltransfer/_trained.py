@@ -133,8 +133,9 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         if moves.kind == "lora" and self.l2_sp:
             raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
         if self.augmentation is not None and self._format.kind not in ("images", "pictures"):
+            one = {"table": "a table"}.get(self._format.kind, self._format.kind)
             raise ValueError(
-                f"augmentation changes pictures. Got a {self._format.kind}; pass augmentation=None, or "
+                f"augmentation changes pictures. Got {one}; pass augmentation=None, or "
                 "input_shape=(height, width) if rows are flattened pictures."
             )
         if self.checkpoint is not None and not isinstance(self.random_state, Integral):

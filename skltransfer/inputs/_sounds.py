@@ -36,9 +36,6 @@ BANDS = 64
 RATES = (1_000, 1_000_000)
 """Lowest and highest rate of a recording: below, hardly a band is left, and 16 kHz written as 16 is told."""
 
-SILENCE = 1e-3
-"""Share of full scale below which the loudest sample counts as silence, and is not made louder (-60 dB)."""
-
 HEARD_BYTES = 2**28
 """Room for waveforms that were read; training asks for them at each epoch."""
 
@@ -152,7 +149,7 @@ class SoundRows:
         wave = self._heard.get(key)
         if wave is None:
             samples, rate = self._samples(position)
-            wave = _resampled(samples / max(float(np.abs(samples).max()), SILENCE), rate).astype(np.float32)
+            wave = _resampled(samples / (np.abs(samples).max() or 1.0), rate).astype(np.float32)
             self._heard.put(key, wave, wave.nbytes)
         return wave
 
@@ -178,7 +175,7 @@ class SoundRows:
                 f"X: row {row} {what}. Expected a path or the samples of one channel, an array of shape (samples,), in "
                 "every row; average channels with clip.mean(axis=-1)."
             )
-        return _full_scale(np.asarray(item)[: _most(self.rate)], row), self.rate
+        return _centred(np.asarray(item)[: _most(self.rate)], row), self.rate
 
 
 def sound_rows(X: Any, sample_rate: float | None) -> tuple[SoundRows, int]:
@@ -250,20 +247,14 @@ def _from_file(path: Any, row: int) -> tuple[Array, float]:
         raise ValueError(f"X: row {row}{_called(path)} {what}. Replace the file or drop the row.") from error
 
 
-def _full_scale(samples: Array, row: int) -> Array:
-    """Bring whole numbers to the range from -1 to 1; real numbers stay as they are."""
-    if samples.dtype == np.uint8:
-        return (samples - 128.0) / 128.0
-    if samples.dtype.kind == "i":
-        bits = 8 * samples.dtype.itemsize
-        loudest = float(np.abs(samples.astype(np.float64)).max(initial=0.0))
-        return samples / (128.0 if bits == 8 else 2.0**15 if loudest <= 2**15 else 2.0**31)
-    if samples.dtype.kind != "f":
+def _centred(samples: Array, row: int) -> Array:
+    """Return samples as real numbers around silence at 0; their scale is left open, as only ratios are seen."""
+    if samples.dtype.kind not in "if" and samples.dtype != np.uint8:
         raise TypeError(
             f"X: row {row} holds {samples.dtype} values. Expected samples as real or signed whole numbers (or uint8, "
             "silence at 128), or a path; convert that row."
         )
-    return samples.astype(np.float64)
+    return samples - 128.0 if samples.dtype == np.uint8 else samples.astype(np.float64)
 
 
 def _resampled(wave: Array, rate: float) -> Array:
