@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -24,12 +24,19 @@ OTHER_WORDS = (
     "market", "engine", "rocket",
 )  # fmt: skip
 TRAINING_VOICES = ("en-us+m1", "en-us+f1", "en-us-nyc+m2", "en+m3", "en+f2", "en-gb-x-rp+m4", "en-us+f5", "en+m7")
+FURTHER_VOICES = (
+    "en-us+Alex", "en+Andy", "en-us+Annie", "en+edward", "en-us+Michael", "en-gb-x-rp+grandma", "en+Alicia",
+    "en-us+Lee", "en+steph", "en-us-nyc+Gene", "en-us+paul", "en+belinda",
+)  # fmt: skip
+"""They and the voices of training speak the other words."""
 TEST_VOICES = (
     "en-gb-scotland+m5", "en-gb-scotland+f3", "en-029+m6", "en-029+f4", "en-gb-x-gbclan+m8", "en-us+croak",
     "en-gb-x-gbcwmd+linda", "en-us+klatt2",
 )  # fmt: skip
 """No variant and, but for two rough voices, no accent is one of training."""
-SPEEDS, PITCHES = (130, 170, 210), (35, 60)
+Manner = tuple[int, int]
+MANNERS: tuple[Manner, ...] = ((130, 35), (130, 60), (170, 35), (170, 60), (210, 35), (210, 60))
+"""Words a minute, and pitch on the scale of eSpeak NG."""
 SYNTHESISED_AT = 22050
 
 
@@ -93,23 +100,22 @@ def recorded(samples: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.clip((clip + noise) * random.uniform(0.2, 0.9), -1, 1)
 
 
-def _every(words: Sequence[str], voices: Sequence[str]) -> Iterator[tuple[str, str, int, int]]:
-    return product(words, voices, SPEEDS, PITCHES)
+def _clips(name: str, words: Sequence[str], voices: Sequence[str], manners: Sequence[Manner] = MANNERS) -> Clips:
+    said = list(product(words, voices, manners))
 
+    def path(folder: Path, word: str, voice: str, manner: Manner) -> Path:
+        return folder / f"{word}_{voice}_{manner[0]}_{manner[1]}.wav"
 
-def _clips(name: str, words: Sequence[str], voices: Sequence[str]) -> Clips:
     def make(filled: Path) -> None:
         synthesiser = _synthesiser()
-        for word, voice, speed, pitch in _every(words, voices):
-            clip = f"{word}_{voice}_{speed}_{pitch}"
-            random = np.random.default_rng(zlib.crc32(clip.encode()))
-            samples = recorded(synthesiser.say(word, voice, speed, pitch), random)
-            soundfile.write(filled / f"{clip}.wav", samples, SYNTHESISED_AT, subtype="PCM_16")
+        for word, voice, manner in said:
+            file = path(filled, word, voice, manner)
+            random = np.random.default_rng(zlib.crc32(file.stem.encode()))
+            soundfile.write(file, recorded(synthesiser.say(word, voice, *manner), random), SYNTHESISED_AT)
 
     folder = _folder(name, make)
-    said = list(_every(words, voices))
-    paths = [str(folder / f"{word}_{voice}_{speed}_{pitch}.wav") for word, voice, speed, pitch in said]
-    return Clips(np.array(paths), np.array([word for word, *_ in said]), np.array([voice for _, voice, *_ in said]))
+    words_said, voices_heard, _ = zip(*said, strict=True)
+    return Clips(np.array([str(path(folder, *clip)) for clip in said]), np.array(words_said), np.array(voices_heard))
 
 
 def digits() -> tuple[Clips, Clips]:
@@ -118,5 +124,7 @@ def digits() -> tuple[Clips, Clips]:
 
 
 def other_words() -> Clips:
-    """Sixty words that are no digits, by the training voices."""
-    return _clips("spoken_words", OTHER_WORDS, TRAINING_VOICES)
+    """Sixty words that are no digits, by the training voices and twelve further ones, in half of the manners."""
+    return _clips(
+        "other_spoken_words", OTHER_WORDS, TRAINING_VOICES + FURTHER_VOICES, (MANNERS[0], MANNERS[3], MANNERS[4])
+    )

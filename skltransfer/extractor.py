@@ -24,8 +24,8 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     Parameters
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
-        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures. No
-        pretrained network can know the columns of a table: there, "auto" is the untrained
+        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures and
+        sounds. No pretrained network can know the columns of a table: there, "auto" is the untrained
         ``"mlp"``, a random non-linear projection drawn from ``random_state``.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
@@ -39,9 +39,11 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
     sample_rate : float, default=None
-        Samples a second of waveforms, in Hz; needed for arrays, while sound files know their
-        own. With it, a list of 1-d arrays and an array of shape (n, samples) are sounds, not a
-        table.
+        Samples a second of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC,
+        OGG, …) know their own. With it, a list of 1-d arrays and an array of shape (n, samples)
+        are sounds, not a table. A sound is seen as a picture of loudness by time and pitch, as
+        long as the longest of `fit`, in half seconds up to 10 s: shorter ones end in silence,
+        longer ones are cut. A backbone made for pictures of 64 rows keeps its own length.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
@@ -53,7 +55,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     backbone_ : Backbone
         The network.
     n_features_in_ : int
-        Values in one row; 1 for image files.
+        Values in one row; 1 for image and sound files and for waveforms.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if `fit` saw a frame.
 
@@ -109,9 +111,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
-            ``input_shape``, image files, or a table.
+            ``input_shape``, image files, waveforms or sound files, or a table.
         y : None
             Not used.
 
@@ -139,7 +141,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
