@@ -33,7 +33,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         Size at which the network sees pictures. "auto" is the network's own fixed size, or,
         for a pretrained one that takes any size, 160 for arrays of pictures up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160.
+        untrained network sees arrays as they are and files at 160. The picture of a sound has
+        64 rows and a column each 10 ms; a pretrained network that takes any size sees it
+        half as high again and twice as wide.
     stage : str or int, default="last"
         Which of ``backbone_.stages`` to take features from, by name or position.
     pooling : {"avg", "max", "flatten"}, default="avg"

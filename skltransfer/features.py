@@ -28,6 +28,7 @@ from skltransfer.inputs import (
     TextRows,
     UnequalRows,
     listening,
+    seen_size,
 )
 
 POOLINGS = ("avg", "max", "flatten")
@@ -94,7 +95,7 @@ def plan_extraction(
         Size at which the network sees pictures. "auto" is the network's own fixed size; for
         a pretrained one that takes any size, 160 for arrays of pictures up to 160 pixels and
         the size it was trained at for larger ones and for files; for an untrained one, the
-        size that pictures have.
+        size that pictures have. Pictures of sounds are shown to a pretrained one enlarged.
     stage : str or int, default="last"
         A name or position in ``backbone.stages``.
     pooling : {"avg", "max", "flatten"}, default="avg"
@@ -309,6 +310,8 @@ def _image_size(backbone: Backbone, format: InputFormat, image_size: str | int |
     own = format.shape[:2] if format.kind in ("images", "sounds") else None
     if own is not None and (not backbone.pretrained or backbone.size is None):
         return (own[0], own[1])
+    if format.kind == "sounds":
+        return seen_size(format)
     if own is not None and max(own) <= SMALL_PICTURE:
         return (SMALL_PICTURE, SMALL_PICTURE)
     if backbone.size is None:

@@ -41,7 +41,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         Size at which the network sees pictures. "auto" is the network's own fixed size, or,
         for a pretrained one that takes any size, 160 for arrays of pictures up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160.
+        untrained network sees arrays as they are and files at 160. The picture of a sound has
+        64 rows and a column each 10 ms; a pretrained network that takes any size sees it
+        half as high again and twice as wide.
     sample_rate : float, default=None
         Samples a second of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC,
         OGG, …) know their own. With it, a list of 1-d arrays and an array of shape (n, samples)

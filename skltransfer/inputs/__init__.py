@@ -13,7 +13,7 @@ from skltransfer.inputs._pixels import (
 )
 from skltransfer.inputs._recognition import recognise
 from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows
-from skltransfer.inputs._sounds import RATES, Listening, SoundRows, listening, sound_format, sound_rows
+from skltransfer.inputs._sounds import RATES, Listening, SoundRows, listening, seen_size, sound_format, sound_rows
 from skltransfer.inputs._texts import TextRows, Tokenization, text_rows
 
 AnyPreparation = Preparation | Tokenization | Listening
@@ -47,6 +47,7 @@ __all__ = [
     "listening",
     "picture_rows",
     "recognise",
+    "seen_size",
     "sound_format",
     "sound_rows",
     "text_rows",

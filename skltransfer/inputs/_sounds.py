@@ -226,6 +226,17 @@ def sound_format(longest: int) -> InputFormat:
     return InputFormat("sounds", (BANDS, round(seconds * RATE) // HOP + 1, 1))
 
 
+def seen_size(format: InputFormat) -> tuple[int, int]:
+    """Return the size at which a network pretrained on photographs sees the picture of a sound.
+
+    Examples
+    --------
+    >>> seen_size(sound_format(16_000))
+    (96, 224)
+    """
+    return 3 * format.shape[0] // 2, 32 * -(-2 * format.shape[1] // 32)
+
+
 def listening(pixels: Preparation, format: InputFormat, input_shape: tuple[int | None, ...]) -> Listening:
     """Settle how long clips are: as in `fit`, or as a network was made for that takes no other length."""
     height, width = input_shape[:2]
