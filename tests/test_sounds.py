@@ -349,6 +349,8 @@ def test_arrays_after_files_need_their_rate(files):
         fitted.transform(np.zeros((2, 4000)))
     with pytest.raises(ValueError, match=r"row 1 is an array of samples\. .* pass sample_rate=…"):
         fitted.transform([files[0], tone(500)])
+    with pytest.raises(ValueError, match=r"row 1 is nan\. Expected a path or the samples"):
+        fitted.transform([files[0], np.nan])
 
 
 def test_other_kinds_after_sounds_are_told(listener, clips, images):

@@ -164,16 +164,16 @@ class SoundRows:
         return samples, rate
 
     def _from_array(self, item: Any, row: int) -> tuple[Array, float]:
-        if self.rate is None:
-            raise ValueError(
-                f"X: row {row} is an array of samples. Expected to know how many of them make a second; pass "
-                "sample_rate=…, such as sample_rate=16000."
-            )
         if item is None or np.ndim(item) != 1:
             what = f"has shape {np.shape(item)}" if np.ndim(item) else f"is {item!r}"
             raise ValueError(
                 f"X: row {row} {what}. Expected a path or the samples of one channel, an array of shape (samples,), in "
                 "every row; average channels with clip.mean(axis=-1)."
+            )
+        if self.rate is None:
+            raise ValueError(
+                f"X: row {row} is an array of samples. Expected to know how many of them make a second; pass "
+                "sample_rate=…, such as sample_rate=16000."
             )
         return _centred(np.asarray(item)[: _most(self.rate)], row), self.rate
 
