@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +17,15 @@ from skltransfer import inputs
 from skltransfer.backbones import Backbone, load_backbone, text_transformer
 from skltransfer.inputs import ArrayRows, InputFormat, Rows, TextRows
 
+SOUND_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *inputs.RATES, closed="both"), None]}
+"""Constraints of the parameters of estimators that take sounds."""
+
 
 class BackboneEstimator(BaseEstimator):
     """Base of every estimator that shows rows to a network.
 
-    Subclasses have the parameters ``backbone``, ``input_shape`` and ``random_state``.
+    Subclasses have the parameters ``backbone``, ``input_shape`` and ``random_state``; those that
+    take sounds have ``sample_rate``.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -32,9 +36,11 @@ class BackboneEstimator(BaseEstimator):
         "random_state": ["random_state"],
     }
 
+    sample_rate: Any = None
+
     def _read(self, X: Any, *, reset: bool) -> Rows:
         """Check the rows and learn, or hold them against, the format of a row."""
-        kind = inputs.recognise(X, self.input_shape)
+        kind = inputs.recognise(X, self.input_shape, self.sample_rate)
         if kind == "images" and self._takes_sequences():
             kind = "sequences"
         if not reset and kind != self._format.kind:
@@ -48,6 +54,7 @@ class BackboneEstimator(BaseEstimator):
             "images": self._read_images,
             "pictures": self._read_pictures,
             "texts": self._read_texts,
+            "sounds": self._read_sounds,
         }
         return readers[kind](X, reset)
 
@@ -103,12 +110,20 @@ class BackboneEstimator(BaseEstimator):
     def _read_texts(self, X: Any, reset: bool) -> Rows:
         return self._read_column(X, reset, inputs.text_rows(X), InputFormat("texts", ()))
 
+    def _read_sounds(self, X: Any, reset: bool) -> Rows:
+        if self.input_shape is not None:
+            raise ValueError("input_shape is for flattened pictures. Got sounds; pass input_shape=None.")
+        rows, longest = inputs.sound_rows(X, self.sample_rate)
+        return self._read_column(X, reset, rows, inputs.sound_format(longest))
+
     def _read_column(self, X: Any, reset: bool, rows: Rows, format: InputFormat) -> Rows:
         """Learn, or hold against, the name of a column of objects."""
         if hasattr(X, "columns"):
             validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = 1
         if reset:
-            self._format, self.n_features_in_ = format, 1
+            self._format = format
         return rows
 
     def _starting_backbone(self, rows: Rows) -> Backbone:
@@ -142,6 +157,7 @@ _KINDS = {
     "images": "arrays of pixels",
     "pictures": "image files or PIL images",
     "texts": "texts",
+    "sounds": "sounds",
 }
 
 

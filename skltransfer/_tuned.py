@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer import engine
+from skltransfer._base import SOUND_PARAMETERS
 from skltransfer._maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
 from skltransfer._progress import FitWatcher
 from skltransfer._trained import Held, Split, TrainedEstimator, split_network
@@ -48,6 +49,7 @@ class TunedEstimator(TrainedEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedEstimator._parameter_constraints,
+        **SOUND_PARAMETERS,
         "head": "no_validation",
         "attention_transfer": [Interval(Real, 0, None, closed="left")],
         "mixup": [Interval(Real, 0, None, closed="left")],

@@ -32,8 +32,8 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     Parameters
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
-        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures. No
-        pretrained network can know the columns of a table: there, "auto" is the untrained
+        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures and
+        sounds. No pretrained network can know the columns of a table: there, "auto" is the untrained
         ``"mlp"``, trained from scratch.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
@@ -41,7 +41,15 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         Size at which the network sees pictures. "auto" is the network's own fixed size, or,
         for a pretrained one that takes any size, 160 for arrays of pictures up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160.
+        untrained network sees arrays as they are and files at 160. The picture of a sound has
+        64 rows and a column each 10 ms; a pretrained network that takes any size sees it
+        half as high again and twice as wide.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC,
+        OGG, …) know their own. With it, a list of 1-d arrays and an array of shape (n, samples)
+        are sounds, not a table. A sound is seen as a picture of loudness by time and pitch, as
+        long as the longest of `fit`, in half seconds up to 10 s: shorter ones end in silence,
+        longer ones are cut. A backbone made for pictures of 64 rows keeps its own length.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
@@ -131,7 +139,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     backbone_ : Backbone
         The network, ready to start another estimator.
     n_features_in_ : int
-        Values in one row; 1 for image files.
+        Values in one row; 1 for image and sound files and for waveforms.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if `fit` saw a frame.
     n_iter_ : int
@@ -174,6 +182,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         *,
         input_shape: Any = None,
         image_size: Any = "auto",
+        sample_rate: float | None = None,
         memory: Any = None,
         trainable: Any = "auto",
         head: Any = "linear",
@@ -208,6 +217,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         self.backbone = backbone
         self.input_shape = input_shape
         self.image_size = image_size
+        self.sample_rate = sample_rate
         self.memory = memory
         self.trainable = trainable
         self.head = head
@@ -248,9 +258,9 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
-            ``input_shape``, image files, or a table.
+            ``input_shape``, image files, waveforms or sound files, or a table.
         y : array-like of shape (n_rows,) or (n_rows, n_tasks)
             Labels of any type that can be sorted. With several columns, each is a task of
             its own; NaN or None marks a label that is missing.
@@ -292,7 +302,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             The rows.
         y : array-like of shape (n_rows,)
             Their labels.
@@ -327,7 +337,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -343,7 +353,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -360,7 +370,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -376,7 +386,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -393,7 +403,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             The rows.
         y : array-like of shape (n_rows,) or (n_rows, n_tasks)
             Their labels.

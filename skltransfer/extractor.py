@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._base import BackboneEstimator
+from skltransfer._base import SOUND_PARAMETERS, BackboneEstimator
 from skltransfer.feature_cache import Features
 from skltransfer.features import extract, plan_extraction
 
@@ -24,8 +24,8 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     Parameters
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
-        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures. No
-        pretrained network can know the columns of a table: there, "auto" is the untrained
+        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures and
+        sounds. No pretrained network can know the columns of a table: there, "auto" is the untrained
         ``"mlp"``, a random non-linear projection drawn from ``random_state``.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
@@ -33,11 +33,19 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         Size at which the network sees pictures. "auto" is the network's own fixed size, or,
         for a pretrained one that takes any size, 160 for arrays of pictures up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160.
+        untrained network sees arrays as they are and files at 160. The picture of a sound has
+        64 rows and a column each 10 ms; a pretrained network that takes any size sees it
+        half as high again and twice as wide.
     stage : str or int, default="last"
         Which of ``backbone_.stages`` to take features from, by name or position.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC,
+        OGG, …) know their own. With it, a list of 1-d arrays and an array of shape (n, samples)
+        are sounds, not a table. A sound is seen as a picture of loudness by time and pitch, as
+        long as the longest of `fit`, in half seconds up to 10 s: shorter ones end in silence,
+        longer ones are cut. A backbone made for pictures of 64 rows keeps its own length.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
@@ -49,7 +57,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     backbone_ : Backbone
         The network.
     n_features_in_ : int
-        Values in one row; 1 for image files.
+        Values in one row; 1 for image and sound files and for waveforms.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if `fit` saw a frame.
 
@@ -73,6 +81,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BackboneEstimator._parameter_constraints,
+        **SOUND_PARAMETERS,
         "stage": [str, Integral],
         "pooling": [str],
     }
@@ -83,6 +92,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         *,
         input_shape: Any = None,
         image_size: Any = "auto",
+        sample_rate: float | None = None,
         stage: str | int = "last",
         pooling: str = "avg",
         memory: Any = None,
@@ -91,6 +101,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         self.backbone = backbone
         self.input_shape = input_shape
         self.image_size = image_size
+        self.sample_rate = sample_rate
         self.stage = stage
         self.pooling = pooling
         self.memory = memory
@@ -102,9 +113,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
-            ``input_shape``, image files, or a table.
+            ``input_shape``, image files, waveforms or sound files, or a table.
         y : None
             Not used.
 
@@ -132,7 +143,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths or PIL images
+        X : array-like, frame, or sequence of paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns

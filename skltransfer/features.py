@@ -19,14 +19,16 @@ from skltransfer.backbones import Backbone
 from skltransfer.feature_cache import Features, content_hash, store_for
 from skltransfer.inputs import (
     SMALL_PICTURE,
+    AnyPreparation,
     ArrayRows,
     InputFormat,
     Preparation,
     RowFormat,
     Rows,
     TextRows,
-    Tokenization,
     UnequalRows,
+    listening,
+    seen_size,
 )
 
 POOLINGS = ("avg", "max", "flatten")
@@ -56,14 +58,14 @@ class Extraction:
         The layer whose output is taken.
     pooling : {"avg", "max", "flatten", "none"}
         How a grid of features becomes one vector; "none" leaves it a grid.
-    preparation : Preparation, Tokenization or None
-        How pixels, or texts, are prepared; None for rows of numbers.
+    preparation : Preparation, Tokenization, Listening or None
+        How pixels, texts or sounds are prepared; None for rows of numbers.
     """
 
     backbone: Backbone
     stage: str
     pooling: str
-    preparation: Preparation | Tokenization | None
+    preparation: AnyPreparation | None
 
     @property
     def space(self) -> bytes:
@@ -93,7 +95,7 @@ def plan_extraction(
         Size at which the network sees pictures. "auto" is the network's own fixed size; for
         a pretrained one that takes any size, 160 for arrays of pictures up to 160 pixels and
         the size it was trained at for larger ones and for files; for an untrained one, the
-        size that pictures have.
+        size that pictures have. Pictures of sounds are shown to a pretrained one enlarged.
     stage : str or int, default="last"
         A name or position in ``backbone.stages``.
     pooling : {"avg", "max", "flatten"}, default="avg"
@@ -191,7 +193,7 @@ def compute(
         rows_computed += len(positions)
 
 
-def row_format(rows: Rows, preparation: Preparation | Tokenization | None) -> RowFormat:
+def row_format(rows: Rows, preparation: AnyPreparation | None) -> RowFormat:
     """Return shape and dtype in which rows go to a compiled network."""
     shape, dtype = rows.layout(preparation)
     return shape, "float32" if isinstance(preparation, Preparation) and dtype != "uint8" else dtype
@@ -258,7 +260,7 @@ def _stage(backbone: Backbone, stage: str | int) -> str:
 
 def _preparation(
     backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]
-) -> Preparation | Tokenization | None:
+) -> AnyPreparation | None:
     if format.kind == "texts":
         if backbone.tokenization is None:
             raise ValueError(
@@ -273,15 +275,17 @@ def _preparation(
     if format.kind in ("table", "sequences"):
         _check_numbers(backbone, format)
         return None
+    sound = format.kind == "sounds"
     if len(backbone.input_shape) != 3 or backbone.input_shape[2] not in (1, 3):
         raise ValueError(
-            f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got pictures; "
-            "pass a backbone for pictures, such as 'efficientnet_lite0'."
+            f"X: the backbone {backbone.name!r} takes rows of shape {backbone.input_shape}. Got "
+            f"{'sounds' if sound else 'pictures'}; pass a backbone for pictures, such as 'efficientnet_lite0'."
         )
     size = _image_size(backbone, format, image_size)
     own = None if size == format.shape[:2] else size
     channels = int(backbone.input_shape[2] or 3)
-    return Preparation(format.low, format.high, own, channels, backbone.mean, backbone.std, backbone.bgr)
+    pixels = Preparation(format.low, format.high, own, channels, backbone.mean, backbone.std, backbone.bgr)
+    return listening(pixels, format, backbone.input_shape) if sound else pixels
 
 
 def _check_numbers(backbone: Backbone, format: InputFormat) -> None:
@@ -310,9 +314,11 @@ def _image_size(backbone: Backbone, format: InputFormat, image_size: str | int |
         if len(given) != 2 or min(given) < 1:
             raise ValueError(f"The 'image_size' parameter must be (height, width). Got {image_size!r} instead.")
         return (int(given[0]), int(given[1]))
-    own = format.shape[:2] if format.kind == "images" else None
+    own = format.shape[:2] if format.kind in ("images", "sounds") else None
     if own is not None and (not backbone.pretrained or backbone.size is None):
         return (own[0], own[1])
+    if format.kind == "sounds":
+        return seen_size(format)
     if own is not None and max(own) <= SMALL_PICTURE:
         return (SMALL_PICTURE, SMALL_PICTURE)
     if backbone.size is None:

@@ -52,6 +52,11 @@ class AutoencoderEstimator(TrainedEstimator):
     def _fit(self, X: Any, sample_weight: Any, *, once: bool) -> Self:
         first = not (once and hasattr(self, "_coder"))
         rows = self._read(X, reset=first)
+        if self._format.kind == "sounds":
+            raise ValueError(
+                "X: expected a table, pictures or sequences. Got sounds, which a decoder does not give back; "
+                "BackboneTransformer and TransferClassifier take them."
+            )
         if first:
             self._layout = Layout.of(X, self._format)
         weights = _check_sample_weight(sample_weight, np.empty(len(rows)), dtype=np.float64, ensure_non_negative=True)

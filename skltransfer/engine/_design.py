@@ -8,7 +8,7 @@ from typing import Any
 from skltransfer import losses
 from skltransfer.backbones import STANDARDIZE, Backbone, weight_depths
 from skltransfer.finetuning import Movement
-from skltransfer.inputs import Preparation, RowFormat, Tokenization
+from skltransfer.inputs import AnyPreparation, Preparation, RowFormat
 from skltransfer.losses import Task
 
 QUERIES = "queries"
@@ -101,8 +101,8 @@ class Design:
         Whether normalisations use, and update, the statistics of batches.
     goal : Decisions or Reconstruction
         What is on top, and what is learned.
-    preparation : Preparation, Tokenization or None
-        How pixels, or texts, are prepared; None for rows of numbers.
+    preparation : Preparation, Tokenization, Listening or None
+        How pixels, texts or sounds are prepared; None for rows of numbers.
     row : tuple of (shape, dtype)
         Shape of one raw row, and the dtype of batches.
     dtype : str
@@ -121,7 +121,7 @@ class Design:
     movement: Movement
     statistics_move: bool
     goal: Decisions | Reconstruction
-    preparation: Preparation | Tokenization | None
+    preparation: AnyPreparation | None
     row: RowFormat
     dtype: str = "float32"
     augmentation: str | None = None

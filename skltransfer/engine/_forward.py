@@ -16,7 +16,7 @@ from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones import Backbone, assign, build, fold
 from skltransfer.engine._pool import pool
-from skltransfer.inputs import Preparation, RowFormat, Tokenization
+from skltransfer.inputs import AnyPreparation, RowFormat
 
 Array = NDArray[Any]
 
@@ -32,8 +32,8 @@ class Forward:
         The layer whose output is taken.
     pooling : {"avg", "max", "flatten", "none"}
         How a grid or sequence of features becomes one vector.
-    preparation : Preparation, Tokenization or None
-        How pixels, or texts, are prepared; None for rows of numbers.
+    preparation : Preparation, Tokenization, Listening or None
+        How pixels, texts or sounds are prepared; None for rows of numbers.
     row : tuple of (shape, dtype)
         Shape of one raw row, and the dtype of batches.
     frozen : bool
@@ -45,7 +45,7 @@ class Forward:
         backbone: Backbone,
         stage: str,
         pooling: str,
-        preparation: Preparation | Tokenization | None,
+        preparation: AnyPreparation | None,
         row: RowFormat,
         frozen: bool,
     ) -> None:
@@ -112,7 +112,7 @@ def forward(
     backbone: Backbone,
     stage: str,
     pooling: str,
-    preparation: Preparation | Tokenization | None,
+    preparation: AnyPreparation | None,
     row: RowFormat,
     *,
     frozen: bool,

@@ -1,4 +1,4 @@
-"""What the user has: arrays, flattened rows, frames, image files; read in batches, never all at once."""
+"""What the user has: arrays, flattened rows, frames, image files, texts, sounds; read in batches, never all at once."""
 
 from skltransfer.inputs._formats import LUMINANCE, InputFormat, Layout
 from skltransfer.inputs._pictures import PictureRows, picture_rows
@@ -13,22 +13,30 @@ from skltransfer.inputs._pixels import (
 )
 from skltransfer.inputs._recognition import recognise
 from skltransfer.inputs._rows import Array, ArrayRows, BesideRows, Positions, RowFormat, Rows, UnequalRows, fill_up
+from skltransfer.inputs._sounds import RATES, Listening, SoundRows, listening, seen_size, sound_format, sound_rows
 from skltransfer.inputs._texts import TextRows, Tokenization, learn_tokenization, text_rows, word_pieces
+
+AnyPreparation = Preparation | Tokenization | Listening
+"""How rows, as they are read, become what a network takes."""
 
 __all__ = [
     "KNOWN_HIGHS",
     "LUMINANCE",
+    "RATES",
     "SMALL_PICTURE",
+    "AnyPreparation",
     "Array",
     "ArrayRows",
     "BesideRows",
     "InputFormat",
     "Layout",
+    "Listening",
     "PictureRows",
     "Positions",
     "Preparation",
     "RowFormat",
     "Rows",
+    "SoundRows",
     "TextRows",
     "Tokenization",
     "UnequalRows",
@@ -38,8 +46,12 @@ __all__ = [
     "image_array",
     "learn_range",
     "learn_tokenization",
+    "listening",
     "picture_rows",
     "recognise",
+    "seen_size",
+    "sound_format",
+    "sound_rows",
     "text_rows",
     "word_pieces",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from skltransfer.inputs._rows import Array
 
-Kind = Literal["table", "sequences", "images", "pictures", "texts"]
+Kind = Literal["table", "sequences", "images", "pictures", "texts", "sounds"]
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in what the eye sees as brightness (ITU-R BT.601)."""
@@ -21,13 +21,13 @@ class InputFormat:
 
     Parameters
     ----------
-    kind : {"table", "sequences", "images", "pictures", "texts"}
+    kind : {"table", "sequences", "images", "pictures", "texts", "sounds"}
         Rows of numbers, equally long series of them, arrays of pixels, image files and PIL
-        images, or strings.
+        images, strings, or waveforms and sound files.
     shape : tuple of int
         ``(columns,)`` of a table, ``(steps, channels)`` of sequences, ``(height, width,
         channels)`` of images; pictures have sizes of their own and are read as ``(0, 0,
-        3)``; texts have no shape.
+        3)``; texts have no shape; sounds have that of their picture, ``(bands, times, 1)``.
     low, high : float, default=0 and 255
         Pixel values of black and white.
     """

@@ -1,0 +1,377 @@
+"""Waveforms and sound files, on tones, sweeps and noise that the tests write to files."""
+
+import pickle
+import shutil
+import sys
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import chirp, get_window, stft
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skltransfer import (
+    AutoencoderTransformer,
+    BackboneTransformer,
+    TransferClassifier,
+    TransferRegressor,
+    features,
+    load_backbone,
+)
+from skltransfer.inputs import Listening, Preparation, recognise, sound_format, sound_rows
+
+PLAIN = Preparation(0, 255, None, 1, (0.0,), (1.0,))
+
+
+def tone(hertz, seconds=0.4, rate=8000):
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
+
+
+def sweeps(n, rate=8000, seed=0):
+    """Rising and falling sweeps of several lengths in noise; y says which."""
+    random, X, y = np.random.default_rng(seed), [], np.arange(n) % 2
+    for falls in y:
+        times = np.arange(int(random.uniform(0.3, 0.5) * rate)) / rate
+        ends = np.array([random.uniform(200, 600), random.uniform(1500, 3500)])[:: -1 if falls else 1]
+        X.append(random.uniform(0.1, 0.9) * chirp(times, ends[0], times[-1], ends[1]))
+        X[-1] = X[-1] + 0.01 * random.standard_normal(len(times))
+    return X, np.where(y, "falls", "rises")
+
+
+@pytest.fixture(scope="module")
+def clips():
+    return sweeps(24)
+
+
+@pytest.fixture(scope="module")
+def files(clips, tmp_path_factory):
+    folder, paths = tmp_path_factory.mktemp("sounds"), []
+    for i, clip in enumerate(clips[0]):
+        paths.append(str(folder / f"{i}.{('wav', 'flac', 'ogg')[i % 3]}"))
+        soundfile.write(paths[-1], clip, 8000)
+    return paths
+
+
+@pytest.fixture
+def listener():
+    return BackboneTransformer(sample_rate=8000, image_size=32)
+
+
+def picture(waves, samples=8000):
+    from keras import ops
+
+    heard = Listening(samples, PLAIN)(ops.convert_to_tensor(np.asarray(waves, "float32")))
+    return ops.convert_to_numpy(heard)[..., 0]
+
+
+def mel_bands(n_bands, n_bins, rate, lowest):
+    """Triangles that are straight on the mel scale of the Hidden Markov Model Toolkit."""
+
+    def mel(hertz):
+        return 1127 * np.log(1 + hertz / 700)
+
+    edges, bins = np.linspace(mel(lowest), mel(rate / 2), n_bands + 2), mel(np.linspace(0, rate / 2, n_bins))
+    bank = np.zeros((n_bands, n_bins))
+    for i, (low, top, high) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
+        bank[i] = np.clip(np.minimum((bins - low) / (top - low), (high - bins) / (high - top)), 0, None)
+    bank[:, 0] = 0
+    return bank
+
+
+def test_picture_is_the_log_mel_spectrogram_of_scipy():
+    random = np.random.default_rng(0)
+    wave = chirp(np.arange(8000) / 16000, 100, 0.5, 7000) + 0.01 * random.standard_normal(8000)
+    window = np.pad(get_window("hann", 400), 56)
+    _, _, spectrum = stft(np.pad(wave, 256, mode="reflect"), 16000, window, 512, 352, boundary=None, padded=False)
+    power = mel_bands(64, 257, 16000, 50.0) @ np.abs(spectrum * window.sum()) ** 2
+    level = 10 * np.log10(np.maximum(power, 1e-10))
+    expected = 255 * np.clip(1 + (level - level.max()) / 80, 0, 1)
+    np.testing.assert_allclose(picture(wave[None])[0], expected, atol=0.05)
+
+
+def test_a_clip_is_seen_alike_beside_a_louder_one():
+    quiet = 0.01 * tone(700, 0.5, 16000)
+    alone, beside = picture(quiet[None]), picture(np.stack([quiet, tone(200, 0.5, 16000)]))
+    np.testing.assert_allclose(alone[0], beside[0], atol=1e-3)
+
+
+def test_silence_is_black():
+    assert not picture(np.zeros((1, 8000))).any()
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050.0, 44100, 48000])
+def test_any_rate_gives_the_same_picture(rate):
+    rows, _ = sound_rows([tone(1000, 0.5, rate)], rate)
+    seen = picture(rows.read([0], Listening(8000, PLAIN)))[0]
+    other, _ = sound_rows([tone(1000, 0.5, 16000)], 16000)
+    expected = picture(other.read([0], Listening(8000, PLAIN)))[0]
+    assert seen[:, 25].argmax() == expected[:, 25].argmax()
+    loud = expected > 150
+    np.testing.assert_allclose(seen[:, 5:45][loud[:, 5:45]], expected[:, 5:45][loud[:, 5:45]], atol=3)
+
+
+@pytest.mark.parametrize("factor", [1e-2, 1, 3e4, 1e200])
+def test_loudness_changes_nothing(listener, clips, factor):
+    listener.fit(clips[0])
+    seen, louder = listener.transform(clips[0][:3]), listener.transform([factor * clip for clip in clips[0][:3]])
+    np.testing.assert_allclose(seen, louder, atol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "full", "middle"), [("int16", 2**15, 0), ("int32", 2**31, 0), ("uint8", 128, 128)])
+def test_whole_numbers_are_samples_too(dtype, full, middle):
+    wave = tone(440)
+    whole, real = (
+        sound_rows([clip], 8000)[0].read([0], Listening(8000, PLAIN))
+        for clip in ((wave * (full - 1) + middle).astype(dtype), wave)
+    )
+    np.testing.assert_allclose(whole, real, atol=0.03 if dtype == "uint8" else 1e-3)
+
+
+def test_files_are_what_arrays_are(listener, tmp_path):
+    wave = (30000 * tone(440)).astype("int16")
+    for name, content in (("mono.wav", wave), ("mono.flac", wave), ("both.wav", np.stack([wave, wave], axis=1))):
+        soundfile.write(tmp_path / name, content, 8000)
+        np.testing.assert_allclose(listener.fit_transform([tmp_path / name]), listener.fit_transform([wave]), atol=1e-5)
+
+
+def test_stereo_is_averaged(tmp_path):
+    left, right = tone(400), tone(900)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], axis=1), 8000, subtype="FLOAT")
+    heard = sound_rows([tmp_path / "stereo.wav"], None)[0].read([0], Listening(8000, PLAIN))
+    expected = sound_rows([left + right], 8000)[0].read([0], Listening(8000, PLAIN))
+    np.testing.assert_allclose(heard, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "times"), [(1, 51), (8000, 51), (8001, 101), (16000, 101), (160_000, 1001), (900_000, 1001)]
+)
+def test_length_is_a_number_of_half_seconds_up_to_ten(samples, times):
+    assert sound_format(samples).shape == (64, times, 1)
+
+
+@pytest.mark.parametrize(("backbone", "size"), [("auto", (96, 224)), ("small_cnn", (64, 101))])
+def test_size_of_the_picture(backbone, size):
+    fitted = BackboneTransformer(backbone, sample_rate=8000).fit([tone(500, 1.0)])
+    assert fitted._extraction.preparation.size == size
+
+
+def test_what_comes_later_is_cut(listener):
+    listener.fit([tone(500, 0.9)])
+    longer = np.concatenate([tone(500, 1.0), tone(2000, 3.0)])
+    assert not (listener.transform([longer]) - listener.transform([longer[:9000]])).any()
+    assert (listener.transform([longer[:4000]]) - listener.transform([longer[:8000]])).any()
+
+
+def test_no_more_than_ten_seconds_are_read(tmp_path):
+    soundfile.write(tmp_path / "long.wav", tone(500, 12), 8000)
+    rows, longest = sound_rows([tmp_path / "long.wav"], None)
+    assert longest == 160_000
+    assert rows.read([0], Listening(160_000, PLAIN)).shape == (1, 160_000)
+
+
+def test_clips_are_told_apart(clips, files):
+    X, y = clips
+    for rows in (X, files):
+        clf = TransferClassifier(sample_rate=8000, image_size=64).fit(rows[:16], y[:16])
+        assert clf.score(rows[16:], y[16:]) > 0.8
+
+
+def test_files_and_arrays_are_one_kind(clips, files):
+    clf = TransferClassifier(sample_rate=8000, image_size=64).fit(clips[0], clips[1])
+    assert (clf.predict(files) == clf.predict(clips[0])).mean() > 0.9
+
+
+def test_equal_rows_and_object_arrays_and_frames(listener, clips, files):
+    X = np.stack([clip[:2400] for clip in clips[0]])
+    expected = listener.fit_transform(list(X))
+    ragged = np.empty(len(X), dtype=object)
+    ragged[:] = list(X)
+    for same in (X, pd.DataFrame(X), ragged, ragged[:, None], pd.Series(list(X)), X.tolist()):
+        np.testing.assert_array_equal(listener.fit_transform(same), expected)
+    listener, expected = BackboneTransformer(image_size=32), BackboneTransformer(image_size=32).fit_transform(files)
+    for same in (np.array(files), pd.Series(files), pd.DataFrame({"clip": files}), pl.DataFrame({"clip": files})):
+        np.testing.assert_array_equal(listener.fit_transform(same), expected)
+    assert listener.n_features_in_ == 1
+    assert listener.feature_names_in_.tolist() == ["clip"]
+
+
+def test_in_scikit_learns_tools(listener, clips, files):
+    X, y = files, clips[1]
+    pipeline = make_pipeline(clone(listener).set_params(image_size=64), StandardScaler(), SVC())
+    assert (cross_val_predict(pipeline, X, y, cv=3) == y).mean() > 0.7
+    search = GridSearchCV(TransferClassifier(image_size=32), {"C": [0.1, 1.0]}, cv=2, error_score="raise").fit(X, y)
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict_proba(X), search.predict_proba(X))
+
+
+def test_features_are_computed_once_for_equal_content(listener, clips, files, tmp_path, empty_store):
+    first = listener.fit_transform(files[:6])
+    before = features.rows_computed
+    for i, path in enumerate(files[:6]):
+        shutil.copy(path, tmp_path / f"{i}.wav")
+    again = clone(listener).fit(files[:6]).transform([tmp_path / f"{i}.wav" for i in range(6)])
+    assert features.rows_computed == before
+    np.testing.assert_array_equal(first, again)
+    listener.fit_transform(clips[0][:6])
+    assert features.rows_computed == before + 6
+    listener.set_params(sample_rate=9000).fit_transform(clips[0][:6])
+    assert features.rows_computed == before + 12
+
+
+@pytest.mark.parametrize("network", ["small_cnn", "small_resnet", "small_transformer"])
+def test_networks_learn_sounds_and_pass_them_on(network, clips, files):
+    X, y = clips
+    source = TransferClassifier(network, sample_rate=8000, image_size=32, epochs=2, random_state=0).fit(X, y)
+    target = TransferClassifier(source.backbone_, trainable=1, epochs=2, random_state=0).fit(files, y)
+    again = clone(target).fit(files, y)
+    np.testing.assert_array_equal(target.predict_proba(files), again.predict_proba(files))
+
+
+def test_network_made_for_a_length_hears_so_much():
+    long = [tone(300 + 40 * i, 0.9) for i in range(8)]
+    source = TransferClassifier("small_cnn", sample_rate=8000, epochs=1, random_state=0).fit(long, np.arange(8) % 2)
+    assert source.backbone_.input_shape == (64, 101, 1)
+    short = [wave[:1000] * np.hanning(1000) for wave in long]
+    listener = BackboneTransformer(source.backbone_, sample_rate=8000).fit(short)
+    assert listener._extraction.preparation.samples == 16000
+    silent = [np.concatenate([wave, np.zeros(5000)]) for wave in short]
+    np.testing.assert_allclose(listener.transform(short), listener.transform(silent), atol=1e-4)
+
+
+def test_pitch_is_a_number_to_predict():
+    pitch = np.exp(np.random.default_rng(0).uniform(np.log(200), np.log(2000), 40))
+    X = [tone(hertz) for hertz in pitch]
+    octaves = np.log2(pitch)
+    assert (
+        TransferRegressor(sample_rate=8000, image_size=64).fit(X[:30], octaves[:30]).score(X[30:], octaves[30:]) > 0.8
+    )
+
+
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=4), st.sampled_from(["int16", "float32", "float64", "int8"]))
+def test_any_length_gives_finite_features(lengths, dtype):
+    random = np.random.default_rng(sum(lengths))
+    X = [(100 * random.standard_normal(length)).clip(-120, 120).astype(dtype) for length in lengths]
+    seen = BackboneTransformer(sample_rate=16000, image_size=32).fit_transform(X)
+    assert seen.shape == (len(X), 1280)
+    assert np.isfinite(seen).all()
+
+
+def bad_file(content):
+    def make(folder):
+        (folder / "bad.wav").write_bytes(content)
+        return [folder / "bad.wav"]
+
+    return make
+
+
+def written(samples, rate=8000, **options):
+    def make(folder):
+        soundfile.write(folder / "bad.wav", samples, rate, **options)
+        return [folder / "bad.wav"]
+
+    return make
+
+
+def damaged(folder):
+    soundfile.write(folder / "bad.flac", np.random.default_rng(0).uniform(-1, 1, 40_000), 8000)
+    content = (folder / "bad.flac").read_bytes()
+    (folder / "bad.flac").write_bytes(content[: len(content) // 2])
+    return [folder / "bad.flac"]
+
+
+BAD = {
+    "missing": (lambda _: ["nowhere.wav"], r"row 1, 'nowhere\.wav', is missing"),
+    "no sound": (bad_file(b"no sound at all"), r"row 1, '.*bad\.wav', is not a sound that can be read"),
+    "empty file": (bad_file(b""), r"row 1, '.*bad\.wav', is not a sound that can be read"),
+    "damaged": (damaged, r"row 1, '.*bad\.flac', is not a sound that can be read"),
+    "no samples": (written(np.zeros(0)), r"row 1, '.*bad\.wav', has no samples"),
+    "not finite": (written(np.array([0.1, np.nan]), subtype="FLOAT"), r"row 1, '.*', contains NaN or infinity"),
+    "slow": (written(np.zeros(9), 100), r"row 1, '.*', has 100 samples a second\. Expected 1000 to 1000000"),
+    "empty array": (lambda _: [np.zeros(0)], "row 1 has no samples"),
+    "infinite": (lambda _: [np.array([1, -np.inf])], "row 1 contains NaN or infinity"),
+    "stereo array": (lambda _: [np.zeros((9, 2))], r"row 1 has shape \(9, 2\).* average channels"),
+    "missing row": (lambda _: [None], "row 1 is None"),
+    "number": (lambda _: [3.5], r"row 1 is 3\.5"),
+    "words": (lambda _: [["a", "b"]], "row 1 holds <U1 values"),
+    "bits": (lambda _: [np.ones(9, bool)], "row 1 holds bool values"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_clips_are_told_before_work_starts(case, listener, tmp_path):
+    make, message = BAD[case]
+    before = features.rows_computed
+    with pytest.raises((ValueError, TypeError), match=message):
+        listener.fit([tone(500), *make(tmp_path)])
+    assert features.rows_computed == before
+
+
+@pytest.mark.parametrize(
+    ("X", "parameters", "message"),
+    [
+        (
+            [tone(500), tone(500)[:-1]],
+            {"sample_rate": None},
+            r"Row 0 has 3200 values, row 1 has 3199; .* sample_rate=…",
+        ),
+        (tone(500), {}, r"expected clips\. Got one array of shape \(3200,\); a single clip goes in as \[X\]"),
+        (np.zeros((2, 9, 2)), {}, r"row 0 has shape \(9, 2\)"),
+        ([], {}, r"Found array with 0 sample\(s\)"),
+        ([tone(500)], {"sample_rate": 16}, "The 'sample_rate' parameter of BackboneTransformer must be a float in the"),
+        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened pictures\. Got sounds"),
+        ([tone(500)], {"backbone": "minilm_l6"}, r"'minilm_l6' takes texts\. Got sounds"),
+    ],
+)
+def test_what_cannot_go_together_is_told(listener, X, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        listener.set_params(**parameters).fit(X)
+
+
+def test_network_for_tables_is_told(listener):
+    table = load_backbone("mlp", input_shape=(5,))
+    with pytest.raises(
+        ValueError, match=r"'mlp' takes rows of shape \(5,\)\. Got sounds; pass a backbone for pictures"
+    ):
+        listener.set_params(backbone=table).fit([tone(500)])
+
+
+def test_arrays_after_files_need_their_rate(files):
+    fitted = BackboneTransformer(image_size=32).fit(files)
+    with pytest.raises(ValueError, match="expected sounds, as in fit"):
+        fitted.transform(np.zeros((2, 4000)))
+    with pytest.raises(ValueError, match=r"row 1 is an array of samples\. .* pass sample_rate=…"):
+        fitted.transform([files[0], tone(500)])
+    with pytest.raises(ValueError, match=r"row 1 is nan\. Expected a path or the samples"):
+        fitted.transform([files[0], np.nan])
+
+
+def test_other_kinds_after_sounds_are_told(listener, clips, images):
+    with pytest.raises(ValueError, match=r"expected sounds, as in fit\. Got texts"):
+        listener.fit(clips[0]).transform(["a text"])
+
+
+def test_pictures_alone_are_augmented_and_decoded(clips, files):
+    with pytest.raises(ValueError, match=r"augmentation changes pictures\. Got sounds"):
+        TransferClassifier(sample_rate=8000, image_size=32, augmentation="flip").fit(*clips)
+    with pytest.raises(ValueError, match=r"Got sounds, which a decoder does not give back; BackboneTransformer"):
+        AutoencoderTransformer().fit(files)
+
+
+def test_without_soundfile_the_extra_is_named(files, monkeypatch):
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(ImportError, match=r"Reading sound files needs 'soundfile'.*skltransfer\[audio\]"):
+        BackboneTransformer(image_size=32).fit(files)
+
+
+@pytest.mark.parametrize("name", ["a.WAV", "b.flac", "c.ogg", "d.mp3", "e.aiff"])
+def test_names_of_sound_files_are_known(name):
+    assert recognise([name], None) == "sounds"
+    assert recognise(pd.DataFrame({"clip": [None, name]}), None) == "sounds"
