@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 
 class TransferClassifier(ClassifierMixin, TunedEstimator):
-    """Classify pictures, or rows of a table, with a pretrained network.
+    """Classify pictures, texts, sounds, or rows of a table, with a pretrained network.
 
     On a pretrained backbone, the default is an L2-penalised logistic regression on its
     standardised features, solved to convergence. Features of a row are computed once and
@@ -33,8 +33,8 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
         Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures and
-        sounds. No pretrained network can know the columns of a table: there, "auto" is the untrained
-        ``"mlp"``, trained from scratch.
+        sounds, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
+        a table: there, "auto" is the untrained ``"mlp"``, trained from scratch.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
     image_size : "auto", int or tuple of (height, width), default="auto"
@@ -258,9 +258,9 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
-            ``input_shape``, image files, waveforms or sound files, or a table.
+            ``input_shape``, image files, texts, waveforms or sound files, or a table.
         y : array-like of shape (n_rows,) or (n_rows, n_tasks)
             Labels of any type that can be sorted. With several columns, each is a task of
             its own; NaN or None marks a label that is missing.
@@ -302,7 +302,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The rows.
         y : array-like of shape (n_rows,)
             Their labels.
@@ -337,7 +337,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -353,7 +353,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -370,7 +370,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -386,7 +386,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
@@ -403,7 +403,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The rows.
         y : array-like of shape (n_rows,) or (n_rows, n_tasks)
             Their labels.

@@ -25,8 +25,8 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
         Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures and
-        sounds. No pretrained network can know the columns of a table: there, "auto" is the untrained
-        ``"mlp"``, a random non-linear projection drawn from ``random_state``.
+        sounds, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
+        a table: there, "auto" is the untrained ``"mlp"``, a random non-linear projection drawn from ``random_state``.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
     image_size : "auto", int or tuple of (height, width), default="auto"
@@ -113,9 +113,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
-            ``input_shape``, image files, waveforms or sound files, or a table.
+            ``input_shape``, image files, texts, waveforms or sound files, or a table.
         y : None
             Not used.
 
@@ -143,7 +143,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns

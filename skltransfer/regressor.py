@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 class TransferRegressor(RegressorMixin, TunedEstimator):
-    """Predict numbers from pictures, or from rows of a table, with a pretrained network.
+    """Predict numbers from pictures, texts, sounds, or rows of a table, with a pretrained network.
 
     On a pretrained backbone, the default is a ridge regression on its standardised
     features, solved exactly. ``trainable`` lets the backbone move as well, from that
@@ -34,8 +34,8 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
         Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for pictures and
-        sounds. No pretrained network can know the columns of a table: there, "auto" is the untrained
-        ``"mlp"``, trained from scratch.
+        sounds, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
+        a table: there, "auto" is the untrained ``"mlp"``, trained from scratch.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
     image_size : "auto", int or tuple of (height, width), default="auto"
@@ -243,9 +243,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The rows: pictures of shape (n, height, width[, channels]), flattened rows with
-            ``input_shape``, image files, waveforms or sound files, or a table.
+            ``input_shape``, image files, texts, waveforms or sound files, or a table.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Numbers. With several columns, NaN marks a value that is missing.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -284,7 +284,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The rows.
         y : array-like of shape (n_rows,) or (n_rows, n_targets)
             Their values. Those of the first call decide how values are standardised.
@@ -308,7 +308,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
 
         Parameters
         ----------
-        X : array-like, frame, or sequence of paths, PIL images or waveforms
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             Rows like those that `fit` saw.
 
         Returns
