@@ -3,8 +3,9 @@
 ``accuracy``: CIFAR-10 on a frozen EfficientNet-Lite0 at 128 px (a grid of 4 by 4 places), 50 and 500 labelled
 pictures a class, tested on 2000 pictures. ``pointing``: pictures of CIFAR-10 pasted at random places of a canvas of
 coloured squares three times as wide, seen at 288 px (9 by 9 places), 100 a class to learn from and 500 to test: the
-share of pictures in which the place of most weight lies in the pasted one, for the weights of the attention head and
-for Grad-CAM of the average-pooled head, beside the share of the canvas that it covers, and the accuracy of both.
+share of pictures in which the map, brought to the size of the canvas, peaks in the pasted one, for the weights of the
+attention head and for Grad-CAM of the average-pooled head, beside the share of the canvas that it covers, and the
+accuracy of both.
 
 Run: ``python benchmarks/attention.py [SEEDS] [accuracy|pointing]`` (about 5 minutes a seed).
 """
@@ -19,6 +20,7 @@ import numpy as np
 from _data import cifar10
 from _measure import report
 from _scores import Scores
+from scipy.ndimage import zoom
 
 from skltransfer import TransferClassifier, feature_cache
 
@@ -54,11 +56,10 @@ def pasted(pictures: np.ndarray, random: np.random.Generator) -> tuple[np.ndarra
 
 
 def hits(maps: np.ndarray, corners: np.ndarray) -> float:
-    """Share of pictures in which the middle of the place of most weight lies in what was pasted."""
-    grid = maps.shape[1:]
-    peaks = np.stack(np.unravel_index(maps.reshape(len(maps), -1).argmax(axis=1), grid), axis=1)
-    points = (peaks + 0.5) * CANVAS / np.array(grid)
-    return float(np.mean(np.all((points >= corners) & (points < corners + PICTURE), axis=1)))
+    """Share of pictures in which a map, brought to the size of the canvas, peaks in what was pasted."""
+    drawn = zoom(maps, (1, CANVAS / maps.shape[1], CANVAS / maps.shape[2]), order=3, mode="nearest", grid_mode=True)
+    peaks = np.stack(np.unravel_index(drawn.reshape(len(drawn), -1).argmax(axis=1), drawn.shape[1:]), axis=1)
+    return float(np.mean(np.all((peaks >= corners) & (peaks < corners + PICTURE), axis=1)))
 
 
 def pointing(seed: int) -> dict[str, float]:

@@ -40,8 +40,9 @@ from skltransfer.inputs import Rows
 
 Array = NDArray[Any]
 
-QUERY_RATE = 0.01
-"""Learning rate where only the queries of attention learn; see `docs/design.md`."""
+QUERY_RATE, QUERY_SHARE = 0.03, 0.01
+"""Where only the queries of attention learn: their learning rate, and the share of C by which the linear layer above
+them is solved meanwhile; see `docs/design.md`."""
 
 
 class TunedEstimator(TrainedEstimator):
@@ -163,7 +164,9 @@ class TunedEstimator(TrainedEstimator):
         else:
             taken = [split.rows(view, self.memory) for view in views]
             averages = partial(self._averages, whole, split, rows, taken)
-            start, importance = self._starts(averages, targets, head if proceed else None, layers, C)
+            start, importance = self._starts(
+                averages, targets, head if proceed else None, layers, C * QUERY_SHARE if again else C
+            )
             trained = self._train(
                 design, training, split, FitWatcher(self, context, verbose=int(self.verbose)),
                 taken, targets, head=start, importance=importance,

@@ -71,7 +71,8 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         Rows a step. "auto" is all rows of a table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW. "auto" is 0.01 for steps over all rows (0.003 for LoRA),
-        0.0001 for the weights of a pretrained backbone, and 0.001 else.
+        0.0001 for the weights of a pretrained backbone, 0.03 for an attention head on a frozen
+        one, and 0.001 else.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes after the warm-up: down to 0, or not at all.
     warmup : float, default=0.1

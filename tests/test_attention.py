@@ -46,7 +46,7 @@ def pooled_slowly(head, row):
     for number in range(n_heads):
         matches = []
         for place in row:
-            normal = (place - place.mean()) / np.sqrt(place.var() + 1e-12)
+            normal = place / np.sqrt(np.mean(row**2) + 1e-12)
             matches.append(np.exp(normal @ head.queries[:, number] / np.sqrt(n_channels)))
         for place, match in zip(row, matches, strict=True):
             own = head_of_channels(n_channels, n_heads) == number

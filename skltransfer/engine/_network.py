@@ -14,7 +14,7 @@ from skltransfer import losses
 from skltransfer.backbones import LATENT, STANDARDIZE, build
 from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
 from skltransfer.engine._forward import pool_features
-from skltransfer.heads import SMALLEST_VARIANCE, head_of_channels
+from skltransfer.heads import SMALLEST_SQUARE, head_of_channels
 from skltransfer.inputs import Preparation
 
 
@@ -101,11 +101,12 @@ class AttentionPooling(keras.layers.Layer):
         """Compute pooled features."""
         n_channels = maps.shape[-1]
         x = ops.reshape(maps, (ops.shape(maps)[0], -1, n_channels))
-        middle, variance = ops.mean(x, axis=2, keepdims=True), ops.var(x, axis=2, keepdims=True)
-        matches = ops.matmul(x, self.queries) - middle * ops.sum(self.queries, axis=0)
-        scores = matches / ops.sqrt(n_channels * (variance + SMALLEST_VARIANCE))
-        if self.padded:
-            scores = ops.where(ops.any(ops.not_equal(x, 0), axis=2, keepdims=True), scores, -1e9)
+        present = ops.any(ops.not_equal(x, 0), axis=2, keepdims=True) if self.padded else ops.ones_like(x[:, :, :1])
+        present = ops.cast(present, x.dtype)
+        n_places = ops.maximum(ops.sum(present, axis=1, keepdims=True), 1)
+        square = ops.sum(ops.mean(ops.square(x), axis=2, keepdims=True), axis=1, keepdims=True) / n_places
+        scores = ops.matmul(x, self.queries) / ops.sqrt(n_channels * (square + SMALLEST_SQUARE))
+        scores = ops.where(present > 0, scores, -1e9)
         weights = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))  # ops.softmax warns of a single place
         weights = weights / ops.sum(weights, axis=1, keepdims=True)
         averages = ops.matmul(ops.transpose(weights, (0, 2, 1)), x)

@@ -1,7 +1,7 @@
 """Heads: what turns features into decisions."""
 
 from skltransfer.heads._attention import (
-    SMALLEST_VARIANCE,
+    SMALLEST_SQUARE,
     AttendingHead,
     AttentionHead,
     average_places,
@@ -19,7 +19,7 @@ from skltransfer.heads._linear import (
 from skltransfer.heads._targets import Targets, channel_importance, solve
 
 __all__ = [
-    "SMALLEST_VARIANCE",
+    "SMALLEST_SQUARE",
     "AttendingHead",
     "AttentionHead",
     "DenseHead",

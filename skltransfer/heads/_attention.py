@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator
 from skltransfer.heads._dense import DenseHead
 from skltransfer.heads._linear import Floats, LinearHead
 
-SMALLEST_VARIANCE = 1e-12
-"""Added to the variance of a place's features, so that a place of equal values is no division by 0."""
+SMALLEST_SQUARE = 1e-12
+"""Added to the mean square of a row's features, so that a row of zeros is no division by 0."""
 
 
 class AttentionHead(BaseEstimator):
@@ -80,10 +80,11 @@ class AttendingHead:
     def weights(self, maps: Floats) -> Floats:
         """Return the weight of each place for each head, shape (n_rows, n_places, n_heads)."""
         x = _places(maps)
-        matches = x @ self.queries - x.mean(axis=2, keepdims=True) * self.queries.sum(axis=0)
-        scores = matches / np.sqrt(x.shape[2] * (x.var(axis=2, keepdims=True) + SMALLEST_VARIANCE))
-        if self.padded:
-            scores = np.where(np.any(x != 0, axis=2, keepdims=True), scores, np.finfo(scores.dtype).min)
+        present = np.any(x != 0, axis=2, keepdims=True) if self.padded else np.ones((*x.shape[:2], 1), bool)
+        n_places = np.maximum(present.sum(axis=1, keepdims=True), 1).astype(x.dtype)
+        square = np.mean(np.square(x), axis=2, keepdims=True).sum(axis=1, keepdims=True) / n_places
+        scores = x @ self.queries / np.sqrt(x.shape[2] * (square + SMALLEST_SQUARE))
+        scores = np.where(present, scores, np.finfo(scores.dtype).min)
         return softmax(scores, axis=1)
 
     def pool(self, maps: Floats) -> Floats:
