@@ -7,7 +7,7 @@ share of pictures in which the map, brought to the size of the canvas, peaks in 
 attention head and for Grad-CAM of the average-pooled head, beside the share of the canvas that it covers, and the
 accuracy of both.
 
-Run: ``python benchmarks/attention.py [SEEDS] [accuracy|pointing]`` (about 7 minutes a seed, on two busy cores).
+Run: ``python benchmarks/attention.py [SEEDS] [accuracy|pointing]`` (about 3 minutes a seed).
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class AttentionHead(BaseEstimator):
     average pooling. On a frozen pretrained network the queries learn below the solved linear
     layer, which is solved again in the end; else all learn together.
 
-    It shows where it looks; on a frozen network, expect no better accuracy than "linear".
+    It shows where it looks. On a frozen network, "linear" is as accurate or better.
 
     Parameters
     ----------
