@@ -7,7 +7,7 @@ share of pictures in which the map, brought to the size of the canvas, peaks in 
 attention head and for Grad-CAM of the average-pooled head, beside the share of the canvas that it covers, and the
 accuracy of both.
 
-Run: ``python benchmarks/attention.py [SEEDS] [accuracy|pointing]`` (about 5 minutes a seed).
+Run: ``python benchmarks/attention.py [SEEDS] [accuracy|pointing]`` (about 3 minutes a seed).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from skltransfer import TransferClassifier, feature_cache
 SIZES, N_TEST = (50, 500), 2000
 PICTURE, CANVAS, SQUARE = 32, 96, 8
 N_POINTING, PER_CLASS = 500, 100
+FIRST_SEED = 3
+"""The settings of the head were chosen on draws 0 and 1, and draw 2 was looked at."""
 HEADS = {"average pooling": "linear", "attention": "attention"}
 
 
@@ -78,7 +80,7 @@ def pointing(seed: int) -> dict[str, float]:
 
 
 def main() -> None:
-    seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    seeds = range(FIRST_SEED, FIRST_SEED + (int(sys.argv[1]) if len(sys.argv) > 1 else 5))
     chosen = sys.argv[2:] or ["accuracy", "pointing"]
     feature_cache.process_store.max_bytes = 2**31
     figures: dict[str, Any] = {}
