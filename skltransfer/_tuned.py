@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,24 @@ Array = NDArray[Any]
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
 """Where only the queries of attention learn: their learning rate, and the share of C by which the linear layer above
 them is solved meanwhile; see `docs/design.md`."""
+
+
+class _Plan(NamedTuple):
+    """The network of a fit, whole and split; what moves in it, the layers of the head, and rows as epochs see them."""
+
+    whole: Extraction
+    split: Split
+    moves: Movement
+    layers: HeadLayers
+    views: list[Rows]
+
+
+class _Learning(NamedTuple):
+    """How a head is trained, in which network, and whether the queries of attention learn alone."""
+
+    training: engine.Training
+    design: engine.Design
+    queries_alone: bool
 
 
 class TunedEstimator(TrainedEstimator):
@@ -133,53 +151,74 @@ class TunedEstimator(TrainedEstimator):
         self._parts = self._parts + 1 if proceed and once else 0
         moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
         self._check_together(moves)
-        if self.mixup and self._format.kind == "texts":
-            raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
         layers = head_layers(self.head)
         solved = moves.stages == 0 and not layers.hidden and not layers.n_heads and not once
         if self.early_stopping and held is None and not solved:
             rows, targets, held = self._hold_out(rows, targets, groups)
         if not proceed:
             backbone = self._standardized(backbone, rows, targets.weights.max(axis=1))
-        whole = self._plan(backbone, layers)
+        whole = self._extraction(backbone, layers)
         split = split_network(whole, moves.stages, rows, self.memory)
-        views = self._views(split, rows)
-        options = {
-            "mixup": float(self.mixup),
-            "label_smoothing": float(label_smoothing),
-            "attention_transfer": float(self.attention_transfer),
-        }
-        training = None if solved else self._training(len(rows), moves, once, **options)
-        again = bool(layers.n_heads and moves.stages == 0 and self.solve_head and self._pretrained and not once)
-        if training is not None and again and self.learning_rate == "auto":
-            training = replace(training, learning_rate=QUERY_RATE)
-        goal = engine.Decisions(targets.tasks, *layers, again)
-        design = None if solved else self._design(split, moves, views[0], goal)
-        context = self._init_callback_context(max_subtasks=0 if training is None else training.epochs)
+        plan = _Plan(whole, split, moves, layers, self._views(split, rows))
+        learning = None if solved else self._learning(plan, targets, float(label_smoothing), once)
+        context = self._init_callback_context(max_subtasks=0 if learning is None else learning.training.epochs)
         context.call_on_fit_task_begin(estimator=self)
         self.history_: dict[str, list[float]] = {}
-        if training is None or design is None:
-            features = np.concatenate([split.features(view, self.memory) for view in views])
-            head = solve(features, targets.repeated(len(views)), C=C)
+        if learning is None:
+            features = np.concatenate([split.features(view, self.memory) for view in plan.views])
+            head = solve(features, targets.repeated(len(plan.views)), C=C)
         else:
-            taken = [split.rows(view, self.memory) for view in views]
-            averages = partial(self._averages, whole, split, rows, taken)
-            start, importance = self._starts(
-                averages, targets, head if proceed else None, layers, C * QUERY_SHARE if again else C
-            )
-            trained = self._train(
-                design, training, split, FitWatcher(self, context, verbose=int(self.verbose)),
-                taken, targets, head=start, importance=importance,
-                validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
-            )  # fmt: skip
-            head = head_from_arrays(trained.head, trained.epochs, padded=backbone.padded)
-            if again:
-                head = self._solved_again(head, split, taken, targets, C)
-            split = split.with_weights(trained.weights)
-            backbone, self.history_ = split.joined(backbone), trained.history
-        self._network, self.backbone_, self._head = split, backbone, head
+            watcher = FitWatcher(self, context, verbose=int(self.verbose))
+            head, split = self._learn_head(plan, learning, rows, targets, held, head if proceed else None, C, watcher)
+        self._network, self.backbone_, self._head = split, split.joined(backbone), head
         self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
         context.call_on_fit_task_end(estimator=self)
+
+    def _check_together(self, moves: Movement) -> None:
+        super()._check_together(moves)
+        if self.mixup and self._format.kind == "texts":
+            raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
+
+    def _learning(self, plan: _Plan, targets: Targets, label_smoothing: float, once: bool) -> _Learning:
+        """Settle how the head, and what moves below it, is trained, and compile it."""
+        frozen = plan.moves.stages == 0 and self._pretrained
+        queries_alone = bool(plan.layers.n_heads and frozen and self.solve_head and not once)
+        training = self._training(
+            len(targets), plan.moves, once, mixup=float(self.mixup), label_smoothing=label_smoothing,
+            attention_transfer=float(self.attention_transfer),
+        )  # fmt: skip
+        if queries_alone and self.learning_rate == "auto":
+            training = replace(training, learning_rate=QUERY_RATE)
+        goal = engine.Decisions(targets.tasks, *plan.layers, queries_alone)
+        return _Learning(training, self._design(plan.split, plan.moves, plan.views[0], goal), queries_alone)
+
+    def _learn_head(
+        self,
+        plan: _Plan,
+        learning: _Learning,
+        rows: Rows,
+        targets: Targets,
+        held: Held,
+        head: Head | None,
+        C: float,
+        watcher: FitWatcher,
+    ) -> tuple[Head, Split]:
+        """Train from a head, or from where heads start; return the head and the network below it."""
+        split = plan.split
+        taken = [split.rows(view, self.memory) for view in plan.views]
+        averages = partial(self._averages, plan.whole, split, rows, taken)
+        start, importance = self._starts(
+            averages, targets, head, plan.layers, C * QUERY_SHARE if learning.queries_alone else C
+        )
+        trained = self._train(
+            learning.design, learning.training, split, watcher, taken, targets, head=start, importance=importance,
+            validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
+        )  # fmt: skip
+        self.history_ = trained.history
+        found = head_from_arrays(trained.head, trained.epochs, padded=split.padded)
+        if learning.queries_alone:
+            found = self._solved_again(found, split, taken, targets, C)
+        return found, split.with_weights(trained.weights)
 
     def _views(self, split: Split, rows: Rows) -> list[Rows]:
         """Rows as they are, and changed at random for a part that stays as it is."""
@@ -190,7 +229,7 @@ class TunedEstimator(TrainedEstimator):
         start = self._parts % len(views)
         return [*views[start:], *views[:start]]
 
-    def _plan(self, backbone: Backbone, layers: HeadLayers) -> Extraction:
+    def _extraction(self, backbone: Backbone, layers: HeadLayers) -> Extraction:
         """Settle how rows become features, which attention takes before they are pooled."""
         whole = plan_extraction(backbone, self._format, image_size=self.image_size)
         return replace(whole, pooling="none") if layers.n_heads else whole

@@ -154,16 +154,16 @@ def remembered(
     """Yield the features of rows, computing only those that are not remembered."""
     store, space, frozen = store_for(memory), extraction.space, len(rows) >= MANY_ROWS
     parts = [range(start, min(start + TOGETHER, len(rows))) for start in range(0, len(rows), TOGETHER)]
-    with _locks[space]:  # a second thread that asks for the same rows finds them done
-        for part in parts:
-            digests = [rows.digest(i) for i in part]
+    for part in parts:
+        digests = [rows.digest(i) for i in part]
+        with _locks[space]:  # a second thread that asks for the same rows finds them done
             known = store.find(space, list(dict.fromkeys(digests)))
             missing = {digest: i for digest, i in zip(digests, part, strict=True) if digest not in known}
             if missing:
                 new = dict(zip(missing, compute(extraction, rows, list(missing.values()), frozen=frozen), strict=True))
                 store.keep(space, new)
                 known |= new
-            yield from (known[digest] for digest in digests)
+        yield from (known[digest] for digest in digests)
 
 
 def compute(
@@ -222,12 +222,18 @@ def _of_unequal(
     preparation = extraction.preparation
     lengths = rows.lengths(positions, preparation)
     batches = batches_by_length(lengths, BATCH_STEPS)
-    read = (rows.read(np.asarray(positions)[batch], preparation).astype(dtype) for batch in batches)
+    asked = map(_of_few_lengths, batches) if _backend.fixed_batches() else batches
+    read = (rows.read(np.asarray(positions)[batch], preparation).astype(dtype) for batch in asked)
     found: list[Any] = [None] * len(positions)
     for batch, computed in zip(batches, network.map(read), strict=True):
-        for position, features in zip(batch, computed, strict=True):
+        for position, features in zip(batch, computed, strict=False):
             found[position] = features[: lengths[position]].copy() if extraction.pooling == "none" else features
     return found
+
+
+def _of_few_lengths(batch: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Repeat rows until their number is a power of two: a network is compiled anew for each number and length."""
+    return np.resize(batch, 2 ** (len(batch) - 1).bit_length())
 
 
 def batches_by_length(lengths: NDArray[Any], steps: int) -> list[NDArray[np.intp]]:

@@ -42,12 +42,12 @@ class Tokenization:
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Return the token numbers of each text."""
-        found = _tokenizer(self.definition, self.longest).encode_batch_fast([_sound(text) for text in texts])
+        found = _tokenizer(self.definition, self.longest).encode_batch_fast([_encodable(text) for text in texts])
         return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
 
     def tokens(self, text: str) -> list[tuple[str, int, int]]:
         """Return each token of a text, with where it begins and ends in it."""
-        encoding = _tokenizer(self.definition, self.longest).encode(_sound(text))
+        encoding = _tokenizer(self.definition, self.longest).encode(_encodable(text))
         return [(token, *place) for token, place in zip(encoding.tokens, encoding.offsets, strict=True)]
 
     def __call__(self, tokens: Any) -> Any:
@@ -86,7 +86,7 @@ class TextRows:
 
     def digest(self, position: int) -> bytes:
         """Digest of the text."""
-        return content_hash(_sound(self.texts[position]))
+        return content_hash(_encodable(self.texts[position]))
 
     def lengths(self, positions: Positions, preparation: Any) -> NDArray[np.intp]:
         """Return how many tokens each row has."""
@@ -161,7 +161,7 @@ def learn_tokenization(texts: Sequence[str], *, size: int = 8192, longest: int =
     marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     # the trainers of WordPiece and Unigram learn other pieces at each call
     trainer = tokenizers.trainers.BpeTrainer(vocab_size=size, special_tokens=marks, show_progress=False)
-    tokenizer.train_from_iterator([_sound(text) for text in texts], trainer)
+    tokenizer.train_from_iterator([_encodable(text) for text in texts], trainer)
     _mark_ends(tokenizer, (marks[2], marks[3]), tokenizer.get_vocab())
     return Tokenization(tokenizer.to_str(), longest)
 
@@ -194,7 +194,7 @@ def text_rows(X: Any) -> TextRows:
     return TextRows(items)
 
 
-def _sound(text: str) -> str:
+def _encodable(text: str) -> str:
     """Replace halves of characters, which no encoding of Unicode has."""
     return text.encode("utf-8", "replace").decode("utf-8")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer.inputs import learn_range, recognise
-from skltransfer.plots._rows import picture_pixels, some_rows
+from skltransfer.inputs import recognise
+from skltransfer.plots._rows import picture_pixels, pixel_range, some_rows
 
 Array = NDArray[Any]
 Words = list[tuple[str, float]]
@@ -102,7 +102,7 @@ class AttentionMapDisplay:
             tokenization = estimator.backbone_.tokenization
             rows: Any = [_words(text, tokenization.tokens(text), heat) for text, heat in zip(chosen, maps, strict=True)]
         else:
-            low, high = (0.0, 255.0) if kind == "pictures" else learn_range(np.asarray(X))
+            low, high = pixel_range(X, kind)
             pixels = picture_pixels(chosen, estimator.input_shape, (DRAWN, DRAWN)).astype(float)
             rows = ((pixels - low) / (high - low)).clip(0, 1)
         return cls(rows=rows, maps=maps, titles=titles).plot(figure=figure)

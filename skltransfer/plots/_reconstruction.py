@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer.inputs import learn_range, recognise
-from skltransfer.plots._rows import picture_pixels, some_rows
+from skltransfer.inputs import recognise
+from skltransfer.plots._rows import picture_pixels, pixel_range, some_rows
 
 Array = NDArray[Any]
 
@@ -90,7 +90,7 @@ class ReconstructionDisplay:
         pictures = picture_pixels(chosen, estimator.input_shape, back.shape[1:3])
         if back.ndim == 2 and estimator.input_shape is not None:
             back = back.reshape(-1, *estimator.input_shape)
-        low, high = (0.0, 255.0) if kind == "pictures" else learn_range(np.asarray(X))
+        low, high = pixel_range(X, kind)
         display = cls(pictures=pictures, reconstructions=back, scores=scores[worst], low=low, high=high)
         return display.plot(figure=figure)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer.inputs import picture_rows
+from skltransfer.inputs import learn_range, picture_rows
 
 Array = NDArray[Any]
 
@@ -27,3 +27,8 @@ def picture_pixels(chosen: Any, input_shape: Any, size: tuple[int, ...]) -> Arra
         return np.asarray(chosen).reshape(-1, *input_shape)
     rows = picture_rows(chosen)
     return rows.resized(range(len(rows)), (size[0], size[1]))
+
+
+def pixel_range(X: Any, kind: str) -> tuple[float, float]:
+    """Return the pixel values of black and white in these rows."""
+    return (0.0, 255.0) if kind == "pictures" else learn_range(np.asarray(X))
