@@ -1,6 +1,7 @@
 """The attention head, and maps of where a network looks."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from skltransfer import AttentionHead, TransferClassifier, TransferRegressor, _trained, load_backbone
 from skltransfer.backbones import patch_grid, rollout
 from skltransfer.backbones._backbone import from_keras
+from skltransfer.backbones._builders import small_transformer
 from skltransfer.backbones._text import text_encoder
 from skltransfer.heads import AttendingHead, DenseHead, LinearHead, average_places, head_layers, head_of_channels
 
@@ -313,12 +315,13 @@ def test_small_transformer_takes_sequences():
     random = np.random.default_rng(0)
     X, y = random.normal(3, 5, (60, 20, 2)), np.arange(60) % 2
     X[y == 1, 12:15] += 8  # what tells the classes apart is in the fifth of seven parts
-    backbone = load_backbone("small_transformer", input_shape=(20, 2), random_state=0)
+    two_blocks = partial(small_transformer, depth=2)  # fewer compile sooner
+    backbone = load_backbone(two_blocks, input_shape=(20, 2), random_state=0)
     clf = TransferClassifier(backbone, epochs=20, head="attention", learning_rate=3e-3, random_state=0).fit(X, y)
     assert clf.score(X, y) > 0.9
     for method in ("head", "rollout", "grad_cam"):
         maps = clf.attention_maps(X, method=method)
         assert maps.shape == (60, 7)
         np.testing.assert_allclose(maps.sum(axis=1), 1, rtol=1e-5)
-    pictures = TransferClassifier("small_transformer", epochs=1, random_state=0).fit(np.abs(X[:, :, [0] * 20]), y)
+    pictures = TransferClassifier(two_blocks, epochs=1, random_state=0).fit(np.abs(X[:, :, [0] * 20]), y)
     assert pictures.attention_maps(np.abs(X[:, :, [0] * 20])).ndim == 3
