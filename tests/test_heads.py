@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import LogisticRegression
 
-from skltransfer.heads import fit_logistic, weighted_moments
+from skltransfer.heads import centroid_labels, confident_labels, fit_logistic, weighted_moments
 from skltransfer.heads._linear import log_probabilities, probabilities
 
 
@@ -74,3 +75,57 @@ def test_weighted_moments_are_those_of_repeated_rows():
     mean, scale = weighted_moments(values, weights.astype(float))
     np.testing.assert_allclose(mean, values.repeat(weights, axis=0).mean(axis=0))
     np.testing.assert_allclose(scale, values.repeat(weights, axis=0).std(axis=0))
+
+
+PREDICTIONS = arrays(np.float64, (12, 4), elements=st.integers(1, 50).map(float)).map(
+    lambda x: x / x.sum(axis=1, keepdims=True)
+)
+
+
+@given(PREDICTIONS, st.floats(0, 1), st.sampled_from([0.0, 0.4]))
+def test_confident_labels_by_hand(predictions, share, threshold):
+    codes, weights = confident_labels(predictions, share=share, threshold=threshold)
+    assert codes.tolist() == [int(np.argmax(row)) for row in predictions]
+    for code in set(codes):
+        rows = sorted((i for i in range(12) if codes[i] == code), key=lambda i: (-max(predictions[i]), i))
+        n_taken = max(1, round(share * len(rows)))
+        expected = [float(rank < n_taken and max(predictions[i]) >= threshold) for rank, i in enumerate(rows)]
+        assert weights[rows].tolist() == expected
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, np.nan])
+def test_share_of_confident_labels_is_from_0_to_1(share):
+    with pytest.raises(ValueError, match="share: expected a number from 0 to 1"):
+        confident_labels(np.eye(2), share=share)
+
+
+def slow_centroid_labels(features, predictions):
+    rows = [np.append(row, 1) / np.sqrt(sum(row**2) + 1) for row in features]
+    codes = [int(np.argmax(row)) for row in predictions]
+    memberships = predictions
+    for _ in range(2):
+        cosines = np.full(predictions.shape, -np.inf)
+        for code in set(codes):
+            centroid = sum(m[code] * row for m, row in zip(memberships, rows, strict=True)) / sum(memberships[:, code])
+            cosines[:, code] = [row @ centroid / np.sqrt(centroid @ centroid) for row in rows]
+        codes = [int(np.argmax(row)) for row in cosines]
+        memberships = np.eye(predictions.shape[1])[codes]
+    return codes
+
+
+@given(PREDICTIONS, st.integers(0, 99))
+def test_centroid_labels_by_hand(predictions, seed):
+    features = np.random.default_rng(seed).normal(size=(12, 5))
+    found = centroid_labels(features, predictions)
+    assert found.tolist() == slow_centroid_labels(features, predictions)
+    assert set(found) <= set(predictions.argmax(axis=1))
+
+
+def test_centroid_labels_correct_mistakes_near_other_classes():
+    random = np.random.default_rng(0)
+    codes = np.arange(60) % 3
+    features = 9 * np.eye(3)[codes] + random.normal(size=(60, 3))
+    predictions = np.full((60, 4), 0.1) + 0.6 * np.eye(4)[codes]
+    predictions[:6] = np.roll(predictions[:6], 1, axis=0)
+    assert (predictions.argmax(axis=1) == codes).mean() < 1
+    assert centroid_labels(features, predictions).tolist() == codes.tolist()

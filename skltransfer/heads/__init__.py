@@ -16,6 +16,7 @@ from skltransfer.heads._linear import (
     fit_ridge,
     weighted_moments,
 )
+from skltransfer.heads._pseudo_labels import centroid_labels, confident_labels
 from skltransfer.heads._targets import Targets, channel_importance, solve
 
 __all__ = [
@@ -30,7 +31,9 @@ __all__ = [
     "MLPHead",
     "Targets",
     "average_places",
+    "centroid_labels",
     "channel_importance",
+    "confident_labels",
     "fit_logistic",
     "fit_ridge",
     "head_arrays",
