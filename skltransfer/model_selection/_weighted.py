@@ -18,7 +18,8 @@ class ImportanceWeightedScorer(DomainScorer):
     estimator's ``transform``; of a Pipeline without one, by the steps before the last; else by
     ``decision_function`` or ``predict_proba``. They are brought to a sum of 1.
 
-    It assumes that classes look alike in both domains and that the source covers the target.
+    It assumes that rows of the target could be rows of the source: where the domains can be told
+    apart without error, no weight is right, and the score says little.
 
     References
     ----------
