@@ -159,7 +159,10 @@ def test_small_measures():
     source, target = np.array([[0.0], [2.0], [9.0], [11.0]]), np.array([[4.0], [6.0]])
     drift = class_drift(source, np.array([0, 0, 1, 1]), target, np.array([0, 0]))
     np.testing.assert_allclose(drift, [4.0, np.nan])
-    wide = np.column_stack([np.arange(10.0), np.zeros(10), np.arange(10.0)])
+    wide = np.column_stack([np.arange(20.0), np.zeros(20), np.arange(20.0)])
     assert scale_mismatch(wide, wide * [1, 1, 11]).tolist() == [2]
+    silent = np.where(np.arange(20) < 8, 0, np.arange(20.0))[:, None]
+    assert scale_mismatch(silent, wide[:, :1]).tolist() == []
+    assert scale_mismatch(silent, silent / 255).tolist() == [0]
     rows = with_shares(np.repeat([0, 1], [10, 10]), np.array([0.8, 0.2]), np.random.RandomState(0))
     assert np.bincount(np.repeat([0, 1], [10, 10])[rows]).tolist() == [10, 2]

@@ -21,6 +21,7 @@ Random = np.random.RandomState
 MMD_ROWS = 500
 """Of a larger domain, so many rows drawn at random go into the kernel test."""
 N_PERMUTATIONS = 200
+MIN_MOVING = 10
 
 
 class LabelShift(NamedTuple):
@@ -217,11 +218,12 @@ def class_drift(source: Array, classes: Array, target: Array, predicted: Array) 
 
 
 def scale_mismatch(source: Array, target: Array, factor: float = 10.0) -> NDArray[np.intp]:
-    """Columns whose ranges, of the middle half of the values, differ by more than a factor.
+    """Columns whose ranges differ by more than a factor.
 
-    A column that is mostly one value in one of the domains, such as a pixel of the border, does not count.
+    A range goes from the 5th to the 95th percentile of the values that are not the most frequent
+    one, of which there have to be 10: how often a unit is silent is no matter of scale.
     """
-    ranges = [np.ptp(np.percentile(side, [25, 75], axis=0), axis=0) for side in (source, target)]
+    ranges = [np.array([_range(column) for column in side.T]) for side in (source, target)]
     small, large = np.minimum(*ranges), np.maximum(*ranges)
     return np.flatnonzero((small > 0) & (large > factor * small))
 
@@ -244,6 +246,12 @@ def _domain_classifier(n_features: int, *, balanced: bool = False) -> Pipeline:
 def _folds(classes: Array, random: Random) -> StratifiedKFold:
     n_splits = min(5, int(np.unique(classes, return_counts=True)[1].min()))
     return StratifiedKFold(n_splits, shuffle=True, random_state=random.randint(2**31 - 1))
+
+
+def _range(column: Array) -> float:
+    values, counts = np.unique(column, return_counts=True)
+    moving = column[column != values[counts.argmax()]]
+    return float(np.ptp(np.percentile(moving, [5, 95]))) if len(moving) >= MIN_MOVING else 0.0
 
 
 def _at_most(X: Array, random: Random) -> Array:

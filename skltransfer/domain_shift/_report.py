@@ -51,7 +51,8 @@ class DomainReport:
     source_error : float
         Cross-validated error of a linear classifier on the source.
     mismatched_columns : tuple of int
-        Columns whose ranges, of the middle half of the values, differ by more than 10-fold.
+        Columns whose ranges, from the 5th to the 95th percentile, differ by more than 10-fold;
+        values equal to the most frequent one, such as 0, do not count.
     """
 
     n_source: int
