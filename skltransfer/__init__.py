@@ -3,10 +3,11 @@
 from skltransfer.autoencoder import AutoencoderTransformer
 from skltransfer.backbones import Backbone, list_backbones, load_backbone, register_backbone
 from skltransfer.classifier import TransferClassifier
+from skltransfer.domain_shift import domain_report
 from skltransfer.extractor import BackboneTransformer
 from skltransfer.finetuning import GradualUnfreezing, LoRA
 from skltransfer.heads import AttentionHead, MLPHead
-from skltransfer.plots import AttentionMapDisplay, LatentDisplay, ReconstructionDisplay
+from skltransfer.plots import AttentionMapDisplay, DomainShiftDisplay, LatentDisplay, ReconstructionDisplay
 from skltransfer.regressor import TransferRegressor
 
 __version__ = "0.1.0"
@@ -17,6 +18,7 @@ __all__ = [
     "AutoencoderTransformer",
     "Backbone",
     "BackboneTransformer",
+    "DomainShiftDisplay",
     "GradualUnfreezing",
     "LatentDisplay",
     "LoRA",
@@ -24,6 +26,7 @@ __all__ = [
     "ReconstructionDisplay",
     "TransferClassifier",
     "TransferRegressor",
+    "domain_report",
     "list_backbones",
     "load_backbone",
     "register_backbone",

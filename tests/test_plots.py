@@ -5,6 +5,7 @@ import pytest
 from skltransfer import (
     AttentionMapDisplay,
     AutoencoderTransformer,
+    DomainShiftDisplay,
     LatentDisplay,
     ReconstructionDisplay,
     TransferClassifier,
@@ -104,3 +105,27 @@ def test_maps_of_tables_are_not_drawn():
     X = np.random.default_rng(0).normal(size=(9, 4))
     with pytest.raises(ValueError, match=r"X: expected pictures or texts\. Got rows of shape \(4,\)"):
         AttentionMapDisplay.from_estimator(TransferClassifier(epochs=1).fit(X, [0, 1, 2] * 3), X)
+
+
+def test_two_domains_in_a_plane(sample):
+    X, X_target = sample.data / 255, 1 - sample.data_test / 255
+    display = DomainShiftDisplay.from_features(X, X_target, y_source=sample.target)
+    assert display.source.shape == (100, 2)
+    assert display.target.shape == (200, 2)
+    assert [text.get_text() for text in display.ax_.get_legend().texts] == ["source (100 rows)", "target (200 rows)"]
+    assert {text.get_text() for text in display.ax_.texts} == set(sample.target)
+    np.testing.assert_allclose(display.ax_.collections[1].get_offsets(), display.target)
+    assert display.shares[0] > 0.4
+    assert display.ax_.get_xlabel() == f"first component ({display.shares[0]:.0%} of the variance)"
+    figure, ax = mpl.pyplot.subplots()
+    assert DomainShiftDisplay.from_features(X, X_target, ax=ax).figure_ is figure
+
+
+def test_bad_input_of_two_domains(sample):
+    X = sample.data
+    with pytest.raises(ValueError, match=r"X_source: expected features.*BackboneTransformer"):
+        DomainShiftDisplay.from_features(sample.images, X)
+    with pytest.raises(ValueError, match="expected the same columns, at least 2"):
+        DomainShiftDisplay.from_features(X, X[:, :9])
+    with pytest.raises(ValueError, match="y_source: expected 100 values"):
+        DomainShiftDisplay.from_features(X, X, y_source=sample.target[:5])

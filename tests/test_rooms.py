@@ -11,7 +11,7 @@ import skltransfer
 
 PACKAGE = Path(skltransfer.__file__).parent
 ROOMS = [
-    {"_validation", "_backend", "losses", "transferability", "datasets", "data"},
+    {"_validation", "_backend", "_domains", "losses", "transferability", "domain_shift", "datasets", "data"},
     {"inputs", "heads", "finetuning", "feature_cache"},
     {"backbones"},
     {"engine"},

@@ -3,5 +3,6 @@
 from skltransfer.plots._attention import AttentionMapDisplay
 from skltransfer.plots._latent import LatentDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
+from skltransfer.plots._shift import DomainShiftDisplay
 
-__all__ = ["AttentionMapDisplay", "LatentDisplay", "ReconstructionDisplay"]
+__all__ = ["AttentionMapDisplay", "DomainShiftDisplay", "LatentDisplay", "ReconstructionDisplay"]

@@ -1,0 +1,268 @@
+"""Distances between two sets of rows, and tests of whether they come from one distribution."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from scipy.spatial.distance import cdist
+from scipy.stats import chi2_contingency, norm
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_test_split
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state, resample
+
+Array = NDArray[Any]
+Random = np.random.RandomState
+MMD_ROWS = 500
+"""Of a larger domain, so many rows drawn at random go into the kernel test."""
+N_PERMUTATIONS = 200
+MIN_MOVING = 10
+
+
+class LabelShift(NamedTuple):
+    """What a classifier of the source tells about classes of the target."""
+
+    error: float
+    """Cross-validated share of wrong predictions on source rows."""
+    weights: Array
+    """Share of each class in the target over that in the source."""
+    p_value: float
+    predicted: Array
+    """Class of each target row, as a number."""
+
+
+def check_features(X: Any, name: str) -> Array:
+    """Refuse everything but a finite table of numbers.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_features)
+        Features.
+    name : str
+        What to call them in an error.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows, n_features)
+
+    Raises
+    ------
+    ValueError
+        If they are not a 2-D array of finite numbers.
+    """
+    values = np.asarray(X)
+    if values.dtype.kind not in "biuf" or values.ndim != 2:
+        raise ValueError(
+            f"{name}: expected features, a 2-D array of numbers. Got an array of shape {values.shape} and dtype "
+            f"{values.dtype}; BackboneTransformer().fit_transform(X) turns pictures, texts and sounds into features."
+        )
+    values = values.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name}: expected finite numbers. Got NaN or infinity; fill or leave out these values.")
+    return values
+
+
+def density_ratio(source: Array, target: Array) -> Array:
+    """How much likelier each source row is in the target than in the source.
+
+    The odds of a logistic regression that tells the domains apart, on standardised columns and
+    with a penalty that grows with their number.
+
+    Parameters
+    ----------
+    source : ndarray of shape (n_source, n_features)
+        Rows to weight.
+    target : ndarray of shape (n_target, n_features)
+        Rows of the other domain.
+
+    Returns
+    -------
+    ndarray of shape (n_source,)
+        Positive; about 1 everywhere if the domains are alike.
+
+    References
+    ----------
+    Bickel, Brückner & Scheffer, "Discriminative Learning for Differing Training and Test
+    Distributions", ICML 2007.
+
+    Examples
+    --------
+    >>> density_ratio(np.array([[0.0], [1.0]]), np.array([[1.0], [1.0]])).round(1).tolist()
+    [0.3, 1.4]
+    """
+    X, domain = _together(source, target)
+    odds = np.exp(_domain_classifier(X.shape[1]).fit(X, domain).decision_function(source))
+    return odds * len(source) / len(target)
+
+
+def a_distance(source: Array, target: Array, random: Random) -> float:
+    """Proxy A-distance, 2 (1 - 2 error) of a linear classifier of domains, from 0 to 2 (Ben-David et al. 2007).
+
+    The error is cross-validated and a mean over domains, so that their sizes do not matter.
+    """
+    X, domain = _together(source, target)
+    told = cross_val_predict(_domain_classifier(X.shape[1], balanced=True), X, domain, cv=_folds(domain, random))
+    error = 1 - balanced_accuracy_score(domain, told)
+    return float(np.clip(2 * (1 - 2 * error), 0, 2))
+
+
+def classifier_test(source: Array, target: Array, random: Random) -> tuple[float, float]:
+    """Accuracy and p-value of the classifier two-sample test (Lopez-Paz & Oquab 2017).
+
+    One half of the rows trains, the other is told apart; the accuracy is a mean over domains. Its
+    variance under the hypothesis of equal domains is at most that of fair coins, which makes the
+    p-value conservative.
+    """
+    X, domain = _together(source, target)
+    X, X_test, domain, domain_test = train_test_split(X, domain, test_size=0.5, stratify=domain, random_state=random)
+    told = _domain_classifier(X.shape[1], balanced=True).fit(X, domain).predict(X_test)
+    accuracy = balanced_accuracy_score(domain_test, told)
+    deviation = np.sqrt((1 / np.bincount(domain_test)).sum() / 16)
+    return float(accuracy), float(norm.sf((accuracy - 0.5) / deviation))
+
+
+def mmd_test(source: Array, target: Array, *, random_state: int | Random | None = None) -> tuple[float, float]:
+    """Squared maximum mean discrepancy of two sets of rows, and the p-value of a permutation test.
+
+    Unbiased, so it may be below 0; a Gaussian kernel whose squared width is the median of squared
+    distances. At most 500 rows of each set, drawn at random, count; 200 permutations.
+
+    Parameters
+    ----------
+    source, target : ndarrays of shape (n_rows, n_features)
+        At least 2 rows each.
+    random_state : int, RandomState instance or None, default=None
+        Draws rows and permutations.
+
+    Returns
+    -------
+    mmd2, p_value : float
+
+    References
+    ----------
+    Gretton, Borgwardt, Rasch, Schölkopf & Smola, "A Kernel Two-Sample Test", JMLR 2012.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(40, 2))
+    >>> mmd2, p_value = mmd_test(X, X + 3, random_state=0)
+    >>> round(mmd2, 1), p_value < 0.01
+    (1.0, True)
+    """
+    random = check_random_state(random_state)
+    source, target = _at_most(source, random), _at_most(target, random)
+    n_source, n_target = len(source), len(target)
+    kernel = _gaussian_kernel(np.concatenate([source, target]))
+    member = np.zeros((n_source + n_target, N_PERMUTATIONS + 1))
+    member[:n_source, 0] = 1
+    for column in range(1, N_PERMUTATIONS + 1):
+        member[random.permutation(len(member))[:n_source], column] = 1
+    to_source, to_target = kernel @ member, kernel @ (1 - member)
+    values = (
+        (member * to_source).sum(axis=0) / (n_source * (n_source - 1))
+        + ((1 - member) * to_target).sum(axis=0) / (n_target * (n_target - 1))
+        - 2 * (member * to_target).sum(axis=0) / (n_source * n_target)
+    )
+    return float(values[0]), float((1 + (values[1:] >= values[0]).sum()) / (N_PERMUTATIONS + 1))
+
+
+def label_shift(source: Array, classes: Array, target: Array, random: Random) -> LabelShift:
+    """Shares of classes in the target by black-box shift estimation (Lipton, Wang & Smola 2018).
+
+    Weights solve "confusion matrix times weights = shares of predictions in the target" by least
+    squares without negative values; the p-value is of a chi-squared test of whether predictions
+    have the same shares in both domains.
+    """
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    told = cross_val_predict(classifier, source, classes, cv=_folds(classes, random))
+    predicted = classifier.fit(source, classes).predict(target)
+    n_classes = int(classes.max()) + 1
+    confusion = confusion_matrix(told, classes, labels=range(n_classes)) / len(classes)
+    counts = np.array([np.bincount(side, minlength=n_classes) for side in (told, predicted)])
+    weights, _ = nnls(confusion, counts[1] / len(target))
+    weights /= max(float(weights @ confusion.sum(axis=0)), 1e-12)
+    some = counts[:, counts.sum(axis=0) > 0]
+    p_value = float(chi2_contingency(some).pvalue) if some.shape[1] > 1 else 1.0
+    return LabelShift(float((told != classes).mean()), weights, p_value, predicted)
+
+
+def with_shares(classes: Array, shares: Array, random: Random) -> NDArray[np.intp]:
+    """Rows that have given shares of classes: as many as there are without taking one twice."""
+    counts = np.bincount(classes, minlength=len(shares))
+    wanted = shares > 0
+    total = (counts[wanted] / shares[wanted]).min()
+    rows = [
+        random.permutation(np.flatnonzero(classes == number))[: int(total * share)]
+        for number, share in enumerate(shares)
+    ]
+    return np.concatenate(rows)
+
+
+def class_drift(source: Array, classes: Array, target: Array, predicted: Array) -> Array:
+    """Distance of each class's mean in the source from that of target rows predicted as it.
+
+    In units of the root mean squared distance of the class's source rows from their mean; NaN
+    where no target row is predicted as it.
+    """
+    drift = np.full(int(classes.max()) + 1, np.nan)
+    for number in np.intersect1d(np.arange(len(drift)), predicted):
+        own, theirs = source[classes == number], target[predicted == number]
+        spread = np.sqrt(((own - own.mean(axis=0)) ** 2).sum(axis=1).mean())
+        drift[number] = np.linalg.norm(own.mean(axis=0) - theirs.mean(axis=0)) / max(spread, 1e-12)
+    return drift
+
+
+def scale_mismatch(source: Array, target: Array, factor: float = 10.0) -> NDArray[np.intp]:
+    """Columns whose ranges differ by more than a factor.
+
+    A range goes from the 5th to the 95th percentile of the values that are not the most frequent
+    one, of which there have to be 10: how often a unit is silent is no matter of scale.
+    """
+    ranges = [np.array([_range(column) for column in side.T]) for side in (source, target)]
+    small, large = np.minimum(*ranges), np.maximum(*ranges)
+    return np.flatnonzero((small > 0) & (large > factor * small))
+
+
+def standardised(source: Array, target: Array) -> tuple[Array, Array]:
+    """Both domains, with columns of mean 0 and deviation 1 over both together."""
+    scaler = StandardScaler().fit(np.concatenate([source, target]))
+    return scaler.transform(source), scaler.transform(target)
+
+
+def _together(source: Array, target: Array) -> tuple[Array, Array]:
+    return np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
+
+
+def _domain_classifier(n_features: int, *, balanced: bool = False) -> Pipeline:
+    weight = "balanced" if balanced else None
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1 / n_features, max_iter=1000, class_weight=weight))
+
+
+def _folds(classes: Array, random: Random) -> StratifiedKFold:
+    n_splits = min(5, int(np.unique(classes, return_counts=True)[1].min()))
+    return StratifiedKFold(n_splits, shuffle=True, random_state=random.randint(2**31 - 1))
+
+
+def _range(column: Array) -> float:
+    values, counts = np.unique(column, return_counts=True)
+    moving = column[column != values[counts.argmax()]]
+    return float(np.ptp(np.percentile(moving, [5, 95]))) if len(moving) >= MIN_MOVING else 0.0
+
+
+def _at_most(X: Array, random: Random) -> Array:
+    return X if len(X) <= MMD_ROWS else resample(X, replace=False, n_samples=MMD_ROWS, random_state=random)
+
+
+def _gaussian_kernel(X: Array) -> Array:
+    """Gaussian kernel with zeros on its diagonal."""
+    distances = cdist(X, X, "sqeuclidean")
+    between = distances[np.triu_indices(len(X), 1)]
+    width = np.median(between) or between.mean() or 1.0
+    kernel = np.exp(-distances / width)
+    np.fill_diagonal(kernel, 0)
+    return kernel

@@ -1,0 +1,184 @@
+"""Scores on target rows alone."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import issparse
+from scipy.special import entr, softmax
+from sklearn.utils import check_random_state, gen_batches
+
+from skltransfer._domains import Domains
+from skltransfer.model_selection._scoring import Array, DomainScorer, probabilities, rows_of
+
+
+class PredictionEntropyScorer(DomainScorer):
+    """Negative mean entropy of predictions on target rows, in nats.
+
+    An estimator that is sure of every row scores 0, even if it takes all rows for one class.
+
+    References
+    ----------
+    Morerio, Cavazza & Murino, "Minimal-Entropy Correlation Alignment for Unsupervised Deep
+    Domain Adaptation", ICLR 2018.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skltransfer.model_selection import PredictionEntropyScorer
+    >>> unsure = DummyClassifier(strategy="prior").fit([[0], [0]], [0, 1])
+    >>> round(PredictionEntropyScorer()(unsure, [[0], [0]]), 3)
+    -0.693
+    """
+
+    _needs: ClassVar = ("target",)
+
+    def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
+        proba = probabilities(estimator, rows_of(X, domains.target), self)
+        return -float(entr(proba).sum(axis=1).mean())
+
+
+class SoftNeighborhoodDensity(DomainScorer):
+    """Mean entropy of how target rows resemble each other by their predictions, in nats.
+
+    High where rows lie close together in large clusters of equal predictions. An estimator that
+    takes all rows for one class scores highest, so it is for comparing those that do not.
+
+    Parameters
+    ----------
+    temperature : float, default=0.05
+        What cosine similarities are divided by before the softmax over the other rows.
+
+    References
+    ----------
+    Saito, Kim, Teterwak, Sclaroff, Darrell & Saenko, "Tune it the Right Way: Unsupervised
+    Validation of Domain Adaptation via Soft Neighborhood Density", ICCV 2021.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from skltransfer.model_selection import SoftNeighborhoodDensity
+    >>> same = DummyClassifier(strategy="prior").fit([[0], [0]], [0, 1])
+    >>> round(SoftNeighborhoodDensity()(same, [[0]] * 11), 3)  # log 10
+    2.303
+    """
+
+    _needs: ClassVar = ("target",)
+
+    def __init__(self, *, temperature: float = 0.05) -> None:
+        self.temperature = temperature
+
+    def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
+        if not isinstance(self.temperature, Real) or not 0 < self.temperature < np.inf:
+            raise ValueError(f"temperature: expected a positive number. Got {self.temperature!r}.")
+        proba = probabilities(estimator, rows_of(X, domains.target), self)
+        if len(proba) < 2:
+            raise ValueError("SoftNeighborhoodDensity: expected at least 2 target rows. Got 1; add rows.")
+        proba = proba / np.linalg.norm(proba, axis=1, keepdims=True)
+        return sum(self._entropies(proba, batch).sum() for batch in gen_batches(len(proba), 1024)) / len(proba)
+
+    def _entropies(self, proba: Array, batch: slice) -> Array:
+        similarity = proba[batch] @ proba.T / self.temperature
+        rows = np.arange(len(similarity))
+        similarity[rows, rows + batch.start] = -np.inf
+        return entr(softmax(similarity, axis=1)).sum(axis=1)
+
+
+class MixValScorer(DomainScorer):
+    """How often a mixture of two target rows is predicted as the row that is most of it.
+
+    Each row is mixed with one that is predicted alike, and with one that is predicted
+    otherwise; the score is the mean of the two shares. Where no row has such a partner, that
+    share is 0, so an estimator that takes all rows for one class scores at most 0.5.
+
+    Rows have to be arrays, sparse matrices or frames of numbers: texts and files have no mixture.
+
+    Parameters
+    ----------
+    mix : float, default=0.55
+        Share of the row whose prediction has to stay, above 0.5 and below 1.
+    random_state : int, RandomState instance or None, default=None
+        Draws partners.
+
+    References
+    ----------
+    Hu, Liang, Liew, Xue, Bai & Wang, "Mixed Samples as Probes for Unsupervised Model Selection
+    in Domain Adaptation", NeurIPS 2023.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skltransfer.model_selection import MixValScorer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> classifier = LogisticRegression(max_iter=1000).fit(X[:300] / 16, y[:300])
+    >>> round(MixValScorer(random_state=0)(classifier, X[300:] / 16), 1)
+    0.8
+    """
+
+    _needs: ClassVar = ("target",)
+
+    def __init__(self, *, mix: float = 0.55, random_state: Any = None) -> None:
+        self.mix = mix
+        self.random_state = random_state
+
+    def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
+        if not isinstance(self.mix, Real) or not 0.5 < self.mix < 1:
+            raise ValueError(f"mix: expected a number above 0.5 and below 1. Got {self.mix!r}.")
+        rows = rows_of(X, domains.target)
+        numbers = _numbers(rows)
+        predicted = np.asarray(estimator.predict(rows))
+        random = check_random_state(self.random_state)
+        shares = []
+        for partners in (_partners_alike(predicted, random), _partners_unlike(predicted, random)):
+            paired = np.flatnonzero(partners >= 0)
+            if not len(paired):
+                shares.append(0.0)
+                continue
+            mixed = self.mix * numbers[paired] + (1 - self.mix) * numbers[partners[paired]]
+            again = np.asarray(estimator.predict(_same_kind(mixed, rows)))
+            shares.append(float(np.mean(again == predicted[paired])))
+        return float(np.mean(shares))
+
+
+def _numbers(rows: Any) -> Any:
+    """Rows as an array or sparse matrix that can be mixed."""
+    if issparse(rows):
+        return rows.tocsr()
+    values = np.asarray(rows)
+    if values.dtype.kind not in "biuf":
+        raise ValueError(
+            f"MixValScorer: expected arrays or frames of numbers, to mix them. Got values of dtype {values.dtype}; "
+            "for texts and files, use SoftNeighborhoodDensity or PredictionEntropyScorer."
+        )
+    return values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
+
+
+def _same_kind(mixed: Any, rows: Any) -> Any:
+    """Mixed rows as a frame, if rows are one."""
+    if not hasattr(rows, "columns"):
+        return mixed
+    return type(rows)(dict(zip(rows.columns, mixed.T, strict=True)))
+
+
+def _partners_alike(predicted: Array, random: np.random.RandomState) -> NDArray[np.intp]:
+    """For each row another one of the same prediction, or -1."""
+    partners = np.full(len(predicted), -1)
+    for label in np.unique(predicted):
+        members = random.permutation(np.flatnonzero(predicted == label))
+        if len(members) > 1:
+            partners[members] = np.roll(members, 1)
+    return partners
+
+
+def _partners_unlike(predicted: Array, random: np.random.RandomState) -> NDArray[np.intp]:
+    """For each row one of another prediction, or -1."""
+    partners = np.full(len(predicted), -1)
+    for label in np.unique(predicted):
+        members, others = np.flatnonzero(predicted == label), np.flatnonzero(predicted != label)
+        if len(others):
+            partners[members] = random.choice(others, len(members))
+    return partners

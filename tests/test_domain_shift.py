@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from skltransfer import domain_report
+from skltransfer.domain_shift import density_ratio, mmd_test
+from skltransfer.domain_shift._measures import class_drift, scale_mismatch, with_shares
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X[:, 18:46], y
+
+
+def halves(digits, seed, n=150):
+    X, y = digits
+    rows = np.random.default_rng(seed).permutation(len(X))
+    return X[rows[:n]], y[rows[:n]], X[rows[n : 2 * n]], y[rows[n : 2 * n]]
+
+
+def test_equal_domains_are_found_equal(digits):
+    reports = []
+    for seed in range(20):
+        X, y, X_target, _ = halves(digits, seed)
+        reports.append(domain_report(X, y, X_target, random_state=seed))
+    for name in ("mmd_p_value", "c2st_p_value", "label_p_value"):
+        p_values = np.array([getattr(report, name) for report in reports])
+        assert (p_values > 0.05).sum() >= 16, (name, p_values)
+        assert 0.2 < np.median(p_values) < 0.9, (name, p_values)
+    assert sum("no shift found" in report.suggestions[0] for report in reports) >= 18
+
+
+def test_obvious_shift_is_found(digits):
+    X, y, X_target, _ = halves(digits, 0)
+    report = domain_report(X, y, 16 - X_target, random_state=0)
+    assert report.a_distance > 1.9
+    assert report.c2st_accuracy > 0.95
+    assert max(report.mmd_p_value, report.c2st_p_value, report.reweighted_p_value) < 0.01
+    assert report.mmd2 > 0.3
+    assert "method='coral'" in report.suggestions[0]
+    assert report.bound == report.source_error + report.a_distance / 2
+
+
+def test_label_shift_is_recovered(digits):
+    X, y = digits
+    random = np.random.default_rng(0)
+    rows = random.permutation(len(X))
+    source, rest = rows[:800], rows[800:]
+    target = rest[random.random(len(rest)) < np.where(y[rest] < 3, 1, 0.2)]
+    report = domain_report(X[source], y[source], X[target], random_state=0)
+    true = np.bincount(y[target]) / len(target)
+    np.testing.assert_allclose(list(report.target_shares.values()), true, atol=0.05)
+    assert report.label_p_value < 1e-6
+    assert report.reweighted_p_value > 0.05
+    assert report.suggestions[0].startswith("label shift")
+    assert sum(report.target_shares.values()) == pytest.approx(1)
+
+
+def test_other_units_are_found(digits):
+    X, y, X_target, _ = halves(digits, 0)
+    report = domain_report(X / 16, y, X_target, random_state=0)
+    assert len(report.mismatched_columns) > 10
+    assert len(report.suggestions) == 1
+    assert "scale mismatch" in report.suggestions[0]
+    assert domain_report(X / 16, y, X_target / 16, random_state=0).mismatched_columns == ()
+
+
+def test_report_is_a_function_of_its_seed(digits):
+    X, y, X_target, _ = halves(digits, 0)
+    assert domain_report(X, y, X_target, random_state=3) == domain_report(X, y, X_target, random_state=3)
+
+
+def test_report_prints(digits):
+    pd = pytest.importorskip("pandas")
+    X, y, X_target, _ = halves(digits, 0)
+    names = np.array(["<zero>", *map(str, range(1, 10))])[y]
+    report = domain_report(X, names, X_target, random_state=0)
+    frame = report.to_frame()
+    assert isinstance(frame, pd.DataFrame)
+    assert list(frame.columns) == ["figure", "value", "meaning"]
+    assert frame.set_index("figure").loc["A-distance", "value"] == report.a_distance
+    assert "share of <zero>" in set(frame.figure)
+    assert "share of &lt;zero&gt;" in report._repr_html_()
+    assert "150 source rows, 150 target rows, 28 features" in str(report)
+    assert f"- {report.suggestions[0]}" in str(report)
+
+
+def test_bad_features(digits, images):
+    X, y, X_target, _ = halves(digits, 0)
+    with pytest.raises(ValueError, match=r"X_source: expected features.*\(40, 28, 28\).*BackboneTransformer"):
+        domain_report(images, y[:40], X_target)
+    with pytest.raises(ValueError, match=r"X_target: expected features.*BackboneTransformer"):
+        domain_report(X, y, ["a.png", "b.png"])
+    with pytest.raises(ValueError, match=r"X_target: expected 28 columns, as in X_source. Got 5"):
+        domain_report(X, y, X_target[:, :5])
+    with pytest.raises(ValueError, match="X_target: expected at least 10 rows"):
+        domain_report(X, y, X_target[:9])
+    with pytest.raises(ValueError, match="X_source: expected finite numbers"):
+        domain_report(np.where(X > 15, np.nan, X), y, X_target)
+
+
+def test_bad_labels(digits):
+    X, y, X_target, _ = halves(digits, 0)
+    with pytest.raises(ValueError, match="y_source: expected 150 labels"):
+        domain_report(X, y[:3], X_target)
+    with pytest.raises(ValueError, match=r"y_source: expected a label in each row. Got 1 None or NaN"):
+        domain_report(X, [None, *map(str, y[1:])], X_target)
+    with pytest.raises(ValueError, match=r"at least 2 classes with at least 2 rows each. Got 1 classes"):
+        domain_report(X, np.zeros(150), X_target)
+
+
+def slow_mmd2(some, others):
+    rows = np.concatenate([some, others])
+    distances = [((a - b) ** 2).sum() for i, a in enumerate(rows) for b in rows[:i]]
+    width = np.median(distances)
+
+    def kernel(a, b):
+        return np.exp(-((a - b) ** 2).sum() / width)
+
+    within = [
+        np.mean([kernel(a, b) for i, a in enumerate(X) for j, b in enumerate(X) if i != j]) for X in (some, others)
+    ]
+    return sum(within) - 2 * np.mean([kernel(a, b) for a in some for b in others])
+
+
+def test_mmd_beside_a_slow_one(digits):
+    X, _, X_target, _ = halves(digits, 0, n=15)
+    assert mmd_test(X, X_target[:9], random_state=0)[0] == pytest.approx(slow_mmd2(X, X_target[:9]))
+
+
+@given(seed=st.integers(0, 1000), shift=st.floats(0, 3))
+def test_mmd_is_symmetric_and_blind_to_order(seed, shift):
+    random = np.random.default_rng(seed)
+    some, others = random.normal(size=(8, 3)), random.normal(shift, size=(6, 3))
+    value = mmd_test(some, others, random_state=0)[0]
+    assert value == pytest.approx(mmd_test(others, some, random_state=0)[0], abs=1e-12)
+    assert value == pytest.approx(mmd_test(random.permutation(some), others, random_state=0)[0], abs=1e-12)
+    assert value <= 2
+
+
+@given(seed=st.integers(0, 1000))
+def test_density_ratio_is_about_one_for_one_domain(seed):
+    X = np.random.default_rng(seed).normal(size=(20, 4))
+    np.testing.assert_allclose(density_ratio(X, X), 1, atol=1e-3)
+
+
+def test_density_ratio_follows_the_densities():
+    random = np.random.default_rng(0)
+    source, target = random.normal(0, 1, size=(4000, 1)), random.normal(1, 1, size=(4000, 1))
+    true = np.exp(source[:, 0] - 0.5)
+    assert np.corrcoef(np.log(density_ratio(source, target)), np.log(true))[0, 1] > 0.99
+    assert np.mean(density_ratio(source, target)) == pytest.approx(1, abs=0.1)
+
+
+def test_small_measures():
+    source, target = np.array([[0.0], [2.0], [9.0], [11.0]]), np.array([[4.0], [6.0]])
+    drift = class_drift(source, np.array([0, 0, 1, 1]), target, np.array([0, 0]))
+    np.testing.assert_allclose(drift, [4.0, np.nan])
+    wide = np.column_stack([np.arange(20.0), np.zeros(20), np.arange(20.0)])
+    assert scale_mismatch(wide, wide * [1, 1, 11]).tolist() == [2]
+    silent = np.where(np.arange(20) < 8, 0, np.arange(20.0))[:, None]
+    assert scale_mismatch(silent, wide[:, :1]).tolist() == []
+    assert scale_mismatch(silent, silent / 255).tolist() == [0]
+    rows = with_shares(np.repeat([0, 1], [10, 10]), np.array([0.8, 0.2]), np.random.RandomState(0))
+    assert np.bincount(np.repeat([0, 1], [10, 10])[rows]).tolist() == [10, 2]
