@@ -4,7 +4,7 @@ from skltransfer.autoencoder import AutoencoderTransformer
 from skltransfer.backbones import Backbone, list_backbones, load_backbone, register_backbone
 from skltransfer.classifier import TransferClassifier
 from skltransfer.extractor import BackboneTransformer
-from skltransfer.finetuning import GradualUnfreezing, LoRA
+from skltransfer.finetuning import AttentionTransfer, GradualUnfreezing, LoRA
 from skltransfer.heads import AttentionHead, MLPHead
 from skltransfer.plots import AttentionMapDisplay, LatentDisplay, ReconstructionDisplay
 from skltransfer.regressor import TransferRegressor
@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AttentionHead",
     "AttentionMapDisplay",
+    "AttentionTransfer",
     "AutoencoderTransformer",
     "Backbone",
     "BackboneTransformer",
