@@ -5,7 +5,7 @@ from skltransfer.backbones import Backbone, list_backbones, load_backbone, regis
 from skltransfer.classifier import TransferClassifier
 from skltransfer.domain_shift import domain_report
 from skltransfer.extractor import BackboneTransformer
-from skltransfer.finetuning import GradualUnfreezing, LoRA
+from skltransfer.finetuning import AttentionTransfer, GradualUnfreezing, LoRA
 from skltransfer.heads import AttentionHead, MLPHead
 from skltransfer.plots import AttentionMapDisplay, DomainShiftDisplay, LatentDisplay, ReconstructionDisplay
 from skltransfer.regressor import TransferRegressor
@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AttentionHead",
     "AttentionMapDisplay",
+    "AttentionTransfer",
     "AutoencoderTransformer",
     "Backbone",
     "BackboneTransformer",

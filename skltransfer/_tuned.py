@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,11 +19,12 @@ from skltransfer import engine
 from skltransfer._base import SOUND_PARAMETERS
 from skltransfer._maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
 from skltransfer._progress import FitWatcher
+from skltransfer._teaching import Lesson, plan_lesson
 from skltransfer._trained import Held, Split, TrainedEstimator, split_network
 from skltransfer._validation import unknown_name
 from skltransfer.backbones import Backbone
 from skltransfer.features import Extraction, extract, plan_extraction
-from skltransfer.finetuning import Movement, augmentation_json, movement
+from skltransfer.finetuning import AttentionTransfer, Movement, attention_pull, augmentation_json, movement
 from skltransfer.heads import (
     AttendingHead,
     Head,
@@ -46,12 +48,13 @@ them is solved meanwhile; see `docs/design.md`."""
 
 
 class _Plan(NamedTuple):
-    """The network of a fit, whole and split; what moves in it, the layers of the head, and rows as epochs see them."""
+    """The network of a fit, whole and split; what moves in it, the layers of the head, a teacher, and rows by epoch."""
 
     whole: Extraction
     split: Split
     moves: Movement
     layers: HeadLayers
+    lesson: Lesson | None
     views: list[Rows]
 
 
@@ -70,7 +73,7 @@ class TunedEstimator(TrainedEstimator):
         **TrainedEstimator._parameter_constraints,
         **SOUND_PARAMETERS,
         "head": "no_validation",
-        "attention_transfer": [Interval(Real, 0, None, closed="left")],
+        "attention_transfer": [Interval(Real, 0, None, closed="left"), AttentionTransfer],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "n_views": [Interval(Integral, 2, None, closed="left")],
         "solve_head": ["boolean"],
@@ -159,7 +162,8 @@ class TunedEstimator(TrainedEstimator):
             backbone = self._standardized(backbone, rows, targets.weights.max(axis=1))
         whole = self._extraction(backbone, layers)
         split = split_network(whole, moves.stages, rows, self.memory)
-        plan = _Plan(whole, split, moves, layers, self._views(split, rows))
+        lesson = self._lesson(whole, split, rows)
+        plan = _Plan(whole, split, moves, layers, lesson, self._views(split, rows, lesson))
         learning = None if solved else self._learning(plan, targets, float(label_smoothing), once)
         context = self._init_callback_context(max_subtasks=0 if learning is None else learning.training.epochs)
         context.call_on_fit_task_begin(estimator=self)
@@ -178,6 +182,17 @@ class TunedEstimator(TrainedEstimator):
         super()._check_together(moves)
         if self.mixup and self._format.kind == "texts":
             raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
+        if attention_pull(self.attention_transfer)[0] and not moves.stages:
+            raise ValueError(
+                f"attention_transfer pulls feature maps, and the head alone moves. Got trainable={self.trainable!r}; "
+                "pass attention_transfer=0, or a trainable that moves stages."
+            )
+
+    def _lesson(self, whole: Extraction, split: Split, rows: Rows) -> Lesson | None:
+        _, teacher = attention_pull(self.attention_transfer)
+        if teacher is None:
+            return None
+        return plan_lesson(teacher, self._format, whole.backbone, split, rows, self.memory)
 
     def _learning(self, plan: _Plan, targets: Targets, label_smoothing: float, once: bool) -> _Learning:
         """Settle how the head, and what moves below it, is trained, and compile it."""
@@ -185,12 +200,12 @@ class TunedEstimator(TrainedEstimator):
         queries_alone = bool(plan.layers.n_heads and frozen and self.solve_head and not once)
         training = self._training(
             len(targets), plan.moves, once, mixup=float(self.mixup), label_smoothing=label_smoothing,
-            attention_transfer=float(self.attention_transfer),
+            attention_transfer=attention_pull(self.attention_transfer)[0],
         )  # fmt: skip
         if queries_alone and self.learning_rate == "auto":
             training = replace(training, learning_rate=QUERY_RATE)
         goal = engine.Decisions(targets.tasks, *plan.layers, queries_alone)
-        return _Learning(training, self._design(plan.split, plan.moves, plan.views[0], goal), queries_alone)
+        return _Learning(training, self._design(plan, goal), queries_alone)
 
     def _learn_head(
         self,
@@ -211,8 +226,9 @@ class TunedEstimator(TrainedEstimator):
             averages, targets, head, plan.layers, C * QUERY_SHARE if learning.queries_alone else C
         )
         trained = self._train(
-            learning.design, learning.training, split, watcher, taken, targets, head=start, importance=importance,
-            validation=None if held is None else (split.rows(held[0], self.memory), held[1].normalised()),
+            learning.design, learning.training, split, watcher,
+            [self._taught(plan, view, own) for view, own in zip(plan.views, taken, strict=True)], targets,
+            head=start, importance=importance, validation=None if held is None else self._held(plan, *held),
         )  # fmt: skip
         self.history_ = trained.history
         found = head_from_arrays(trained.head, trained.epochs, padded=split.padded)
@@ -220,9 +236,17 @@ class TunedEstimator(TrainedEstimator):
             found = self._solved_again(found, split, taken, targets, C)
         return found, split.with_weights(trained.weights)
 
-    def _views(self, split: Split, rows: Rows) -> list[Rows]:
-        """Rows as they are, and changed at random for a part that stays as it is."""
-        if self.augmentation is None or split.below is None:
+    def _taught(self, plan: _Plan, rows: Rows, taken: Rows) -> Rows:
+        """Rows as the part that moves takes them, beside what a teacher says."""
+        above = plan.split.above
+        return taken if plan.lesson is None or above is None else plan.lesson.beside(rows, taken, above.preparation)
+
+    def _held(self, plan: _Plan, rows: Rows, targets: Targets) -> tuple[Rows, Targets]:
+        return self._taught(plan, rows, plan.split.rows(rows, self.memory)), targets.normalised()
+
+    def _views(self, split: Split, rows: Rows, lesson: Lesson | None) -> list[Rows]:
+        """Rows as they are, and changed at random for a part that stays as it is, or for a teacher."""
+        if self.augmentation is None or (split.below is None and lesson is None):
             return [rows]
         change = engine.Augmentation(augmentation_json(self.augmentation), self._format, self._seed())
         views = [rows, *(engine.ViewRows(rows, change, view) for view in range(1, self.n_views))]
@@ -263,23 +287,28 @@ class TunedEstimator(TrainedEstimator):
             start = [*queries, *head_arrays(solved)]
         return start, importance
 
-    def _design(self, split: Split, moves: Movement, rows: Rows, goal: engine.Decisions) -> engine.Design:
+    def _design(self, plan: _Plan, goal: engine.Decisions) -> engine.Design:
         """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
+        split, moves, lesson = plan.split, plan.moves, plan.lesson
         body = None if split.above is None else split.above.backbone
-        inside = self.augmentation is not None and split.below is None
-        shape, dtype = self._row(split, rows)
+        inside = self.augmentation is not None and split.below is None and lesson is None
+        shape, dtype = self._row(split, plan.views[0])
+        taught = 0 if lesson is None else lesson.n_places
+        row = ((taught + math.prod(shape),), "float32") if taught else (shape, dtype)
         design = engine.design_network(
             body,
             moves,
             statistics_move=moves.stages > 0 and self._trains_statistics(),
             goal=goal,
             preparation=None if split.above is None else split.above.preparation,
-            row=(shape, "float32" if self.mixup and dtype == "uint8" else dtype),
+            row=(row[0], "float32" if self.mixup and row[1] == "uint8" else row[1]),
             augmentation=augmentation_json(self.augmentation) if inside else None,
             padded=split.padded,
             pulled=bool(self.l2_sp and body is not None),
             matched=bool(self.delta and body is not None),
-            attended=bool(self.attention_transfer and moves.stages),
+            attended=bool(attention_pull(self.attention_transfer)[0]) and lesson is None,
+            taught=taught,
+            raw=shape if taught else None,
         )
         engine.prepare(design)
         return design

@@ -87,9 +87,10 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     delta : float, default=0.0
         Strength of the pull of the last feature maps to those of the starting network
         (DELTA). Channels count as much as the solved head loses without them.
-    attention_transfer : float, default=0.0
+    attention_transfer : float or AttentionTransfer, default=0.0
         Strength of the pull of where the last feature maps are active to where those of the
-        starting network are (attention transfer).
+        starting network are, or of another one (attention transfer). With another one,
+        pictures that are changed at random have ``n_views`` views.
     mixup : float, default=0.0
         Parameter of the Beta distribution by which pairs of rows are mixed in training.
     label_smoothing : float, default=0.0
@@ -197,7 +198,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         weight_decay: float = 0.0,
         l2_sp: float = 0.0,
         delta: float = 0.0,
-        attention_transfer: float = 0.0,
+        attention_transfer: Any = 0.0,
         mixup: float = 0.0,
         label_smoothing: float = 0.0,
         augmentation: Any = None,

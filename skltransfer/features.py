@@ -56,8 +56,9 @@ class Extraction:
         The network.
     stage : str
         The layer whose output is taken.
-    pooling : {"avg", "max", "flatten", "none"}
-        How a grid of features becomes one vector; "none" leaves it a grid.
+    pooling : {"avg", "max", "flatten", "none", "activity"}
+        How a grid of features becomes one vector; "none" leaves it a grid, and "activity"
+        makes each place one number.
     preparation : Preparation, Tokenization, Listening or None
         How pixels, texts or sounds are prepared; None for rows of numbers.
     """

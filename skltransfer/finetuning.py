@@ -83,6 +83,37 @@ class GradualUnfreezing(BaseEstimator):
         self.stages = stages
 
 
+class AttentionTransfer(BaseEstimator):
+    """Pull where the last feature maps are active to where those of another network are.
+
+    The activity of a place is the sum of its squared features. That of the teacher, which
+    sees the same rows at its own size, is brought to the student's grid by bilinear
+    interpolation. It is computed once a row and remembered.
+
+    Parameters
+    ----------
+    strength : float, default=1.0
+        Strength of the pull; 0 does not pull.
+    teacher : str, path-like, keras.Model or Backbone, default=None
+        A pretrained network, as `load_backbone` takes it; None is the starting network.
+
+    References
+    ----------
+    Zagoruyko & Komodakis, "Paying More Attention to Attention: Improving the Performance of
+    Convolutional Neural Networks via Attention Transfer", ICLR 2017.
+
+    Examples
+    --------
+    >>> from skltransfer import AttentionTransfer
+    >>> AttentionTransfer(100.0, teacher="efficientnet_lite0")
+    AttentionTransfer(strength=100.0, teacher='efficientnet_lite0')
+    """
+
+    def __init__(self, strength: float = 1.0, *, teacher: Any = None) -> None:
+        self.strength = strength
+        self.teacher = teacher
+
+
 @dataclass(frozen=True)
 class Movement:
     """What ``trainable`` means for a network of so many stages.
@@ -152,6 +183,37 @@ def movement(trainable: Any, *, pretrained: bool, n_stages: int) -> Movement:
     if trainable == "head" or (trainable == "auto" and pretrained):
         return Movement(0)
     return Movement(n_stages, "norm" if trainable == "norm" else "weights")
+
+
+def attention_pull(attention_transfer: Any) -> tuple[float, Any]:
+    """Settle how strong an attention transfer is, and who teaches.
+
+    Parameters
+    ----------
+    attention_transfer : float or AttentionTransfer
+        As the estimators take it.
+
+    Returns
+    -------
+    tuple of float and object
+        The strength, and the teacher: None for the starting network, or where nothing pulls.
+
+    Raises
+    ------
+    ValueError
+        If the strength is not a number of at least 0.
+
+    Examples
+    --------
+    >>> attention_pull(2)
+    (2.0, None)
+    """
+    if not isinstance(attention_transfer, AttentionTransfer):
+        return float(attention_transfer), None
+    strength = attention_transfer.strength
+    if not isinstance(strength, Real) or isinstance(strength, bool) or not 0 <= strength < np.inf:
+        raise ValueError(f"AttentionTransfer(strength=…): expected a number of at least 0. Got {strength!r}.")
+    return float(strength), attention_transfer.teacher if strength else None
 
 
 def _stages(parameter: str, value: Any, n_stages: int) -> int:

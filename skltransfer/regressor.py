@@ -88,9 +88,10 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
     delta : float, default=0.0
         Strength of the pull of the last feature maps to those of the starting network
         (DELTA). Channels count as much as the solved head loses without them.
-    attention_transfer : float, default=0.0
+    attention_transfer : float or AttentionTransfer, default=0.0
         Strength of the pull of where the last feature maps are active to where those of the
-        starting network are (attention transfer).
+        starting network are, or of another one (attention transfer). With another one,
+        pictures that are changed at random have ``n_views`` views.
     mixup : float, default=0.0
         Parameter of the Beta distribution by which pairs of rows are mixed in training.
     augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
@@ -186,7 +187,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         weight_decay: float = 0.0,
         l2_sp: float = 0.0,
         delta: float = 0.0,
-        attention_transfer: float = 0.0,
+        attention_transfer: Any = 0.0,
         mixup: float = 0.0,
         augmentation: Any = None,
         n_views: int = 4,

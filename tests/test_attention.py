@@ -306,9 +306,9 @@ def test_attention_transfer_keeps_activity_where_it_was(images, labels):
     assert moved[1].mean() < 0.8 * moved[0].mean()
 
 
-def test_attention_transfer_needs_places(images, labels):
+def test_attention_transfer_needs_places(flat, labels):
     with pytest.raises(ValueError, match="attention_transfer pulls the places of a grid or sequence"):
-        TransferClassifier("small_cnn", attention_transfer=1.0, epochs=1).fit(images, labels)
+        TransferClassifier("mlp", attention_transfer=1.0, epochs=1).fit(flat, labels)
 
 
 def test_small_transformer_takes_sequences():

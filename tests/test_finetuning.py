@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from skltransfer import GradualUnfreezing, LoRA, MLPHead
+from skltransfer import AttentionTransfer, GradualUnfreezing, LoRA, MLPHead
 from skltransfer._validation import check_held, check_split
 from skltransfer.finetuning import augmentation_json, movement, rate_factor, stage_shares
 from skltransfer.heads import head_layers
@@ -53,7 +53,15 @@ def test_what_cannot_move_is_told(trainable, message):
         movement(trainable, pretrained=True, n_stages=5)
 
 
-@pytest.mark.parametrize("value", [LoRA(3, alpha=6.0, where=2), GradualUnfreezing(3, stages=2), MLPHead((4, 5))])
+@pytest.mark.parametrize(
+    "value",
+    [
+        LoRA(3, alpha=6.0, where=2),
+        GradualUnfreezing(3, stages=2),
+        MLPHead((4, 5)),
+        AttentionTransfer(2.0, teacher="efficientnet_lite0"),
+    ],
+)
 def test_values_are_cloned_and_searched_like_estimators(value):
     assert clone(value).get_params() == value.get_params()
     name = next(iter(value.get_params()))

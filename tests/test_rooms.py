@@ -16,7 +16,7 @@ ROOMS = [
     {"backbones"},
     {"engine"},
     {"features"},
-    {"_base", "_maps", "_progress", "_trained", "_tuned"},
+    {"_base", "_maps", "_progress", "_teaching", "_trained", "_tuned"},
     {"classifier", "regressor", "extractor", "autoencoder", "adaptation"},
     {"model_selection", "compression", "export", "plots"},
     {"__init__", "__main__", "demo"},

@@ -12,7 +12,7 @@ from skltransfer.backbones._autoencoders import (
 )
 from skltransfer.backbones._backbone import Backbone, assign, build, building, read
 from skltransfer.backbones._builders import STANDARDIZE, patch_side, standardize
-from skltransfer.backbones._cutting import cut, join, weight_depths
+from skltransfer.backbones._cutting import cut, join, last_places, weight_depths
 from skltransfer.backbones._folding import fold
 from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
 from skltransfer.backbones._text import text_transformer
@@ -30,6 +30,7 @@ __all__ = [
     "encode",
     "fold",
     "join",
+    "last_places",
     "list_backbones",
     "load_backbone",
     "log_variances",

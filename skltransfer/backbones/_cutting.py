@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from skltransfer._validation import import_keras
 from skltransfer.backbones._backbone import Array, Backbone, build, building, from_keras
-from skltransfer.backbones._graph import layer_stages
+from skltransfer.backbones._graph import find_places, layer_stages
 
 Positions = tuple[int, ...]
 
@@ -64,6 +64,21 @@ def _plan(architecture: str, stage: str) -> _Plan:
     place = {id(weight): position for position, weight in enumerate(whole.weights)}
     positions = tuple(place[id(weight)] for weight in suffix.weights)
     return _Plan(from_keras(suffix), positions)
+
+
+@lru_cache(maxsize=32)
+def last_places(architecture: str) -> str | None:
+    """Return the layer that gives the last grid or sequence, or None if the network gives vectors alone.
+
+    Parameters
+    ----------
+    architecture : str
+        A serialised functional Keras model.
+    """
+    output = build(architecture).outputs[0]
+    if len(output.shape) > 2:
+        return str(output._keras_history.operation.name)
+    return find_places(json.loads(architecture))
 
 
 def weight_depths(backbone: Backbone) -> tuple[int, ...]:

@@ -92,6 +92,20 @@ def layer_stages(network: Config, stages: tuple[str, ...]) -> dict[str, int]:
     return numbers
 
 
+def find_places(network: Config) -> str | None:
+    """Find the layer whose grid or sequence is the last one that another layer takes, or None.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+    """
+    inputs = {layer["config"]["name"] for layer in network["config"]["layers"] if layer["class_name"] == "InputLayer"}
+    taken = (tensor for call in reversed(calls_in_order(network)) for tensor in call.takes)
+    found = (source[0] for source, shape in taken if any(length != 1 for length in shape[1:-1]))
+    return next((name for name in found if name not in inputs), None)
+
+
 def with_named_operations(network: Config) -> Config:
     """Return a network whose operations have names that hang on it alone, and not on how many Keras has seen.
 

@@ -5,12 +5,13 @@ sets its weights from arrays and is its only user until it is given back.
 """
 
 from skltransfer.engine._augmentation import Augmentation, ViewRows
-from skltransfer.engine._design import Decisions, Design, Reconstruction, design_network
+from skltransfer.engine._design import NO_PLACES, Decisions, Design, Reconstruction, design_network
 from skltransfer.engine._forward import Forward, forward
 from skltransfer.engine._pool import Pool, pool
 from skltransfer.engine._training import Trained, Training, Watcher, prepare, train
 
 __all__ = [
+    "NO_PLACES",
     "Augmentation",
     "Decisions",
     "Design",

@@ -14,6 +14,12 @@ from skltransfer.losses import Task
 QUERIES = "queries"
 """What a network calls the weights by which attention pools."""
 
+NO_PLACES = (
+    "attention_transfer pulls the places of a grid or sequence. Got a backbone of which all that moves gives one "
+    "vector a row; pass attention_transfer=0, a trainable that moves more, or another backbone."
+)
+"""Error of a network that has nothing to pull."""
+
 
 @dataclass(frozen=True)
 class Decisions:
@@ -114,6 +120,10 @@ class Design:
     pulled, matched, attended : bool
         Whether weights are pulled to where they start (L2-SP), features (DELTA), and where
         these are active (attention transfer).
+    taught : int
+        Places of a teacher's map of activity, which then comes before each row; see `Lesson`.
+    raw : tuple of int or None
+        Shape of the row after it.
     """
 
     architecture: str | None
@@ -129,6 +139,8 @@ class Design:
     pulled: bool = False
     matched: bool = False
     attended: bool = False
+    taught: int = 0
+    raw: tuple[int, ...] | None = None
 
 
 def design_network(backbone: Backbone | None, movement: Movement, *, statistics_move: bool, **options: Any) -> Design:

@@ -30,8 +30,8 @@ class Forward:
         The network.
     stage : str
         The layer whose output is taken.
-    pooling : {"avg", "max", "flatten", "none"}
-        How a grid or sequence of features becomes one vector.
+    pooling : {"avg", "max", "flatten", "none", "activity"}
+        How a grid or sequence of features becomes one vector; see `pool_features`.
     preparation : Preparation, Tokenization, Listening or None
         How pixels, texts or sounds are prepared; None for rows of numbers.
     row : tuple of (shape, dtype)
@@ -90,8 +90,14 @@ class Forward:
 
 
 def pool_features(x: Any, pooling: str, *, padded: bool = False) -> Any:
-    """Turn a grid or sequence of features into one vector a row; "none" leaves it as it is."""
+    """Turn a grid or sequence of features into one vector a row.
+
+    "none" leaves it as it is; "activity" gives the sum of the squared features of each place.
+    """
     from keras import ops
+
+    if pooling == "activity":
+        return ops.sum(ops.square(x), axis=-1)
 
     if padded and pooling in ("avg", "max"):
         present = ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)

@@ -11,8 +11,8 @@ import numpy as np
 from keras import ops
 
 from skltransfer import losses
-from skltransfer.backbones import LATENT, STANDARDIZE, build
-from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
+from skltransfer.backbones import LATENT, STANDARDIZE, build, last_places
+from skltransfer.engine._design import NO_PLACES, QUERIES, Decisions, Design, Reconstruction
 from skltransfer.engine._forward import pool_features
 from skltransfer.heads import SMALLEST_SQUARE, head_of_channels
 from skltransfer.inputs import Preparation
@@ -32,13 +32,9 @@ class Network(keras.Model):
         self.anchors: list[Any] = []
         if design.matched:
             self.importance = self._setting((body.outputs[0].shape[-1],), "importance")
-        if design.attended:
+        if design.attended or design.taught:
             self.transfer = self._setting((), "attention_transfer")
-            if len(body.outputs[0].shape) < 3:
-                raise ValueError(
-                    "attention_transfer pulls the places of a grid or sequence. Got a backbone that gives one vector "
-                    "a row; pass attention_transfer=0, or another backbone."
-                )
+        self.watched, self.watched_anchor = self._watched(body), self._watched(self.anchor)
 
     def build(self, input_shape: Any) -> None:
         """Each layer is built at its first call."""
@@ -70,16 +66,36 @@ class Network(keras.Model):
         """Turn rows into what the body takes."""
         return x if self.design.preparation is None else self.design.preparation(x)
 
-    def hold(self, prepared: Any, features: Any, training: bool) -> None:
+    def apart(self, batch: Any) -> tuple[Any, Any]:
+        """Return rows, and where a teacher is active in them, as feature maps of one channel."""
+        if not self.design.taught:
+            return batch, None
+        assert self.design.raw is not None
+        x, width = ops.cast(batch, self.design.dtype), self.design.taught
+        return ops.reshape(x[:, width:], (-1, *self.design.raw)), x[:, :width, None]
+
+    def hold(self, prepared: Any, features: Any, training: bool, places: Any = None, lesson: Any = None) -> None:
         """Add the pulls to the loss."""
         if training and self.design.pulled:
             self.add_loss(self.l2_sp * losses.l2_sp(self.pulled, self.anchors))
         if training and self.anchor is not None:
-            start = self.anchor(prepared, training=False)
+            start, where = _look(self.watched_anchor, prepared, training=False)
             if self.design.matched:
                 self.add_loss(losses.delta(features, start, self.importance))
             if self.design.attended:
-                self.add_loss(self.transfer * losses.attention_transfer(features, start))
+                self.add_loss(self.transfer * losses.attention_transfer(places, where))
+        if training and lesson is not None:
+            self.add_loss(self.transfer * losses.attention_transfer(places, lesson))
+
+    def _watched(self, model: Any) -> Any:
+        """Let a model that gives vectors give its last grid or sequence beside them, if attention is transferred."""
+        wanted = model is not None and (self.design.attended or self.design.taught)
+        if not wanted or len(model.outputs[0].shape) > 2:
+            return model
+        name = last_places(self.design.architecture)
+        if name is None:
+            raise ValueError(NO_PLACES)
+        return keras.Model(model.inputs[0], [model.outputs[0], model.get_layer(name).output])
 
     def _setting(self, shape: tuple[int, ...], name: str) -> Any:
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
@@ -144,10 +160,11 @@ class DecidingNetwork(Network):
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values."""
-        x = self.prepare(self.pixels(batch, training))
+        rows, lesson = self.apart(batch)
+        x = self.prepare(self.pixels(rows, training))
         if self.body is not None:
-            maps = self.body(x, training=training and self.design.movement.stages > 0)
-            self.hold(x, maps, training)
+            maps, places = _look(self.watched, x, training=training and self.design.movement.stages > 0)
+            self.hold(x, maps, training, places, lesson)
             x = maps if self.attend is not None else pool_features(maps, "avg", padded=self.design.padded)
         if self.attend is not None:
             x = self.attend(x)
@@ -261,6 +278,12 @@ class ReconstructingNetwork(Network):
                 draws = ops.repeat(draws, patch, axis=axis)
             draws = draws[(slice(None), *(slice(0, length) for length in rows.shape[1 : places + 1]))]
         return draws
+
+
+def _look(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
+    """Return features, and the last grid or sequence that they come from."""
+    found = model(x, training=training)
+    return tuple(found) if isinstance(found, list | tuple) else (found, found)
 
 
 def _layer(serialised: str) -> Any:

@@ -78,7 +78,7 @@ class Trainer:
         if self.design.matched:
             channels = self.network.importance.shape
             self.network.importance.assign(delta * (np.ones(channels) if importance is None else importance))
-        if self.design.attended:
+        if self.design.attended or self.design.taught:
             self.network.transfer.assign(attention_transfer)
 
     def set_corruption(self, level: float, beta: float) -> None:
