@@ -1,5 +1,6 @@
 """Transfer learning for scikit-learn, on Keras networks."""
 
+from skltransfer.adaptation import DomainAdaptationClassifier, DomainAdaptationRegressor
 from skltransfer.autoencoder import AutoencoderTransformer
 from skltransfer.backbones import Backbone, list_backbones, load_backbone, register_backbone
 from skltransfer.classifier import TransferClassifier
@@ -19,6 +20,8 @@ __all__ = [
     "AutoencoderTransformer",
     "Backbone",
     "BackboneTransformer",
+    "DomainAdaptationClassifier",
+    "DomainAdaptationRegressor",
     "DomainShiftDisplay",
     "GradualUnfreezing",
     "LatentDisplay",

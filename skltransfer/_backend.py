@@ -75,36 +75,39 @@ def compile_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray]
     -------
     callable
         From batches and answers, a step along the first axis, and the learning rate of each
-        step, to the loss before each step. On TensorFlow all of them are one call, as a call
-        costs small networks more than a step does.
+        step, to the metrics of the model before each step, the loss first, of shape
+        (n_steps, n_metrics). On TensorFlow all of them are one call, as a call costs small
+        networks more than a step does.
     """
+    names = [metric.name for metric in network.metrics]
     if name() == "tensorflow":
-        return _tensorflow_steps(network)
+        return _tensorflow_steps(network, names)
 
     def one_by_one(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
-        losses = []
+        found = []
         for batch, answer, rate in zip(batches, answers, rates, strict=True):
             network.optimizer.learning_rate.assign(rate)
-            losses.append(float(network.train_on_batch(batch, answer)))
-        return np.asarray(losses)
+            logs = network.train_on_batch(batch, answer, return_dict=True)
+            found.append([float(logs[name]) for name in names])
+        return np.asarray(found)
 
     return one_by_one
 
 
-def _tensorflow_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def _tensorflow_steps(network: Any, names: list[str]) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     import tensorflow as tf
 
     def loop(batches: Any, answers: Any, rates: Any) -> Any:
-        def step(number: Any, losses: Any) -> Any:
+        def step(number: Any, found: Any) -> Any:
             network.optimizer.learning_rate.assign(rates[number])
             network.reset_metrics()
             logs = network.train_step((batches[number], answers[number]))
-            return number + 1, losses.write(number, tf.cast(logs["loss"], rates.dtype))
+            return number + 1, found.write(number, tf.stack([tf.cast(logs[name], rates.dtype) for name in names]))
 
         steps = tf.shape(rates)[0]
-        losses = tf.TensorArray(rates.dtype, size=steps)
-        _, losses = tf.while_loop(lambda number, _: number < steps, step, (0, losses), parallel_iterations=1)
-        return losses.stack()
+        found = tf.TensorArray(rates.dtype, size=steps, element_shape=(len(names),))
+        _, found = tf.while_loop(lambda number, _: number < steps, step, (0, found), parallel_iterations=1)
+        return found.stack()
 
     @lru_cache
     def compiled(*rows: tuple[tuple[int, ...], str]) -> Any:

@@ -100,7 +100,10 @@ class Split:
 
     def joined(self, backbone: Backbone) -> Backbone:
         """Put the part that moves back into the whole network."""
-        if self.moving == 0 or self.above is None:
+        if self.above is None:
+            assert self.below is not None
+            return self.below.backbone
+        if self.moving == 0:
             return backbone
         return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.moving)
 
@@ -140,7 +143,10 @@ def _known_moments(values: Array, weights: Array) -> tuple[Array, Array]:
 
 
 class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
-    """Base of the estimators that may train the backbone."""
+    """Base of the estimators that may train the backbone.
+
+    Parameters that a subclass does not have are attributes of the class, and off.
+    """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BackboneEstimator._parameter_constraints,
@@ -165,6 +171,12 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         "callbacks": [list, tuple, None],
         "verbose": ["verbose"],
     }
+
+    l2_sp: float = 0.0
+    delta: float = 0.0
+    augmentation: Any = None
+    checkpoint: Any = None
+    callbacks: Any = None
 
     backbone_: Backbone
     _pretrained: bool
@@ -204,6 +216,26 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
             return row_format(rows, None if split.above is None else split.above.preparation)
         return split.rows(first(rows), self.memory).layout(None)
 
+    def _design(
+        self, split: Split, moves: Movement, row: RowFormat, goal: engine.Goal, **options: Any
+    ) -> engine.Design:
+        """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
+        body = None if split.above is None else split.above.backbone
+        design = engine.design_network(
+            body,
+            moves,
+            statistics_move=split.moving > 0 and self._trains_statistics(),
+            goal=goal,
+            preparation=None if split.above is None else split.above.preparation,
+            row=row,
+            padded=split.padded,
+            pulled=bool(self.l2_sp and body is not None),
+            matched=bool(self.delta and body is not None),
+            **options,
+        )
+        engine.prepare(design)
+        return design
+
     def _train(
         self,
         design: engine.Design,
@@ -220,7 +252,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
                 training,
                 None if split.above is None else split.above.backbone,
                 views,
-                targets.normalised(),
+                targets,
                 checkpoint=None if self.checkpoint is None else os.fspath(self.checkpoint),
                 callbacks=self.callbacks or (),
                 watcher=watcher,
@@ -229,7 +261,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         finally:
             watcher.end()
 
-    def _training(self, n_rows: int, moves: Movement, once: bool, **more: float) -> engine.Training:
+    def _training(self, n_rows: int, moves: Movement, once: bool, **more: Any) -> engine.Training:
         """Settle what "auto" means for so many rows."""
         whole = self._format.kind == "table" and n_rows <= FULL_BATCH_ROWS
         batch_size = (n_rows if whole else 32) if self.batch_size == "auto" else int(self.batch_size)
@@ -251,11 +283,13 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
             weight_decay=float(self.weight_decay),
             l2_sp=float(self.l2_sp),
             delta=float(self.delta),
-            patience=int(self.n_iter_no_change) if self.early_stopping else None,
-            tol=float(self.tol),
             **more,
         )
         return replace(training, epochs=1, schedule="constant", warmup=0.0, patience=None) if once else training
+
+    def _stopping(self) -> dict[str, Any]:
+        """Settle when a training stops early."""
+        return {"patience": int(self.n_iter_no_change) if self.early_stopping else None, "tol": float(self.tol)}
 
     def _hold_out(self, rows: Rows, targets: Targets, groups: Any) -> tuple[Rows, Targets, Held]:
         """Set rows aside that training does not see: whole groups if given, and some of each class."""

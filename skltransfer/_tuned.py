@@ -200,12 +200,12 @@ class TunedEstimator(TrainedEstimator):
         queries_alone = bool(plan.layers.n_heads and frozen and self.solve_head and not once)
         training = self._training(
             len(targets), plan.moves, once, mixup=float(self.mixup), label_smoothing=label_smoothing,
-            attention_transfer=attention_pull(self.attention_transfer)[0],
+            attention_transfer=attention_pull(self.attention_transfer)[0], **self._stopping(),
         )  # fmt: skip
         if queries_alone and self.learning_rate == "auto":
             training = replace(training, learning_rate=QUERY_RATE)
         goal = engine.Decisions(targets.tasks, *plan.layers, queries_alone)
-        return _Learning(training, self._design(plan, goal), queries_alone)
+        return _Learning(training, self._planned(plan, goal), queries_alone)
 
     def _learn_head(
         self,
@@ -227,7 +227,7 @@ class TunedEstimator(TrainedEstimator):
         )
         trained = self._train(
             learning.design, learning.training, split, watcher,
-            [self._taught(plan, view, own) for view, own in zip(plan.views, taken, strict=True)], targets,
+            [self._taught(plan, view, own) for view, own in zip(plan.views, taken, strict=True)], targets.normalised(),
             head=start, importance=importance, validation=None if held is None else self._held(plan, *held),
         )  # fmt: skip
         self.history_ = trained.history
@@ -287,31 +287,22 @@ class TunedEstimator(TrainedEstimator):
             start = [*queries, *head_arrays(solved)]
         return start, importance
 
-    def _design(self, plan: _Plan, goal: engine.Decisions) -> engine.Design:
-        """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
-        split, moves, lesson = plan.split, plan.moves, plan.lesson
-        body = None if split.above is None else split.above.backbone
-        inside = self.augmentation is not None and split.below is None and lesson is None
-        shape, dtype = self._row(split, plan.views[0])
+    def _planned(self, plan: _Plan, goal: engine.Decisions) -> engine.Design:
+        """Settle the network that is trained."""
+        lesson, (shape, dtype) = plan.lesson, self._row(plan.split, plan.views[0])
+        inside = self.augmentation is not None and plan.split.below is None and lesson is None
         taught = 0 if lesson is None else lesson.n_places
         row = ((taught + math.prod(shape),), "float32") if taught else (shape, dtype)
-        design = engine.design_network(
-            body,
-            moves,
-            statistics_move=moves.stages > 0 and self._trains_statistics(),
-            goal=goal,
-            preparation=None if split.above is None else split.above.preparation,
-            row=(row[0], "float32" if self.mixup and row[1] == "uint8" else row[1]),
+        return self._design(
+            plan.split,
+            plan.moves,
+            (row[0], "float32" if self.mixup and row[1] == "uint8" else row[1]),
+            goal,
             augmentation=augmentation_json(self.augmentation) if inside else None,
-            padded=split.padded,
-            pulled=bool(self.l2_sp and body is not None),
-            matched=bool(self.delta and body is not None),
             attended=bool(attention_pull(self.attention_transfer)[0]) and lesson is None,
             taught=taught,
             raw=shape if taught else None,
         )
-        engine.prepare(design)
-        return design
 
     def _decide(self, X: Any) -> Array:
         """Decision values of shape (n_rows, n_outputs)."""

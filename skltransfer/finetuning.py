@@ -16,6 +16,7 @@ from skltransfer._validation import import_keras, unknown_name
 
 NAMES = ("auto", "head", "all", "norm", "lora")
 SCHEDULES = ("constant", "cosine")
+RAMPS = ("sigmoid", "linear", "constant")
 AUGMENTATIONS: dict[str, Callable[[Any], list[Any]]] = {
     "flip": lambda layers: [layers.RandomFlip("horizontal", name="flip")],
     "flip_shift": lambda layers: [
@@ -259,6 +260,30 @@ def rate_factor(schedule: str, progress: float, warmup: float) -> float:
     if schedule == "constant":
         return 1.0
     return 0.5 * (1.0 + float(np.cos(np.pi * (progress - warmup) / (1.0 - warmup))))
+
+
+def ramp_factor(ramp: str, progress: float) -> float:
+    """Share of its strength at which a pull between domains stands at a point of the training.
+
+    Parameters
+    ----------
+    ramp : {"sigmoid", "linear", "constant"}
+        "sigmoid" rises from 0 as in DANN, "linear" along a line.
+    progress : float
+        Epochs done as a share of all epochs, from 0 to 1.
+
+    References
+    ----------
+    Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 2016.
+
+    Examples
+    --------
+    >>> round(ramp_factor("sigmoid", 0.1), 2), ramp_factor("linear", 0.1)
+    (0.46, 0.1)
+    """
+    if ramp == "constant":
+        return 1.0
+    return progress if ramp == "linear" else float(2 / (1 + np.exp(-10 * progress)) - 1)
 
 
 def stage_shares(depths: Sequence[int], moving: int, layer_decay: float) -> np.ndarray:

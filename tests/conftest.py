@@ -76,6 +76,24 @@ def empty_store():
     feature_cache.process_store.clear()
 
 
+@pytest.fixture(scope="session")
+def shifted():
+    """Two classes along the first column; in the target, the second is shifted and carries noise."""
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(240, 4)), np.arange(240) % 2
+    X[:, 0] += 4 * y
+    X[120:] += [1.5, 3, 0, 0]
+    return X, y, np.repeat([1, -1], 120)
+
+
+@pytest.fixture(scope="session")
+def two_domains_of_pictures(images, labels):
+    """Pictures, of which the second half is inverted, as a target without labels."""
+    X = images[:40].copy()
+    X[20:] = 255 - X[20:]
+    return X, labels[:40], np.repeat([1, -1], 20)
+
+
 def _four_kinds(sample):
     kinds = sorted(set(sample.target))[:4]
     return np.flatnonzero(np.isin(sample.target, kinds))

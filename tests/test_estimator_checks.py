@@ -5,6 +5,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skltransfer import (
     AutoencoderTransformer,
     BackboneTransformer,
+    DomainAdaptationClassifier,
+    DomainAdaptationRegressor,
     GradualUnfreezing,
     MLPHead,
     TransferClassifier,
@@ -25,6 +27,8 @@ WAYS = ["head", "lora", 1, GradualUnfreezing(every=10)]
         ),
         TransferClassifier(head=MLPHead((16,)), epochs=100, label_smoothing=0.1),
         BackboneTransformer(),
+        DomainAdaptationClassifier(epochs=100),
+        DomainAdaptationRegressor(epochs=100),
         AutoencoderTransformer(),
         AutoencoderTransformer(loss="mae", hidden=(), epochs=100),
     ]

@@ -12,7 +12,7 @@ import skltransfer
 PACKAGE = Path(skltransfer.__file__).parent
 ROOMS = [
     {"_validation", "_backend", "_domains", "losses", "transferability", "domain_shift", "datasets", "data"},
-    {"inputs", "heads", "finetuning", "feature_cache"},
+    {"inputs", "heads", "finetuning", "alignment", "feature_cache"},
     {"backbones"},
     {"engine"},
     {"features"},

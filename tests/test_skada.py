@@ -1,17 +1,16 @@
-"""Scorers and splitters of skada, on an estimator that has the conventions of domain adaptation."""
+"""Scorers, splitters and estimators of skada, with ours."""
 
 import importlib
 
 import numpy as np
 import pytest
 import sklearn
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
+from sklearn.preprocessing import StandardScaler
 
-from skltransfer import model_selection
-from skltransfer._domains import read_domains
+from skltransfer import BackboneTransformer, DomainAdaptationClassifier, model_selection
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +22,9 @@ def skada():
         return importlib.import_module("skada.metrics"), importlib.import_module("skada.model_selection")
 
 
-class SourceOnly(ClassifierMixin, BaseEstimator):
-    def fit(self, X, y, sample_domain=None):
-        source = read_domains(y, sample_domain, len(X)).source
-        self.model_ = LogisticRegression(max_iter=1000).fit(X[source], y[source])
-        self.classes_ = self.model_.classes_
-        return self
-
-    def predict(self, X, sample_domain=None, allow_source=False):
-        return self.model_.predict(X)
-
-    def predict_proba(self, X, sample_domain=None, allow_source=False):
-        return self.model_.predict_proba(X)
+@pytest.fixture
+def adapting():
+    return DomainAdaptationClassifier(method="mmd", epochs=30, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +44,9 @@ def weighted_accuracy(estimator, X, y, *, sample_weight, sample_domain, allow_so
     return float(np.average(estimator.predict(X) == y, weights=sample_weight))
 
 
-def test_scorers_agree_where_they_are_the_same(skada, two_domains):
+def test_scorers_agree_where_they_are_the_same(skada, two_domains, adapting):
     X, _, y, domain = two_domains
-    estimator = SourceOnly().fit(X, y, sample_domain=domain)
+    estimator = adapting.fit(X, y, sample_domain=domain)
     scores = {}
     for name in ("PredictionEntropyScorer", "SoftNeighborhoodDensity", "CircularValidation", "MixValScorer"):
         with sklearn.config_context(enable_metadata_routing=True):
@@ -72,9 +62,9 @@ def test_scorers_agree_where_they_are_the_same(skada, two_domains):
         assert theirs == pytest.approx(ours, abs=0.1)
 
 
-def test_supervised_and_weighted_scorers_run(skada, two_domains):
+def test_supervised_and_weighted_scorers_run(skada, two_domains, adapting):
     X, labels, y, domain = two_domains
-    estimator = SourceOnly().fit(X, y, sample_domain=domain)
+    estimator = adapting.fit(X, y, sample_domain=domain)
     with sklearn.config_context(enable_metadata_routing=True):
         supervised = skada[0].SupervisedScorer(accuracy)
         score = supervised(estimator, X, y, sample_domain=domain, target_labels=labels)
@@ -84,13 +74,12 @@ def test_supervised_and_weighted_scorers_run(skada, two_domains):
     assert score == estimator.score(X[domain < 0], labels[domain < 0])
 
 
-def test_scorers_and_splitters_mix(skada, two_domains):
+def test_scorers_and_splitters_mix(skada, two_domains, adapting):
     X, _, y, domain = two_domains
     with sklearn.config_context(enable_metadata_routing=True):
-        estimator = SourceOnly().set_fit_request(sample_domain=True)
         for scorers, splitters in ((skada[0], model_selection), (model_selection, skada[1])):
             found = cross_validate(
-                estimator,
+                adapting,
                 X,
                 y,
                 scoring=scorers.PredictionEntropyScorer(),
@@ -108,6 +97,18 @@ def test_leaving_out_domains_in_both_roles_gives_the_same_sources(skada):
     held = {frozenset(np.unique(domain[train])) for train, _ in theirs}
     ours = model_selection.LeaveOneDomainOut().split(X, None, domain)
     assert {frozenset(np.unique(domain[train])) for train, _ in ours} == held
+
+
+def test_its_estimators_take_our_features(skada, images, labels):
+    pictures = np.concatenate([images[::2], 255 - images[1::2]])
+    codes = np.unique(labels, return_inverse=True)[1]  # skada takes numbers only
+    y, domain = np.concatenate([codes[::2], codes[1::2]]), np.repeat([1, -1], 20)
+    features = BackboneTransformer(image_size=32).fit_transform(pictures)
+    adapted = importlib.import_module("skada")
+    with sklearn.config_context(enable_metadata_routing=True):
+        pipe = adapted.make_da_pipeline(StandardScaler(), adapted.CORALAdapter(reg=0.1), LogisticRegression())
+        pipe.fit(features, y, sample_domain=domain)
+        assert set(pipe.predict(features, sample_domain=domain, allow_source=True)) <= set(codes)
 
 
 def test_routing_is_as_it_was(skada):

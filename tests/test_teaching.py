@@ -227,7 +227,6 @@ def _table():
         ({"teacher": _sequence}, r"expected a map with as many axes as the student's, which is \(7, 7\)\. Got 'seq"),
         ({"teacher": _table}, r"this teacher cannot take these rows\. X: the backbone"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, labels, options, message):
     options = {"strength": STRONG, "teacher": teacher, **options}

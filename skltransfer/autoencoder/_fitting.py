@@ -124,14 +124,18 @@ class AutoencoderEstimator(TrainedEstimator):
         split = self._split(whole, moves, rows)
         seen = self._seen(split, whole, rows)
         training = self._training(
-            len(rows), moves, once, level=float(self.corruption_level), beta=float(self.variational)
+            len(rows), moves, once, level=float(self.corruption_level), beta=float(self.variational), **self._stopping()
         )
-        design = self._design(split, whole, moves, seen, rows)
+        goal = self._goal(split, whole, rows)
+        row = self._row(split, rows) if goal.beside is None else seen.layout(None)
+        outside = None if self.augmentation is None else augmentation_json(self.augmentation)
+        design = self._design(split, moves, row, goal, augmentation=outside)
         context = self._init_callback_context(max_subtasks=training.epochs)
         context.call_on_fit_task_begin(estimator=self)
         assert backbone.decoder is not None
         trained = self._train(
-            design, training, split, FitWatcher(self, context, verbose=int(self.verbose)), [seen], targets,
+            design, training, split, FitWatcher(self, context, verbose=int(self.verbose)), [seen],
+            targets.normalised(),
             head=[*(backbone.log_variance or ()), *backbone.decoder.weights],
             validation=None if held is None else (self._seen(split, whole, held[0]), held[1].normalised()),
         )  # fmt: skip
@@ -198,13 +202,12 @@ class AutoencoderEstimator(TrainedEstimator):
         features = ArrayRows(extract(split.below, rows, memory=self.memory))
         return BesideRows(features, rows, whole.preparation)
 
-    def _design(self, split: Split, whole: Extraction, moves: Movement, seen: Rows, rows: Rows) -> engine.Design:
-        """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
-        backbone, above = whole.backbone, split.above
+    def _goal(self, split: Split, whole: Extraction, rows: Rows) -> engine.Reconstruction:
+        """Settle what is reconstructed, from what."""
+        backbone = whole.backbone
         assert backbone.decoder is not None
-        assert above is not None
         shape, aside = self._own_shape(whole), split.below is not None
-        goal = engine.Reconstruction(
+        return engine.Reconstruction(
             decoder=backbone.decoder.architecture,
             loss=self.loss,
             target=pixel_target(backbone, self._format),
@@ -215,16 +218,3 @@ class AutoencoderEstimator(TrainedEstimator):
             beside=self._row(split, rows)[0] if aside else None,
             raw=shape if aside else None,
         )
-        design = engine.design_network(
-            above.backbone,
-            moves,
-            statistics_move=self._trains_statistics(),
-            goal=goal,
-            preparation=above.preparation,
-            row=seen.layout(None) if aside else self._row(split, rows),
-            augmentation=None if self.augmentation is None else augmentation_json(self.augmentation),
-            pulled=bool(self.l2_sp),
-            matched=bool(self.delta),
-        )
-        engine.prepare(design)
-        return design

@@ -1,6 +1,20 @@
 """How far two domains are apart, measured on features, and what to do about it."""
 
-from skltransfer.domain_shift._measures import check_features, density_ratio, mmd_test
+from skltransfer.domain_shift._measures import (
+    a_distance,
+    check_features,
+    density_ratio,
+    mmd_test,
+    scale_mismatch,
+)
 from skltransfer.domain_shift._report import DomainReport, domain_report
 
-__all__ = ["DomainReport", "check_features", "density_ratio", "domain_report", "mmd_test"]
+__all__ = [
+    "DomainReport",
+    "a_distance",
+    "check_features",
+    "density_ratio",
+    "domain_report",
+    "mmd_test",
+    "scale_mismatch",
+]

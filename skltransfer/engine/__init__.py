@@ -5,17 +5,28 @@ sets its weights from arrays and is its only user until it is given back.
 """
 
 from skltransfer.engine._augmentation import Augmentation, ViewRows
-from skltransfer.engine._design import NO_PLACES, Decisions, Design, Reconstruction, design_network
+from skltransfer.engine._design import (
+    NO_PLACES,
+    Adaptation,
+    Decisions,
+    Design,
+    Goal,
+    Reconstruction,
+    design_network,
+)
 from skltransfer.engine._forward import Forward, forward
 from skltransfer.engine._pool import Pool, pool
+from skltransfer.engine._statistics import renormalise
 from skltransfer.engine._training import Trained, Training, Watcher, prepare, train
 
 __all__ = [
     "NO_PLACES",
+    "Adaptation",
     "Augmentation",
     "Decisions",
     "Design",
     "Forward",
+    "Goal",
     "Pool",
     "Reconstruction",
     "Trained",
@@ -26,5 +37,6 @@ __all__ = [
     "forward",
     "pool",
     "prepare",
+    "renormalise",
     "train",
 ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer import losses
+from skltransfer.alignment import METHODS, Method
 from skltransfer.backbones import STANDARDIZE, Backbone, weight_depths
 from skltransfer.finetuning import Movement
 from skltransfer.inputs import AnyPreparation, Preparation, RowFormat
@@ -51,6 +52,25 @@ class Decisions:
 
 
 @dataclass(frozen=True)
+class Adaptation(Decisions):
+    """Decisions of one task that carry over from domains with labels to domains without.
+
+    Parameters
+    ----------
+    method : Method
+        How the domains are brought together.
+    rows : tuple of int
+        Rows of each domain in a batch, the sources first.
+    n_sources : int
+        How many of them are sources.
+    """
+
+    method: Method = METHODS["source_only"]
+    rows: tuple[int, ...] = ()
+    n_sources: int = 1
+
+
+@dataclass(frozen=True)
 class Reconstruction:
     """A latent layer, which the network below ends with, and a decoder after it.
 
@@ -90,6 +110,9 @@ class Reconstruction:
         return answers[:, 0] * outputs[:, 0]
 
 
+Goal = Decisions | Reconstruction
+
+
 @dataclass(frozen=True)
 class Design:
     """All that a network for training has to be compiled anew for.
@@ -105,7 +128,7 @@ class Design:
         What moves.
     statistics_move : bool
         Whether normalisations use, and update, the statistics of batches.
-    goal : Decisions or Reconstruction
+    goal : Decisions, Adaptation or Reconstruction
         What is on top, and what is learned.
     preparation : Preparation, Tokenization, Listening or None
         How pixels, texts or sounds are prepared; None for rows of numbers.
@@ -130,7 +153,7 @@ class Design:
     depths: tuple[int, ...]
     movement: Movement
     statistics_move: bool
-    goal: Decisions | Reconstruction
+    goal: Goal
     preparation: AnyPreparation | None
     row: RowFormat
     dtype: str = "float32"
@@ -141,6 +164,12 @@ class Design:
     attended: bool = False
     taught: int = 0
     raw: tuple[int, ...] | None = None
+
+    @property
+    def keeps_start(self) -> bool:
+        """Tell whether training looks at features of the network that it starts from."""
+        anchored = isinstance(self.goal, Adaptation) and self.goal.method.anchored
+        return self.matched or self.attended or anchored
 
 
 def design_network(backbone: Backbone | None, movement: Movement, *, statistics_move: bool, **options: Any) -> Design:

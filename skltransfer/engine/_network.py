@@ -24,12 +24,12 @@ class Network(keras.Model):
     def __init__(self, design: Design, body: Any) -> None:
         super().__init__(dtype=design.dtype)
         self.design, self.body = design, body
-        kept = design.matched or design.attended
-        self.anchor = build(design.architecture) if kept and design.architecture else None
+        self.anchor = build(design.architecture) if design.keeps_start and design.architecture else None
         if self.anchor is not None:
             self.anchor.trainable = False
         self.augment = None if design.augmentation is None else _layer(design.augmentation)
         self.anchors: list[Any] = []
+        self.rivals: list[Any] = []
         if design.matched:
             self.importance = self._setting((body.outputs[0].shape[-1],), "importance")
         if design.attended or design.taught:
@@ -40,15 +40,15 @@ class Network(keras.Model):
         """Each layer is built at its first call."""
 
     @property
-    def pulled(self) -> list[Any]:
-        """The weights that L2-SP holds."""
+    def anchored(self) -> list[Any]:
+        """The weights whose start is kept, as L2-SP pulls them there."""
         return self.body.trainable_variables if self.design.pulled else []
 
     def add_anchors(self) -> None:
-        """Make room for where the pulled weights start."""
+        """Make room for where these weights start."""
         if self.design.pulled:
             self.l2_sp = self._setting((), "l2_sp")
-            self.anchors = [self._setting(v.shape, f"anchor{i}") for i, v in enumerate(self.pulled)]
+        self.anchors = [self._setting(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
 
     def pixels(self, batch: Any, training: bool) -> Any:
         """Cast rows, and change pictures at random."""
@@ -77,7 +77,7 @@ class Network(keras.Model):
     def hold(self, prepared: Any, features: Any, training: bool, places: Any = None, lesson: Any = None) -> None:
         """Add the pulls to the loss."""
         if training and self.design.pulled:
-            self.add_loss(self.l2_sp * losses.l2_sp(self.pulled, self.anchors))
+            self.add_loss(self.l2_sp * losses.l2_sp(self.anchored, self.anchors))
         if training and self.anchor is not None:
             start, where = _look(self.watched_anchor, prepared, training=False)
             if self.design.matched:
@@ -161,7 +161,11 @@ class DecidingNetwork(Network):
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values."""
         rows, lesson = self.apart(batch)
-        x = self.prepare(self.pixels(rows, training))
+        return self.last(self.embed(self.prepare(self.pixels(rows, training)), training, lesson))
+
+    def embed(self, prepared: Any, training: bool, lesson: Any = None) -> Any:
+        """Compute what the linear layer decides on; ``lesson`` is where a teacher is active."""
+        x = prepared
         if self.body is not None:
             maps, places = _look(self.watched, x, training=training and self.design.movement.stages > 0)
             self.hold(x, maps, training, places, lesson)
@@ -173,7 +177,7 @@ class DecidingNetwork(Network):
             x = layer(x)
             if self.drop is not None:
                 x = self.drop(x, training=training)
-        return self.last(x)
+        return x
 
 
 class ReconstructingNetwork(Network):
@@ -201,9 +205,9 @@ class ReconstructingNetwork(Network):
         return [*(self.log_variance.weights if self.log_variance is not None else ()), *self.decoder.weights]
 
     @property
-    def pulled(self) -> list[Any]:
-        """The weights that L2-SP holds."""
-        return [*super().pulled, *self.decoder.trainable_variables] if self.design.pulled else []
+    def anchored(self) -> list[Any]:
+        """The weights whose start is kept, as L2-SP pulls them there."""
+        return [*super().anchored, *self.decoder.trainable_variables] if self.design.pulled else []
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute the loss of each row, shape (n_rows, 1)."""

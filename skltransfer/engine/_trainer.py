@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skltransfer import _backend
 from skltransfer._validation import import_keras
 from skltransfer.backbones import Backbone, assign, build, building, read
-from skltransfer.engine._design import QUERIES, Decisions, Design, Reconstruction
+from skltransfer.engine._design import QUERIES, Adaptation, Decisions, Design, Goal, Reconstruction
 
 Array = NDArray[Any]
 
@@ -27,22 +27,21 @@ class Trainer:
 
     def __init__(self, design: Design) -> None:
         self.design = design
-        from skltransfer.engine._network import DecidingNetwork, ReconstructingNetwork, RowLoss
+        from skltransfer.engine._network import RowLoss
         from skltransfer.engine._optimizer import SharedAdamW
 
         with building(0):
             self.body = None if design.architecture is None else build(design.architecture)
             self._body_weights = [] if self.body is None else list(self.body.weights)
             self._lora_layers = self._let_move()
-            self.network = (DecidingNetwork if isinstance(design.goal, Decisions) else ReconstructingNetwork)(
-                design, self.body
-            )
+            self.network = _network_class(design.goal)(design, self.body)
             self.network(np.zeros((1, *(length or 8 for length in design.row[0])), dtype=design.row[1]))
             self.optimizer = SharedAdamW(learning_rate=1e-3)
 
         self.network.compile(self.optimizer, RowLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
         self._steps = _backend.compile_steps(self.network)
+        self.metrics = [metric.name for metric in self.network.metrics]
         self.depths = self._moving_depths()
         self._fresh = read(self.optimizer.variables)
         self._seeds = [v for v in self.network.non_trainable_variables if "seed_generator_state" in v.path]
@@ -66,7 +65,8 @@ class Trainer:
         assign_all(self.optimizer.variables, self._fresh)
         for variable in self._seeds:
             variable.assign(random.integers(2**31, size=variable.shape))
-        assign_all(self.network.anchors, read(self.network.pulled))
+        assign_all(self.network.rivals, _drawn(self.network.rivals, random))
+        assign_all(self.network.anchors, read(self.network.anchored))
         if self.network.anchor is not None:
             assert backbone is not None
             assign(self.network.anchor, backbone.weights)
@@ -94,9 +94,18 @@ class Trainer:
         self.optimizer.shares.assign(shares)
         self.optimizer.decay.assign(weight_decay)
 
+    def set_strength(self, strength: float) -> None:
+        """Set how strongly domains are brought together."""
+        if isinstance(self.design.goal, Adaptation):
+            self.network.strength.assign(strength)
+
     def steps(self, batches: Array, answers: Array, learning_rates: Array) -> Array:
-        """Take a step for each batch; return the loss before each."""
+        """Take a step for each batch; return the loss before each, and its terms beside it."""
         return self._steps(batches, answers, learning_rates)
+
+    def outputs(self, batch: Array) -> Array:
+        """Compute what the network gives, in inference mode."""
+        return np.asarray(self.network.predict_on_batch(batch))
 
     def weights(self) -> list[Array]:
         """Read the weights of the body, changes of low rank included."""
@@ -112,7 +121,7 @@ class Trainer:
 
     def losses(self, batch: Array, answers: Array) -> Array:
         """Compute the loss of each row, in inference mode."""
-        outputs = np.asarray(self.network.predict_on_batch(batch))
+        outputs = self.outputs(batch)
         weighted = self.design.goal.row_losses(answers.astype(outputs.dtype), outputs)
         return np.asarray(import_keras().ops.convert_to_numpy(weighted))
 
@@ -120,7 +129,7 @@ class Trainer:
         """Freeze all that does not move; return the layers that move by matrices of low rank."""
         movement = self.design.movement
         trained = {id(weight) for weight in self._body_weights if weight.trainable}
-        for layer in _all_layers(self.body):
+        for layer in all_layers(self.body):
             if hasattr(layer, "moving_mean") and not self.design.statistics_move:
                 layer.trainable = False  # keeps its statistics; which of its weights move is settled below
         depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
@@ -142,7 +151,7 @@ class Trainer:
         """Add matrices of low rank to the kernels of the stages that move."""
         adapted = [
             layer
-            for layer in _all_layers(self.body)
+            for layer in all_layers(self.body)
             if hasattr(layer, "enable_lora")
             and hasattr(layer, "kernel")
             and 0 <= depth[id(layer._kernel)] < self.design.movement.stages
@@ -159,10 +168,18 @@ class Trainer:
         return [depth[id(v)] for v in self.network.trainable_variables if id(v) in depth]
 
 
-def _all_layers(model: Any) -> Iterator[Any]:
+def _network_class(goal: Goal) -> Any:
+    from skltransfer.engine._adapting import AdaptingNetwork
+    from skltransfer.engine._network import DecidingNetwork, ReconstructingNetwork
+
+    networks = {Decisions: DecidingNetwork, Reconstruction: ReconstructingNetwork, Adaptation: AdaptingNetwork}
+    return networks[type(goal)]
+
+
+def all_layers(model: Any) -> Iterator[Any]:
     for layer in getattr(model, "layers", ()):
         yield layer
-        yield from _all_layers(layer)
+        yield from all_layers(layer)
 
 
 def assign_all(variables: Sequence[Any], arrays: Sequence[Array]) -> None:

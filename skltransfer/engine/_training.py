@@ -67,6 +67,8 @@ class Training:
     level, beta : float
         How much rows are spoilt, and how much the divergence of latent values counts, in
         reconstruction.
+    strength, ramp : float, str
+        How strongly domains are brought together, and how that rises; see `ramp_factor`.
     patience : int or None
         Epochs without a better validation loss after which to stop, and go back to the best
         weights; None never stops.
@@ -89,6 +91,8 @@ class Training:
     label_smoothing: float = 0.0
     level: float = 0.0
     beta: float = 0.0
+    strength: float = 0.0
+    ramp: str = "constant"
     patience: int | None = None
     tol: float = 0.0
 
@@ -150,6 +154,7 @@ def train(
     *,
     head: Sequence[Array] | None = None,
     importance: Array | None = None,
+    domains: NDArray[np.intp] | None = None,
     validation: tuple[Rows, Targets] | None = None,
     checkpoint: str | None = None,
     callbacks: Sequence[Any] = (),
@@ -173,6 +178,8 @@ def train(
         Where the weights on top start; those of decisions are else drawn at random.
     importance : ndarray of shape (n_channels,), optional
         How much each channel counts in the pull of features.
+    domains : ndarray of shape (n_rows,), optional
+        Number of the domain of each row, for an `Adaptation`.
     validation : tuple of rows and Targets, optional
         Rows that decide when to stop, and which epoch's weights are kept.
     checkpoint : str, optional
@@ -188,7 +195,7 @@ def train(
         If the loss is no longer finite.
     """
     with _borrow(design) as trainer:
-        run = _Run(trainer, training, views, targets, validation)
+        run = _run(trainer, training, views, targets, validation, domains)
         run.start(backbone, head, importance)
         saved = Checkpoint(checkpoint, run.key(backbone, head)) if checkpoint is not None else None
         run.resume(saved)
@@ -217,7 +224,16 @@ def _borrow(design: Design) -> Iterator[Trainer]:
         yield trainer
 
 
-class _Run:
+def _run(trainer: Trainer, *facts: Any) -> Run:
+    *others, domains = facts
+    if domains is None:
+        return Run(trainer, *others)
+    from skltransfer.engine._adaptation import AdaptingRun
+
+    return AdaptingRun(trainer, *others, domains=domains)
+
+
+class Run:
     """One training on a borrowed network."""
 
     def __init__(
@@ -285,34 +301,40 @@ class _Run:
 
     def epoch(self, callbacks: Any) -> dict[str, float]:
         """Take one step for each batch of shuffled rows; return losses and learning rate."""
-        training, at, n_rows = self.training, self.at, len(self.targets)
+        training, at = self.training, self.at
         rows = self.views[at.epoch % len(self.views)]
-        order = np.arange(n_rows) if training.batch_size >= n_rows else at.random.permutation(n_rows)
+        self.begin_epoch(rows)
         moving = self.trainer.design.movement.moving_stages(at.epoch)
         self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
-        parts = self.parts(rows, order)
+        parts = self.parts(rows)
+        n_seen = sum(map(len, parts))
         when = [(at.epoch + (step + 0.5) / len(parts)) / training.epochs for step in range(len(parts))]
         rates = [
             training.learning_rate * rate_factor(training.schedule, progress, training.warmup) for progress in when
         ]
-        total, step = 0.0, 0
+        total, step = np.zeros(len(self.trainer.metrics)), 0
         for some in self.together(parts, alone=bool(callbacks.callbacks)):
             callbacks.on_train_batch_begin(step)
             batches, answers = zip(*(self.filled(*self.batch(rows, part)) for part in some), strict=True)
-            losses = self.trainer.steps(np.stack(batches), np.stack(answers), np.array(rates[step : step + len(some)]))
+            found = self.trainer.steps(np.stack(batches), np.stack(answers), np.array(rates[step : step + len(some)]))
             step += len(some)
-            callbacks.on_train_batch_end(step - 1, {"loss": float(losses[-1])})
-            total += float(losses @ [len(part) for part in some])
-        if not np.isfinite(total):
+            callbacks.on_train_batch_end(step - 1, {"loss": float(found[-1, 0])})
+            total += [len(part) for part in some] @ found
+        means = dict(zip(self.trainer.metrics, (total / n_seen).tolist(), strict=True))
+        if not np.isfinite(means["loss"]):
             raise ValueError(
-                f"The loss is {total / n_rows} in epoch {at.epoch + 1} at learning_rate={training.learning_rate:g}. "
+                f"The loss is {means['loss']} in epoch {at.epoch + 1} at learning_rate={training.learning_rate:g}. "
                 "Pass a smaller learning_rate."
             )
-        return {"loss": total / n_rows, **self.validate(), "learning_rate": rates[-1]}
+        return {**means, **self.validate(), "learning_rate": rates[-1]}
 
-    def parts(self, rows: Rows, order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    def begin_epoch(self, rows: Rows) -> None:
+        """Get ready for an epoch on these rows."""
+
+    def parts(self, rows: Rows) -> list[NDArray[np.intp]]:
         """Cut shuffled rows into batches; of unequal rows, like lengths come together, so that little is padding."""
-        size = self.training.batch_size
+        size, n_rows = self.training.batch_size, len(self.targets)
+        order = np.arange(n_rows) if size >= n_rows else self.at.random.permutation(n_rows)
         if not isinstance(rows, TextRows | UnequalRows):
             return _cut(order, size)
         lengths = rows.lengths(order.tolist(), self.trainer.design.preparation)

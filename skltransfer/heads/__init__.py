@@ -9,7 +9,7 @@ from skltransfer.heads._attention import (
 )
 from skltransfer.heads._dense import DenseHead, MLPHead
 from skltransfer.heads._encoding import LabelEncoding, read_labels
-from skltransfer.heads._kinds import Head, HeadLayers, head_arrays, head_from_arrays, head_layers
+from skltransfer.heads._kinds import Head, HeadLayers, embedding, head_arrays, head_from_arrays, head_layers
 from skltransfer.heads._linear import (
     LinearHead,
     fit_logistic,
@@ -34,6 +34,7 @@ __all__ = [
     "centroid_labels",
     "channel_importance",
     "confident_labels",
+    "embedding",
     "fit_logistic",
     "fit_ridge",
     "head_arrays",

@@ -63,7 +63,11 @@ class DenseHead:
             slopes = (slopes * passes) @ kernel.T
         return slopes
 
-    def _block(self, x: Floats) -> Floats:
+    def below(self, x: Floats) -> Floats:
+        """Return what the last hidden layer gives."""
         for kernel, bias in self.hidden:
             x = np.maximum(x @ kernel + bias, 0.0)
-        return self.last(x)
+        return x
+
+    def _block(self, x: Floats) -> Floats:
+        return self.last(self.below(x))

@@ -31,6 +31,11 @@ def head_arrays(head: Head) -> list[Floats]:
     return [array for pair in (*hidden, (last.coef, last.intercept)) for array in pair]
 
 
+def embedding(head: Head, features: Floats) -> Floats:
+    """Return what the linear layer of a head decides on."""
+    return head.below(features) if isinstance(head, DenseHead) else features
+
+
 def head_from_arrays(arrays: Sequence[Floats], n_iter: int, *, padded: bool) -> Head:
     """Make a head of what `head_arrays` gives, the linear layer last."""
     if len(arrays) % 2:

@@ -1,0 +1,339 @@
+"""`DomainAdaptationClassifier`: labels of one domain, predictions in another."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer.adaptation._fitting import AdaptingEstimator
+from skltransfer.adaptation._labelled import spread
+from skltransfer.heads import LabelEncoding, read_labels
+from skltransfer.losses import Task
+
+Array = NDArray[Any]
+
+
+class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
+    """Classify rows of a target domain, of which no labels are known, by a source domain with labels.
+
+    The network is trained on the source first, and then on both domains at once, in
+    batches with as many rows of the source as of the target, so that what it makes of them
+    becomes alike. The labels of target rows are never read.
+
+    Parameters
+    ----------
+    backbone : str, path-like, Backbone, keras.Model, callable or FrozenEstimator, default="auto"
+        Whatever `load_backbone` takes; "auto" as in `TransferClassifier`. A fitted
+        `TransferClassifier` or `DomainAdaptationClassifier` in scikit-learn's
+        ``FrozenEstimator`` gives its head and classes as well, to start from: methods that need
+        no source rows then adapt it to target rows alone.
+    method : str or callable, default="mcc"
+        How the domains are brought together, after the papers under References:
+        "source_only" (not at all), "adabn", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e",
+        "adda", "mcd", "mdd", "mcc", "deepjdot", "self_training", "shot" or "tent". "adabn",
+        "shot" and "tent" need no source rows once the network is trained; "tent" adapts to the
+        rows that are predicted, in `predict`. A function of two `skltransfer.alignment.Side`,
+        of the source and the target, is a distance of your own; it gives a tensor of shape ().
+    weight : float or "auto", default="auto"
+        How much the method counts beside the loss of the source. "auto" is 1.
+    ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
+        How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
+        along a line, or not at all.
+    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
+            default="auto"
+        What moves besides the head, as in `TransferClassifier`. "head" makes any method a
+        shallow one, on features that are computed once and remembered.
+    head : {"linear", "mlp"} or MLPHead, default="mlp"
+        What turns features into decisions. Its last hidden layer is the embedding that is
+        brought together; without one, features of the backbone are.
+    epochs : int or "auto", default="auto"
+        Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
+        as make 300 steps.
+    source_epochs : int or "auto", default="auto"
+        How many of them, at first, see the source alone. "auto" is a third.
+    batch_size : int or "auto", default="auto"
+        Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
+        table up to 1024 rows, else 32.
+    learning_rate : float or "auto", default="auto"
+        Largest step size of AdamW, as in `TransferClassifier`.
+    schedule : {"cosine", "constant"}, default="cosine"
+        How the learning rate goes, in each of the two parts of the training.
+    warmup : float, default=0.1
+        Share of the epochs on the source alone in which the learning rate rises.
+    layer_decay : float, default=1.0
+        Factor of the learning rate from one stage to the one before it.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of AdamW, as a share of the learning rate.
+    batch_norm : {"auto", "inference", "train"}, default="auto"
+        Whether batch normalisations that move use the statistics of batches, in which both
+        domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
+        untrained one.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the source.
+    input_shape : tuple of (height, width[, channels]), default=None
+        Shape of one picture, if each is a flattened row.
+    image_size : "auto", int or tuple of (height, width), default="auto"
+        Size at which the network sees pictures, as in `TransferClassifier`.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz, as in `TransferClassifier`.
+    memory : path-like, default=None
+        Folder in which features are remembered for other processes and later runs.
+    verbose : int, default=0
+        Whether to draw a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Draws first weights and the order of the rows.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels of the source, as they came, sorted.
+    backbone_ : Backbone
+        The adapted network, ready to start another estimator.
+    domain_score_ : float
+        Proxy A-distance of the embeddings of source and target, by a linear classifier and
+        cross-validation: from 0 where they are alike to 2 where they are apart; NaN if `fit`
+        saw fewer than 10 rows of one of them.
+    history_ : dict of str to list of float
+        Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
+        part of it) and the learning rate.
+    n_features_in_ : int
+        Values in one row; 1 for image and sound files and for waveforms.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `fit` saw a frame.
+    n_iter_ : int
+        Epochs.
+
+    Warns
+    -----
+    AdaptationWarning
+        If predictions tell less of target rows than those of the network that saw the
+        source alone, if nearly all of the target is predicted as one class, or if columns of
+        the two domains have other scales.
+
+    See Also
+    --------
+    TransferClassifier : For a target domain with labels.
+    skltransfer.model_selection : Scores without labels of the target, to choose a method by.
+    domain_report : What differs between two domains.
+
+    References
+    ----------
+    adabn : Li et al., Pattern Recognition 2018. coral : Sun & Saenko, ECCV Workshops 2016.
+    mmd : Long et al., ICML 2015. jmmd : Long et al., ICML 2017. dann : Ganin et al., JMLR
+    2016. cdan, cdan_e : Long et al., NeurIPS 2018. adda : Tzeng et al., CVPR 2017. mcd : Saito
+    et al., CVPR 2018. mdd : Zhang et al., ICML 2019. mcc : Jin et al., ECCV 2020. deepjdot :
+    Damodaran et al., ECCV 2018. self_training : Zou et al., ECCV 2018. shot : Liang et al.,
+    ICML 2020. tent : Wang et al., ICLR 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skltransfer import DomainAdaptationClassifier
+    >>> random = np.random.default_rng(0)
+    >>> X, y = random.normal(size=(200, 2)), np.arange(200) % 2
+    >>> X[:, 0] += 4 * y
+    >>> X[100:] += [1.5, 3]  # the target lies elsewhere
+    >>> domain = np.repeat([1, -1], 100)
+    >>> clf = DomainAdaptationClassifier(method="coral", random_state=0)
+    >>> clf.fit(X, y, sample_domain=domain).predict(X[100:]).shape
+    (100,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **AdaptingEstimator._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "auto",
+        *,
+        method: Any = "mcc",
+        weight: float | str = "auto",
+        ramp: str = "sigmoid",
+        trainable: Any = "auto",
+        head: Any = "mlp",
+        epochs: int | str = "auto",
+        source_epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        schedule: str = "cosine",
+        warmup: float = 0.1,
+        layer_decay: float = 1.0,
+        weight_decay: float = 0.0,
+        batch_norm: str = "auto",
+        class_weight: Any = None,
+        input_shape: Any = None,
+        image_size: Any = "auto",
+        sample_rate: float | None = None,
+        memory: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.method = method
+        self.weight = weight
+        self.ramp = ramp
+        self.trainable = trainable
+        self.head = head
+        self.epochs = epochs
+        self.source_epochs = source_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.layer_decay = layer_decay
+        self.weight_decay = weight_decay
+        self.batch_norm = batch_norm
+        self.class_weight = class_weight
+        self.input_shape = input_shape
+        self.image_size = image_size
+        self.sample_rate = sample_rate
+        self.memory = memory
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
+    ) -> DomainAdaptationClassifier:
+        """Learn from the rows of the source, and adapt to those of the target.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows of all domains.
+        y : array-like of shape (n_rows,), default=None
+            Labels. Those of target rows are not read. May be left out if there are target
+            rows only, for a network that is trained already.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row of the source counts; 0 leaves any row out.
+        sample_domain : array-like of int, shape (n_rows,), default=None
+            The domain of each row: positive for a source, negative for a target, one number a
+            domain. Without it, rows whose label is masked (-1 among integers, NaN among
+            floats, None) are the target; if none is, all rows are of the source, and nothing is
+            adapted.
+
+        Returns
+        -------
+        self : DomainAdaptationClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If rows, labels, domains or parameters do not fit together, or the loss is no
+            longer finite.
+        """
+        rows, labels, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
+        self._labels = LabelEncoding.learn(read_labels(labels)) if self._start is None else self._start._labels
+        self.classes_ = self._labels.classes[0]
+        targets = self._labels.targets(labels, weights, self.class_weight)
+        self._fit_rows(rows, spread(targets, domains), domains)
+        return self
+
+    def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows like those that `fit` saw.
+        sample_domain, allow_source
+            Not used, as all rows are predicted alike; skada's scorers pass them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Labels, as they came.
+        """
+        check_is_fitted(self)
+        return self._labels.predictions(self._decide(X))
+
+    def predict_proba(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows like those that `fit` saw.
+        sample_domain, allow_source
+            Not used, as all rows are predicted alike; skada's scorers pass them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Rows sum to 1; columns are in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return np.asarray(self._labels.probabilities(self._decide(X)))
+
+    def predict_log_proba(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
+        """Predict the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows like those that `fit` saw.
+        sample_domain, allow_source
+            Not used, as all rows are predicted alike; skada's scorers pass them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+            Natural logarithms.
+        """
+        check_is_fitted(self)
+        return np.asarray(self._labels.log_probabilities(self._decide(X)))
+
+    def decision_function(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
+        """Compute decision values.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows like those that `fit` saw.
+        sample_domain, allow_source
+            Not used, as all rows are predicted alike; skada's scorers pass them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_classes)
+            Log-odds of ``classes_[1]`` for two classes, else a value for each class.
+        """
+        check_is_fitted(self)
+        return np.asarray(self._labels.decisions(self._decide(X)))
+
+    def score(
+        self, X: Any, y: Any, sample_weight: Any = None, sample_domain: Any = None, allow_source: bool = False
+    ) -> float:
+        """Accuracy.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            The rows.
+        y : array-like of shape (n_rows,)
+            Their labels.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row counts.
+        sample_domain, allow_source
+            Not used, as all rows are predicted alike; skada's scorers pass them.
+
+        Returns
+        -------
+        float
+            From 0 to 1.
+        """
+        return float(super().score(X, y, sample_weight))
+
+    @property
+    def _tasks(self) -> tuple[Task, ...]:
+        return self._labels.tasks

@@ -1,0 +1,314 @@
+"""How an estimator learns from some domains and adapts to others."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer import engine
+from skltransfer._base import SOUND_PARAMETERS
+from skltransfer._domains import Domains
+from skltransfer._progress import FitWatcher
+from skltransfer._trained import Split, TrainedEstimator, split_network
+from skltransfer.adaptation._judging import MIN_ROWS, Sample, domain_score, draw, tell_harm, tell_scales
+from skltransfer.adaptation._labelled import read_source
+from skltransfer.alignment import METHODS, Method, settle_method
+from skltransfer.backbones import Backbone
+from skltransfer.features import Extraction, plan_extraction
+from skltransfer.finetuning import RAMPS, Movement, movement
+from skltransfer.heads import (
+    DenseHead,
+    Head,
+    HeadLayers,
+    LinearHead,
+    Targets,
+    embedding,
+    head_arrays,
+    head_from_arrays,
+    head_layers,
+)
+from skltransfer.inputs import Rows
+from skltransfer.losses import Task
+
+Array = NDArray[Any]
+
+
+class Stand(NamedTuple):
+    """Where a fit stands: the network below the head, and the arrays of the head, None before it is drawn."""
+
+    split: Split
+    head: list[Array] | None
+
+
+class Phase(NamedTuple):
+    """One training: its network, how long, on which rows, and the number of the domain of each, if that counts."""
+
+    design: engine.Design
+    training: engine.Training
+    rows: Rows
+    targets: Targets
+    domains: NDArray[np.intp] | None
+
+
+class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TrainedEstimator):
+    """Base of the estimators that adapt: all that `fit` does."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **TrainedEstimator._parameter_constraints,
+        **SOUND_PARAMETERS,
+        "method": [StrOptions(set(METHODS)), callable],
+        "weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "ramp": [StrOptions(set(RAMPS))],
+        "head": "no_validation",
+        "source_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+    }
+
+    __metadata_request__fit: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__predict: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__predict_proba: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__predict_log_proba: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__decision_function: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_domain": True}
+
+    _head: Head
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "_head")
+
+    def transform(self, X: Any) -> Array:
+        """Compute the adapted embedding: what the last layer decides on.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_features)
+        """
+        check_is_fitted(self)
+        rows = self._read(X, reset=False)
+        network, head = self._seeing(rows)
+        return embedding(head, network.features(rows, self.memory))
+
+    @property
+    def _n_features_out(self) -> int:
+        last = self._head.last if isinstance(self._head, DenseHead) else self._head
+        assert isinstance(last, LinearHead)
+        return len(last.coef)
+
+    @property
+    @abstractmethod
+    def _tasks(self) -> tuple[Task, ...]:
+        """What is decided."""
+
+    @property
+    def _start(self) -> Any:
+        """The fitted estimator to start from, if one is given."""
+        return self.backbone.estimator if isinstance(self.backbone, FrozenEstimator) else None
+
+    def _needs(self, sample_domain: Any) -> set[str]:
+        """Which rows there have to be."""
+        method = settle_method(self.method)
+        needs = set() if self._start is not None and not method.source else {"source"}
+        return needs | {"target"} if sample_domain is not None and self.method not in ("source_only", "tent") else needs
+
+    def _read_source(
+        self, X: Any, y: Any, sample_weight: Any, sample_domain: Any
+    ) -> tuple[Rows, Array, Array, Domains]:
+        """Return the rows that count, labels and weights of those of the source, and the domain of each row."""
+        rows, name = self._read(X, reset=True), type(self).__name__
+        return read_source(rows, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=name)
+
+    def _fit_rows(self, rows: Rows, targets: Targets, domains: Domains) -> None:
+        """Learn from the source, then adapt to the target; targets of other rows have no weight."""
+        self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
+        method, start = settle_method(self.method), self._start
+        backbone = self._starting_backbone(rows) if start is None else start.backbone_
+        self._pretrained, self._parts = backbone.pretrained, 0
+        moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
+        layers = head_layers(self.head) if start is None else _layers(start._head)
+        self._check_together(moves)
+        self._check_method(method, moves, layers, targets)
+        if start is None:
+            backbone = self._standardized(backbone, rows, targets.weights[:, 0])
+        tell_scales(rows, domains)
+        split = split_network(self._whole(backbone), moves.stages, rows, self.memory)
+        phases = self._phases(method, split, moves, layers, rows, targets, domains)
+        context = self._init_callback_context(max_subtasks=sum(phase.training.epochs for phase in phases))
+        context.call_on_fit_task_begin(estimator=self)
+        stand, unadapted = Stand(split, None if start is None else head_arrays(start._head)), None
+        self.history_: dict[str, list[float]] = {}
+        for phase in phases:
+            unadapted = None if phase.domains is None else stand
+            stand = self._carry_out(phase, stand, FitWatcher(self, context, verbose=int(self.verbose)))
+        if method.renormalises and domains.target.any():
+            unadapted = stand
+            stand = Stand(self._renormalised(stand.split.joined(backbone), rows.take(domains.target)), stand.head)
+        self.n_iter_ = len(self.history_.get("loss", []))
+        self.backbone_, self._network = stand.split.joined(backbone), stand.split
+        self._head = self._head_of(stand)
+        self._judge(draw(rows, domains, self._seed()), unadapted, targets)
+        context.call_on_fit_task_end(estimator=self)
+
+    def _check_method(self, method: Method, moves: Movement, layers: HeadLayers, targets: Targets) -> None:
+        """Refuse a method that cannot do anything here."""
+        if layers.n_heads:
+            raise ValueError(
+                "The 'head' parameter must be 'linear', 'mlp' or MLPHead(…) for domains to be brought together. Got "
+                f"{self.head!r} instead."
+            )
+        if method.by == "features" and not moves.stages and not layers.hidden:
+            raise ValueError(
+                f"method={self.method!r} moves features. Got trainable={self.trainable!r} with head={self.head!r}, "
+                "which leave them as they are; pass head='mlp', or let some stages move."
+            )
+        if targets.tasks[0].kind == "values" and not method.values:
+            able = ", ".join(repr(name) for name, known in METHODS.items() if known.values)
+            raise ValueError(
+                f"method={self.method!r} works by probabilities of classes, which a regressor has not. Pass one of "
+                f"{able}."
+            )
+
+    def _phases(
+        self,
+        method: Method,
+        split: Split,
+        moves: Movement,
+        layers: HeadLayers,
+        rows: Rows,
+        targets: Targets,
+        domains: Domains,
+    ) -> list[Phase]:
+        """Settle the training on the source alone, and the one that adapts."""
+        counts = max(int(domains.source.sum()), int(domains.target.sum()))
+        weight = method.weight if self.weight == "auto" else float(self.weight)
+        training = self._training(counts, moves, False, strength=weight, ramp=self.ramp)
+        learns, adapts = bool(domains.source.any()), bool(domains.target.any()) and method.trains
+        first = self._first_epochs(training.epochs, learns, adapts)
+        row, phases = self._row(split, rows), []
+        if first:
+            goal = engine.Decisions(targets.tasks, *layers[:2])
+            source = targets.take(domains.source)
+            design = self._design(split, moves, row, goal)
+            own = split.rows(rows.take(domains.source), self.memory)
+            phases.append(Phase(design, replace(training, epochs=first), own, source, None))
+        if training.epochs > first:
+            used = domains.target | (domains.source & method.source)
+            numbers, n_sources = _numbered(domains.codes[used])
+            shares = _shares(numbers, n_sources, training.batch_size)
+            goal = engine.Adaptation(targets.tasks, *layers[:2], method=method, rows=shares, n_sources=n_sources)
+            design = self._design(split, moves, row, goal)
+            training = replace(training, epochs=training.epochs - first, batch_size=sum(shares), warmup=0.0)
+            own = split.rows(rows.take(used), self.memory)
+            phases.append(Phase(design, training, own, targets.take(used), numbers))
+        return phases
+
+    def _first_epochs(self, epochs: int, learns: bool, adapts: bool) -> int:
+        """How many epochs see the source alone."""
+        if not learns or not adapts:
+            return epochs if learns else 0
+        if self.source_epochs == "auto":
+            return -(-epochs // 3)
+        if self.source_epochs >= epochs:
+            raise ValueError(
+                f"source_epochs: expected fewer than the {epochs} epochs, so that some are left to adapt. Got "
+                f"{self.source_epochs}; pass more epochs, or method='source_only'."
+            )
+        return int(self.source_epochs)
+
+    def _carry_out(self, phase: Phase, stand: Stand, watcher: FitWatcher) -> Stand:
+        """Train, and add to the history."""
+        trained = self._train(
+            phase.design, phase.training, stand.split, watcher, [phase.rows], phase.targets,
+            head=stand.head, domains=phase.domains,
+        )  # fmt: skip
+        found = trained.history if phase.domains is not None else {"source": trained.history["loss"], **trained.history}
+        before = len(self.history_.get("loss", []))
+        for name in dict.fromkeys([*self.history_, *found]):
+            past = self.history_.get(name, [np.nan] * before)
+            self.history_[name] = past + found.get(name, [np.nan] * trained.epochs)
+        return Stand(stand.split.with_weights(trained.weights), trained.head)
+
+    def _head_of(self, stand: Stand) -> Head:
+        assert stand.head is not None, "there is a start, or a phase that draws one"
+        return head_from_arrays(stand.head, len(self.history_.get("loss", [])), padded=stand.split.padded)
+
+    def _judge(self, sample: Sample, unadapted: Stand | None, targets: Targets) -> None:
+        """Measure how alike the domains have become, and tell of harm."""
+
+        def embed(rows: Rows) -> Array:
+            return embedding(self._head, self._network.features(rows, self.memory))
+
+        self.domain_score_ = domain_score(embed, sample, self._seed())
+        if unadapted is None or unadapted.head is None or targets.strata() is None:
+            return
+        if len(sample.target) >= MIN_ROWS:
+            features = [split.features(sample.target, self.memory) for split in (unadapted.split, self._network)]
+            heads = self._head_of(unadapted), self._head
+            before, after = (
+                softmax(head(found).astype(np.float64), axis=1) for head, found in zip(heads, features, strict=True)
+            )
+            tell_harm(before, after, targets.values.T @ targets.weights[:, 0])
+
+    def _whole(self, backbone: Backbone) -> Extraction:
+        return plan_extraction(backbone, self._format, image_size=self.image_size)
+
+    def _renormalised(self, backbone: Backbone, rows: Rows) -> Split:
+        """Return the network with the statistics of these rows."""
+        found = engine.renormalise(backbone, self._whole(backbone).preparation, rows)
+        return Split(self._whole(found), None, 0)
+
+    def _seeing(self, rows: Rows) -> tuple[Split, Head]:
+        """Network and head for rows that are predicted."""
+        method = settle_method(self.method)
+        if not method.predicts:
+            return self._network, self._head
+        whole = self._renormalised(self.backbone_, rows).below
+        assert whole is not None
+        n_stages = len(whole.backbone.stages)
+        split, moves = Split(None, whole, n_stages), Movement(n_stages, "norm")
+        training = self._training(len(rows), moves, True, strength=method.weight, ramp="constant")
+        size = min(training.batch_size, len(rows))
+        goal = engine.Adaptation(self._tasks, *_layers(self._head)[:2], method=method, rows=(size,), n_sources=0)
+        width = self._tasks[0].n_outputs
+        unknown = Targets(self._tasks, np.zeros((len(rows), width)), np.zeros((len(rows), 1)))
+        trained = engine.train(
+            self._design(split, moves, self._row(split, rows), goal), replace(training, batch_size=size),
+            whole.backbone, [rows], unknown, head=head_arrays(self._head), domains=np.zeros(len(rows), np.intp),
+        )  # fmt: skip
+        return split.with_weights(trained.weights), self._head
+
+    def _decide(self, X: Any) -> Array:
+        """Decision values of shape (n_rows, n_outputs)."""
+        rows = self._read(X, reset=False)
+        network, head = self._seeing(rows)
+        return head(network.features(rows, self.memory))
+
+
+def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
+    """Give domains numbers from 0, the sources first; return how many these are."""
+    known = sorted(set(codes.tolist()), key=lambda code: (code < 0, abs(code)))
+    return np.array([known.index(code) for code in codes.tolist()], np.intp), sum(code > 0 for code in known)
+
+
+def _shares(numbers: NDArray[np.intp], n_sources: int, batch_size: int) -> tuple[int, ...]:
+    """Rows of each domain in a batch: as many of all sources as of all targets."""
+    n_targets = int(numbers.max()) + 1 - n_sources
+    return (-(-batch_size // max(n_sources, 1)),) * n_sources + (-(-batch_size // n_targets),) * n_targets
+
+
+def _layers(head: Head) -> HeadLayers:
+    hidden = head.hidden if isinstance(head, DenseHead) else ()
+    return HeadLayers(tuple(len(bias) for _, bias in hidden), 0.0)

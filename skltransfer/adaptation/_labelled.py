@@ -1,0 +1,50 @@
+"""Rows of several domains, of which those of the source have labels or values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _check_sample_weight
+
+from skltransfer._domains import Domains, read_domains
+from skltransfer.heads import Targets
+from skltransfer.inputs import Rows
+
+Array = NDArray[Any]
+
+
+def read_source(
+    rows: Rows, y: Any, sample_weight: Any, sample_domain: Any, *, needs: set[str], name: str
+) -> tuple[Rows, Array, Array, Domains]:
+    """Return the rows that count, labels and weights of those of the source, and the domain of each row.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit together, or rows of a domain that is needed are missing.
+    """
+    if y is None and "source" in needs:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    if y is None and sample_domain is None:
+        sample_domain = np.full(len(rows), -1)
+    labels = np.full(len(rows), np.nan) if y is None else column_or_1d(y, warn=True)
+    if len(labels) != len(rows):
+        raise ValueError(f"y: expected {len(rows)} labels, one for each row of X. Got {len(labels)}.")
+    domains = read_domains(labels, sample_domain, len(rows), needs=needs)
+    weights = _check_sample_weight(sample_weight, labels, dtype=np.float64, ensure_non_negative=True)
+    kept = weights > 0
+    source = domains.source & kept
+    found = np.array(labels[source].tolist()) if labels.dtype == object else labels[source]
+    return rows.take(kept), found, weights[source], Domains(domains.codes[kept])
+
+
+def spread(source: Targets, domains: Domains) -> Targets:
+    """Set targets of the source, with weights of 1 on average, among those of all rows; others have no weight."""
+    n_rows, own = len(domains.codes), domains.source
+    values, weights = np.zeros((n_rows, source.values.shape[1])), np.zeros((n_rows, 1))
+    if own.any():
+        values[own], weights[own] = source.values, source.normalised().weights
+    return Targets(source.tasks, values, weights)

@@ -1,0 +1,226 @@
+"""`DomainAdaptationRegressor`: values of one domain, predictions in another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin, _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer.adaptation._fitting import AdaptingEstimator
+from skltransfer.adaptation._labelled import spread
+from skltransfer.heads import Targets, weighted_moments
+from skltransfer.losses import Task
+
+Array = NDArray[Any]
+
+TASKS = (Task("values", 1),)
+
+
+class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
+    """Predict numbers in a target domain, of which none are known, by a source domain where they are.
+
+    As `DomainAdaptationClassifier`, with the methods that need no classes.
+
+    Parameters
+    ----------
+    backbone : str, path-like, Backbone, keras.Model, callable or FrozenEstimator, default="auto"
+        Whatever `load_backbone` takes; "auto" as in `TransferRegressor`. A fitted
+        `TransferRegressor` or `DomainAdaptationRegressor` in scikit-learn's
+        ``FrozenEstimator`` gives its head as well, to start from: methods that need
+        no source rows then adapt it to target rows alone.
+    method : str or callable, default="coral"
+        How the domains are brought together: "source_only" (not at all), "adabn", "coral",
+        "mmd", "dann", or "adda"; see `DomainAdaptationClassifier`. A function of two
+        `skltransfer.alignment.Side`, of the source and the target, is a distance of your own.
+    weight : float or "auto", default="auto"
+        How much the method counts beside the loss of the source. "auto" is 1.
+    ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
+        How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
+        along a line, or not at all.
+    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
+            default="auto"
+        What moves besides the head, as in `TransferRegressor`. "head" makes any method a
+        shallow one, on features that are computed once and remembered.
+    head : {"linear", "mlp"} or MLPHead, default="mlp"
+        What turns features into decisions. Its last hidden layer is the embedding that is
+        brought together; without one, features of the backbone are.
+    epochs : int or "auto", default="auto"
+        Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
+        as make 300 steps.
+    source_epochs : int or "auto", default="auto"
+        How many of them, at first, see the source alone. "auto" is a third.
+    batch_size : int or "auto", default="auto"
+        Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
+        table up to 1024 rows, else 32.
+    learning_rate : float or "auto", default="auto"
+        Largest step size of AdamW, as in `TransferRegressor`.
+    schedule : {"cosine", "constant"}, default="cosine"
+        How the learning rate goes, in each of the two parts of the training.
+    warmup : float, default=0.1
+        Share of the epochs on the source alone in which the learning rate rises.
+    layer_decay : float, default=1.0
+        Factor of the learning rate from one stage to the one before it.
+    weight_decay : float, default=0.0
+        Decoupled weight decay of AdamW, as a share of the learning rate.
+    batch_norm : {"auto", "inference", "train"}, default="auto"
+        Whether batch normalisations that move use the statistics of batches, in which both
+        domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
+        untrained one.
+    input_shape : tuple of (height, width[, channels]), default=None
+        Shape of one picture, if each is a flattened row.
+    image_size : "auto", int or tuple of (height, width), default="auto"
+        Size at which the network sees pictures, as in `TransferRegressor`.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz, as in `TransferRegressor`.
+    memory : path-like, default=None
+        Folder in which features are remembered for other processes and later runs.
+    verbose : int, default=0
+        Whether to draw a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        Draws first weights and the order of the rows.
+
+    Attributes
+    ----------
+    backbone_ : Backbone
+        The adapted network, ready to start another estimator.
+    domain_score_ : float
+        See `DomainAdaptationClassifier`.
+    history_ : dict of str to list of float
+        Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
+        part of it) and the learning rate.
+    n_features_in_ : int
+        Values in one row; 1 for image and sound files and for waveforms.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `fit` saw a frame.
+    n_iter_ : int
+        Epochs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skltransfer import DomainAdaptationRegressor
+    >>> random = np.random.default_rng(0)
+    >>> X = random.normal(size=(200, 2))
+    >>> y = X[:, 0] - X[:, 1]
+    >>> X[100:, 1] += 2  # the target lies elsewhere
+    >>> y[100:] = np.nan
+    >>> DomainAdaptationRegressor(random_state=0).fit(X, y).predict(X[100:]).shape
+    (100,)
+    """
+
+    def __init__(
+        self,
+        backbone: Any = "auto",
+        *,
+        method: Any = "coral",
+        weight: float | str = "auto",
+        ramp: str = "sigmoid",
+        trainable: Any = "auto",
+        head: Any = "mlp",
+        epochs: int | str = "auto",
+        source_epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float | str = "auto",
+        schedule: str = "cosine",
+        warmup: float = 0.1,
+        layer_decay: float = 1.0,
+        weight_decay: float = 0.0,
+        batch_norm: str = "auto",
+        input_shape: Any = None,
+        image_size: Any = "auto",
+        sample_rate: float | None = None,
+        memory: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.method = method
+        self.weight = weight
+        self.ramp = ramp
+        self.trainable = trainable
+        self.head = head
+        self.epochs = epochs
+        self.source_epochs = source_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.layer_decay = layer_decay
+        self.weight_decay = weight_decay
+        self.batch_norm = batch_norm
+        self.input_shape = input_shape
+        self.image_size = image_size
+        self.sample_rate = sample_rate
+        self.memory = memory
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
+    ) -> DomainAdaptationRegressor:
+        """Learn from the rows of the source, and adapt to those of the target.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows of all domains.
+        y : array-like of shape (n_rows,), default=None
+            Numbers. Those of target rows are not read. May be left out if there are target
+            rows only, for a network that is trained already.
+        sample_weight : array-like of shape (n_rows,), default=None
+            How often each row of the source counts; 0 leaves any row out.
+        sample_domain : array-like of int, shape (n_rows,), default=None
+            The domain of each row: positive for a source, negative for a target, one number a
+            domain. Without it, rows whose value is NaN are the target; if none is, all rows are
+            of the source, and nothing is adapted.
+
+        Returns
+        -------
+        self : DomainAdaptationRegressor
+            The fitted regressor.
+
+        Raises
+        ------
+        ValueError
+            If rows, values, domains or parameters do not fit together, or the loss is no
+            longer finite.
+        """
+        rows, values, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
+        if self._start is None:
+            values = check_array(values, ensure_2d=False, dtype=np.float64, input_name="y")[:, None]
+            self._mean, self._scale = weighted_moments(values, weights)
+        else:
+            self._mean, self._scale = self._start._mean, self._start._scale
+            values = values[:, None]
+        targets = Targets(TASKS, (values - self._mean) / self._scale, weights[:, None])
+        self._fit_rows(rows, spread(targets, domains), domains)
+        return self
+
+    def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
+        """Predict values.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Rows like those that `fit` saw.
+        sample_domain, allow_source
+            Not used, as all rows are predicted alike; skada's scorers pass them.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            In the units of ``y``.
+        """
+        check_is_fitted(self)
+        return (self._decide(X) * self._scale + self._mean)[:, 0]
+
+    @property
+    def _tasks(self) -> tuple[Task, ...]:
+        return TASKS

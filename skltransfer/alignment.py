@@ -1,0 +1,325 @@
+"""How the rows of one domain are brought together with those of another: the methods of domain adaptation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+from skltransfer import losses
+from skltransfer._validation import unknown_name
+
+
+class Side(NamedTuple):
+    """What a network makes of rows of one domain, or of several.
+
+    Parameters
+    ----------
+    features : tensor of shape (n_rows, n_features)
+        The embedding: what the last layer decides on.
+    decisions : tensor of shape (n_rows, n_outputs)
+        Its decision values.
+    targets : tensor of shape (n_rows, n_outputs)
+        Probabilities of classes, or values: true ones of a source, and of a target domain
+        what the method supposes.
+    weights : tensor of shape (n_rows,)
+        How much each of them counts; 0 where nothing is supposed.
+    """
+
+    features: Any
+    decisions: Any
+    targets: Any
+    weights: Any
+
+
+class Adversary(Protocol):
+    """A network that works against the features; ``frozen`` keeps its own weights from learning."""
+
+    def __call__(self, x: Any, *, frozen: bool = False) -> Any:
+        """Compute its decision values."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a method sees in one step of the training.
+
+    Parameters
+    ----------
+    sources, targets : tuple of Side
+        One for each domain; each source has the same number of rows, and each target.
+    strength : tensor of shape ()
+        ``weight`` as far as it is ramped up.
+    adversary : Adversary
+        See `Method`.
+    decide : callable
+        From features to decision values.
+    loss : callable
+        From targets and decision values to the loss of each row.
+    """
+
+    sources: tuple[Side, ...]
+    targets: tuple[Side, ...]
+    strength: Any
+    adversary: Adversary
+    decide: Callable[[Any], Any]
+    loss: Callable[[Any, Any], Any]
+
+    @property
+    def source(self) -> Side:
+        """Rows of all sources."""
+        return _together(self.sources)
+
+    @property
+    def target(self) -> Side:
+        """Rows of all targets."""
+        return _together(self.targets)
+
+    def fitted(self, side: Side, decisions: Any = None) -> Any:
+        """Mean loss of decisions about some rows, by their weights."""
+        from keras import ops
+
+        found = self.loss(side.targets, side.decisions if decisions is None else decisions)
+        return ops.mean(side.weights * found)
+
+    def apart(self, distance: Callable[[Side, Side], Any]) -> Any:
+        """Mean distance of the sources from the target, by the weights of their rows."""
+        from keras import ops
+
+        target = self.target
+        if len(self.sources) == 1:
+            return self.strength * distance(self.sources[0], target)
+        shares = ops.stack([ops.sum(source.weights) for source in self.sources])
+        distances = ops.stack([distance(source, target) for source in self.sources])
+        return self.strength * ops.sum(shares * distances) / ops.maximum(ops.sum(shares), 1e-12)
+
+    def told_apart(self, map_rows: Callable[[Side], Any], *, weigh: Callable[[Side], Any] | None = None) -> Any:
+        """Loss of an adversary that tells each domain from the others, by features whose gradient is reversed."""
+        from keras import ops
+
+        sides = (*self.sources, *self.targets)
+        reversed_ = [s._replace(features=losses.reverse_gradient(s.features, self.strength)) for s in sides]
+        found = []
+        for number, side in enumerate(reversed_):
+            each = -ops.log_softmax(self.adversary(map_rows(side)), axis=-1)[:, number]
+            found.append(ops.mean(each if weigh is None else weigh(side) * each))
+        n_sources, n_targets = len(self.sources), len(self.targets)
+        return 0.5 * (sum(found[:n_sources]) / n_sources + sum(found[n_sources:]) / n_targets)
+
+
+def _together(sides: tuple[Side, ...]) -> Side:
+    from keras import ops
+
+    return sides[0] if len(sides) == 1 else Side(*(ops.concatenate(parts) for parts in zip(*sides, strict=True)))
+
+
+Terms = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """How domains are brought together.
+
+    Parameters
+    ----------
+    terms : callable
+        From a `Step` to terms of the loss, which are added to that of the source.
+    weight : float
+        What ``weight="auto"`` means.
+    adversary : {"domains", "decisions", "margin"} or None
+        What a second network decides: which domain a row is from, or, by one layer or
+        several, what the first decides.
+    supposes : {"confident", "centroids"} or None
+        How targets are supposed, anew before each epoch.
+    source : bool
+        Whether rows of a source are needed once the network is trained on them; without
+        them, the last layer stays as it is.
+    anchored : bool
+        Whether features of the source are those of the network that the source trained, and
+        its last layer stays as it is.
+    by : {"features", "decisions"} or None
+        What it works by.
+    renormalises : bool
+        Whether batch normalisations take the statistics of the target in the end.
+    predicts : bool
+        Whether it adapts to the rows that are predicted, and not in `fit`.
+    """
+
+    terms: Callable[[Step], Terms]
+    weight: float = 1.0
+    adversary: Literal["domains", "decisions", "margin"] | None = None
+    supposes: Literal["confident", "centroids"] | None = None
+    source: bool = True
+    anchored: bool = False
+    by: Literal["features", "decisions"] | None = "features"
+    renormalises: bool = False
+    predicts: bool = False
+
+    @property
+    def trains(self) -> bool:
+        """Tell whether adapting is a training of its own in `fit`."""
+        return self.terms is not _none and not self.predicts
+
+    @property
+    def values(self) -> bool:
+        """Tell whether it can adapt what predicts numbers, which have no probabilities."""
+        return self.by != "decisions" and self.supposes is None
+
+
+def _none(step: Step) -> Terms:
+    return {}
+
+
+def _coral(step: Step) -> Terms:
+    return {"coral": step.apart(lambda source, target: losses.coral(source.features, target.features))}
+
+
+def _mmd(step: Step) -> Terms:
+    return {"mmd": step.apart(lambda source, target: losses.mmd(source.features, target.features))}
+
+
+def _jmmd(step: Step) -> Terms:
+    def layers(side: Side) -> list[Any]:
+        return [side.features, _probabilities(side)]
+
+    return {"jmmd": step.apart(lambda source, target: losses.jmmd(layers(source), layers(target)))}
+
+
+def _dann(step: Step) -> Terms:
+    return {"domain": step.told_apart(lambda side: side.features)}
+
+
+def _multilinear(side: Side) -> Any:
+    from keras import ops
+
+    return losses.multilinear_map(side.features, ops.stop_gradient(_probabilities(side)))
+
+
+def _cdan(step: Step) -> Terms:
+    return {"domain": step.told_apart(_multilinear)}
+
+
+def _cdan_e(step: Step) -> Terms:
+    return {"domain": step.told_apart(_multilinear, weigh=lambda side: losses.certainty_weights(side.decisions))}
+
+
+def _adda(step: Step) -> Terms:
+    from keras import ops
+
+    source, target = step.source.features, step.target.features
+
+    def seen_as(number: int, x: Any, *, frozen: bool = False) -> Any:
+        return -ops.mean(ops.log_softmax(step.adversary(x, frozen=frozen), axis=-1)[:, number])
+
+    found = seen_as(0, ops.stop_gradient(source)) + seen_as(1, ops.stop_gradient(target))
+    return {"domain": found, "inverted": step.strength * seen_as(0, target, frozen=True)}
+
+
+def _mcd(step: Step) -> Terms:
+    target = losses.reverse_gradient(step.target.features, step.strength)
+    return {
+        "second": step.fitted(step.source, step.adversary(step.source.features)),
+        "discrepancy": -losses.classifier_discrepancy(step.decide(target), step.adversary(target)),
+    }
+
+
+def _mdd(step: Step) -> Terms:
+    from keras import ops
+
+    source, target = step.source, step.target
+    found = losses.margin_disparity(
+        ops.stop_gradient(source.decisions),
+        step.adversary(losses.reverse_gradient(source.features, step.strength)),
+        ops.stop_gradient(target.decisions),
+        step.adversary(losses.reverse_gradient(target.features, step.strength)),
+    )
+    return {"disparity": found}
+
+
+def _mcc(step: Step) -> Terms:
+    return {"confusion": step.strength * losses.class_confusion(step.target.decisions)}
+
+
+def _deepjdot(step: Step) -> Terms:
+    def distance(source: Side, target: Side) -> Any:
+        return losses.joint_transport(source.features, target.features, source.targets, target.decisions)
+
+    return {"transport": step.apart(distance)}
+
+
+def _self_training(step: Step) -> Terms:
+    return {"supposed": step.strength * step.fitted(step.target)}
+
+
+def _shot(step: Step) -> Terms:
+    target = step.target
+    return {
+        "information": step.strength * losses.information_maximisation(target.decisions),
+        "supposed": 0.3 * step.strength * step.fitted(target),
+    }
+
+
+def _tent(step: Step) -> Terms:
+    from keras import ops
+
+    return {"entropy": step.strength * ops.mean(losses.entropy(step.target.decisions))}
+
+
+def _probabilities(side: Side) -> Any:
+    from keras import ops
+
+    return ops.softmax(side.decisions, axis=-1)
+
+
+METHODS: dict[str, Method] = {
+    "source_only": Method(_none, by=None),
+    "adabn": Method(_none, by=None, renormalises=True),
+    "coral": Method(_coral),
+    "mmd": Method(_mmd),
+    "jmmd": Method(_jmmd),
+    "dann": Method(_dann, adversary="domains"),
+    "cdan": Method(_cdan, adversary="domains"),
+    "cdan_e": Method(_cdan_e, adversary="domains"),
+    "adda": Method(_adda, adversary="domains", anchored=True),
+    "mcd": Method(_mcd, adversary="decisions"),
+    "mdd": Method(_mdd, adversary="margin"),
+    "mcc": Method(_mcc, by="decisions"),
+    "deepjdot": Method(_deepjdot),
+    "self_training": Method(_self_training, supposes="confident", by="decisions"),
+    "shot": Method(_shot, supposes="centroids", source=False),
+    "tent": Method(_tent, by="decisions", source=False, predicts=True),
+}
+
+
+@dataclass(frozen=True)
+class _Own:
+    """Terms of a function of the source and the target; equal for equal functions."""
+
+    distance: Callable[[Side, Side], Any]
+
+    def __call__(self, step: Step) -> Terms:
+        return {"own": step.strength * self.distance(step.source, step.target)}
+
+
+def settle_method(method: Any) -> Method:
+    """Find a method by its name, or make one of a function.
+
+    Parameters
+    ----------
+    method : str or callable
+        A name in `METHODS`, or a function of two `Side` that gives a tensor of shape ().
+
+    Raises
+    ------
+    ValueError
+        If the name is not known.
+
+    Examples
+    --------
+    >>> settle_method("dann").adversary
+    'domains'
+    """
+    if callable(method):
+        return Method(_Own(method))
+    if method not in METHODS:
+        raise unknown_name("method", method, tuple(METHODS))
+    return METHODS[method]

@@ -1,0 +1,261 @@
+"""Learning from one domain, and adapting to another."""
+
+import warnings
+
+import numpy as np
+import pytest
+import sklearn
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skltransfer import (
+    AttentionHead,
+    DomainAdaptationClassifier,
+    DomainAdaptationRegressor,
+    MLPHead,
+    TransferClassifier,
+    load_backbone,
+)
+from skltransfer.adaptation import AdaptationWarning
+from skltransfer.adaptation._judging import tell_harm
+from skltransfer.alignment import METHODS
+from skltransfer.losses import coral
+
+pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
+
+FAST = {"epochs": 6, "head": MLPHead((16,)), "random_state": 0}
+IN_FIT = [name for name, method in METHODS.items() if not method.predicts]
+TRAINED = [name for name, method in METHODS.items() if method.trains]
+
+
+@pytest.mark.parametrize("method", IN_FIT)
+def test_labels_of_the_target_are_never_read(method, shifted):
+    X, y, domain = shifted
+    garbage = np.where(domain < 0, 77, y)
+    masked = np.where(domain < 0, -1, y)
+    fits = [
+        DomainAdaptationClassifier(method=method, **FAST).fit(X, y, sample_domain=domain),
+        DomainAdaptationClassifier(method=method, **FAST).fit(X, garbage, sample_domain=domain),
+        DomainAdaptationClassifier(method=method, **FAST).fit(X, masked),
+    ]
+    probabilities = [clf.predict_proba(X) for clf in fits]
+    np.testing.assert_array_equal(probabilities[0], probabilities[1])
+    np.testing.assert_array_equal(probabilities[0], probabilities[2])
+    assert fits[1].classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("hide", [lambda y: y.astype(float) * np.where(np.arange(240) < 120, 1, np.nan), None])
+def test_masked_labels_of_other_types(hide, shifted):
+    X, y, domain = shifted
+    names = np.array(["cat", "dog"], object)[y]
+    names[domain < 0] = None
+    hidden = names if hide is None else hide(y)
+    clf = DomainAdaptationClassifier(method="coral", **FAST).fit(X, hidden)
+    given = DomainAdaptationClassifier(method="coral", **FAST).fit(X, y, sample_domain=domain)
+    np.testing.assert_array_equal(clf.predict_proba(X), given.predict_proba(X))
+    assert clf.predict(X)[0] in clf.classes_
+
+
+def test_adaptation_helps_where_the_target_lies_elsewhere(shifted):
+    X, y, domain = shifted
+    options = {"epochs": 100, "head": MLPHead((16,)), "random_state": 0}
+    score = {
+        method: DomainAdaptationClassifier(method=method, **options)
+        .fit(X, y, sample_domain=domain)
+        .score(X[domain < 0], y[domain < 0])
+        for method in ("source_only", "mmd", "mdd", "cdan")
+    }
+    assert min(score["mmd"], score["mdd"], score["cdan"]) > score["source_only"] + 0.05, score
+
+
+def test_alignment_brings_embeddings_together(shifted):
+    X, y, domain = shifted
+
+    def distance(method):
+        clf = DomainAdaptationClassifier(method=method, epochs=60, head=MLPHead((16,)), random_state=0)
+        embedding = clf.fit(X, y, sample_domain=domain).transform(X).astype(np.float32)
+        return float(coral(embedding[domain > 0], embedding[domain < 0])) / embedding.var() ** 2
+
+    assert distance("coral") < 0.7 * distance("source_only")
+
+
+def test_plain_fit_is_source_only(shifted):
+    X, y, _ = shifted
+    plain = DomainAdaptationClassifier(method="dann", **FAST).fit(X, y)
+    alone = DomainAdaptationClassifier(method="source_only", **FAST).fit(X, y)
+    np.testing.assert_array_equal(plain.predict_proba(X), alone.predict_proba(X))
+    assert set(plain.history_) == {"loss", "source", "learning_rate"}
+
+
+def test_target_rows_do_not_touch_source_only(shifted):
+    X, y, domain = shifted
+    both = DomainAdaptationClassifier(method="source_only", **FAST).fit(X, y, sample_domain=domain)
+    alone = DomainAdaptationClassifier(method="source_only", **FAST).fit(X[domain > 0], y[domain > 0])
+    np.testing.assert_array_equal(both.predict_proba(X), alone.predict_proba(X))
+
+
+@pytest.mark.parametrize("method", ["dann", "coral", "self_training"])
+def test_several_sources_and_targets(method, shifted):
+    X, y, _ = shifted
+    domain = np.repeat([1, 3, -2, -5], 60)
+    clf = DomainAdaptationClassifier(method=method, **FAST).fit(X, y, sample_domain=domain)
+    renamed = DomainAdaptationClassifier(method=method, **FAST).fit(
+        X, y, sample_domain=np.sign(domain) * abs(domain) * 2
+    )
+    np.testing.assert_array_equal(clf.predict_proba(X), renamed.predict_proba(X))
+    assert clf.score(X[:120], y[:120]) > 0.6
+
+
+@pytest.mark.parametrize("method", ["coral", "mcc", "shot"])
+def test_unequal_numbers_of_rows(method, shifted):
+    X, y, domain = shifted
+    few = np.r_[:100, 120:127]
+    clf = DomainAdaptationClassifier(method=method, batch_size=16, **FAST).fit(
+        X[few], y[few], sample_domain=domain[few]
+    )
+    assert clf.n_iter_ == 6
+
+
+@pytest.mark.parametrize("method", ["mmd", "adda", "shot"])
+def test_frozen_features_are_computed_once(method, two_domains_of_pictures):
+    X, y, domain = two_domains_of_pictures
+    clf = DomainAdaptationClassifier(method=method, image_size=32, **FAST).fit(X, y, sample_domain=domain)
+    assert clf.backbone_ == load_backbone("efficientnet_lite0")
+    again = clone(clf).fit(X, y, sample_domain=domain)
+    np.testing.assert_array_equal(clf.predict_proba(X), again.predict_proba(X))
+
+
+def test_shot_starts_from_a_fitted_classifier_and_needs_no_source(shifted):
+    X, y, domain = shifted
+    names = np.array(["no", "yes"])[y]
+    source = TransferClassifier(head=MLPHead((16,)), epochs=50, random_state=0).fit(X[domain > 0], names[domain > 0])
+    shot = DomainAdaptationClassifier(FrozenEstimator(source), method="shot", epochs=30, random_state=0)
+    shot.fit(X[domain < 0])
+    assert shot.classes_.tolist() == ["no", "yes"]
+    assert shot.score(X[domain < 0], names[domain < 0]) >= source.score(X[domain < 0], names[domain < 0])
+    assert clone(shot).fit(X[domain < 0]).score(X[domain < 0], names[domain < 0]) == shot.score(
+        X[domain < 0], names[domain < 0]
+    )
+
+
+@pytest.mark.parametrize("method", ["source_only", "adabn", "coral", "mmd", "dann", "adda"])
+def test_regressor(method, shifted):
+    X, _, domain = shifted
+    y = 100 + 7 * X[:, 0]
+    masked = np.where(domain > 0, y, np.nan)
+    reg = DomainAdaptationRegressor(method=method, epochs=100, head=MLPHead((16,)), random_state=0).fit(X, masked)
+    assert reg.score(X[domain > 0], y[domain > 0]) > (-5 if method in ("adda", "adabn") else 0.9)
+    given = clone(reg).fit(X, np.where(domain > 0, y, 1e9), sample_domain=domain)
+    np.testing.assert_array_equal(given.predict(X), reg.predict(X))
+
+
+def test_search_without_routing_and_with_it(shifted):
+    X, y, domain = shifted
+    order = np.random.default_rng(0).permutation(len(X))
+    X, y, domain = X[order], y[order], domain[order]
+    pipe = make_pipeline(StandardScaler(), DomainAdaptationClassifier(**FAST))
+    grid = {"domainadaptationclassifier__method": ["coral", "mcc"]}
+    plain = GridSearchCV(pipe, grid, cv=2).fit(X, y, domainadaptationclassifier__sample_domain=domain)
+    with sklearn.config_context(enable_metadata_routing=True):
+        routed = GridSearchCV(pipe, grid, cv=2).fit(X, y, sample_domain=domain)
+    np.testing.assert_array_equal(plain.predict_proba(X), routed.predict_proba(X))
+    assert "confusion" in plain.best_estimator_[-1].history_ or "coral" in plain.best_estimator_[-1].history_
+
+
+def test_harm_is_told():
+    random = np.random.default_rng(0)
+    sure = softmax(5 * random.normal(size=(200, 3)), axis=1)
+    unsure, one = softmax(random.normal(size=(200, 3)), axis=1), np.tile([0.8, 0.1, 0.1], (200, 1))
+    even = np.ones(3)
+    with pytest.warns(AdaptationWarning, match=r"tell 0\.\d+ nats of them, and told 0\.\d+ before.*'source_only'"):
+        tell_harm(sure, unsure, even)
+    with pytest.warns(AdaptationWarning, match=r"100% of the target rows are predicted as one class.*has 33%"):
+        tell_harm(sure, one, even)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tell_harm(unsure, sure, even)
+        tell_harm(one, one, np.array([9.0, 1.0, 0.0]))  # as lopsided as the source
+
+
+def test_harm_is_told_by_fit(shifted):
+    X, y, domain = shifted
+    clf = DomainAdaptationClassifier(method="adda", epochs=300, head=MLPHead((16,)), random_state=0)
+    with pytest.warns(AdaptationWarning, match=r"probably"):
+        clf.fit(X, y, sample_domain=domain)
+
+
+@pytest.mark.parametrize("as_pictures", [False, True])
+def test_other_scales_are_told(as_pictures, two_domains_of_pictures, shifted):
+    X, y, domain = shifted
+    if as_pictures:
+        X, y, domain = two_domains_of_pictures
+        X = np.where(domain[:, None, None] > 0, X / 255, X)
+        message = r"The largest value is 1 in the source and 255 in the target"
+    else:
+        X = np.where(domain[:, None] > 0, X, 100 * X)
+        message = r"4 of 4 columns \(0, 1, 2, 3\) spread 10 times as far in one domain"
+    with pytest.warns(AdaptationWarning, match=message):
+        DomainAdaptationClassifier(image_size=32, method="source_only", **FAST).fit(X, y, sample_domain=domain)
+
+
+def test_domain_score_tells_how_alike_embeddings_are(shifted):
+    X, y, domain = shifted
+    options = {"epochs": 60, "head": MLPHead((16,)), "random_state": 0}
+    apart = DomainAdaptationClassifier(method="source_only", **options).fit(X, y, sample_domain=domain).domain_score_
+    nearer = DomainAdaptationClassifier(method="mmd", **options).fit(X, y, sample_domain=domain).domain_score_
+    assert 0 <= nearer < apart <= 2
+    assert np.isnan(DomainAdaptationClassifier(**FAST).fit(X, y).domain_score_)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"method": "dan"}, r"The 'method' parameter of DomainAdaptationClassifier must be .*Got 'dan' instead"),
+        ({"head": AttentionHead()}, r"The 'head' parameter must be 'linear', 'mlp' or MLPHead"),
+        ({"source_epochs": 6}, r"source_epochs: expected fewer than the 6 epochs.*Got 6"),
+        ({"weight": -1.0}, r"The 'weight' parameter .*Got -1.0 instead"),
+    ],
+)
+def test_wrong_parameters_are_told(change, message, shifted):
+    X, y, domain = shifted
+    with pytest.raises(ValueError, match=message):
+        DomainAdaptationClassifier(**{**FAST, **change}).fit(X, y, sample_domain=domain)
+
+
+def test_features_that_cannot_move_are_told(two_domains_of_pictures):
+    X, y, domain = two_domains_of_pictures
+    clf = DomainAdaptationClassifier(method="coral", head="linear", image_size=32)
+    with pytest.raises(ValueError, match=r"method='coral' moves features\. Got trainable='auto' with head='linear'"):
+        clf.fit(X, y, sample_domain=domain)
+
+
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        (np.ones(240, int), r"sample_domain: expected some negative values.*Got source rows only \(240\)"),
+        (-np.ones(240, int), r"sample_domain: expected some positive values.*Got target rows only \(240\)"),
+        (np.zeros(240, int), r"sample_domain: expected integers, positive.*Got 0 in 240 of 240 rows"),
+        (np.ones(7, int), r"sample_domain: expected 240 values, one for each row of X"),
+        (np.full(240, 0.5), r"sample_domain: expected integers, positive for source rows.*Got 0\.5"),
+    ],
+)
+def test_wrong_domains_are_told(domain, message, shifted):
+    X, y, _ = shifted
+    with pytest.raises(ValueError, match=message):
+        DomainAdaptationClassifier(**FAST).fit(X, y, sample_domain=domain)
+
+
+def test_a_source_of_one_class_is_told(shifted):
+    X, y, domain = shifted
+    with pytest.raises(ValueError, match=r"y: expected at least 2 classes among the rows of positive weight\. Got 1"):
+        DomainAdaptationClassifier(**FAST).fit(X, np.where(domain > 0, 1, y), sample_domain=domain)
+
+
+def test_methods_by_probabilities_are_refused_for_values(shifted):
+    X, y, domain = shifted
+    with pytest.raises(ValueError, match=r"method='mcc' works by probabilities of classes.*'coral'"):
+        DomainAdaptationRegressor(method="mcc").fit(X, y.astype(float), sample_domain=domain)

@@ -1,0 +1,91 @@
+"""Every method of domain adaptation, on every backend."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from skltransfer import DomainAdaptationClassifier, MLPHead
+from skltransfer.alignment import METHODS
+
+pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
+
+FAST = {"epochs": 6, "head": MLPHead((16,)), "random_state": 0}
+
+
+def one_norm(input_shape, random_state=None):
+    """Build a small network with a batch normalisation."""
+    import keras
+
+    layers = keras.layers
+    pictures = layers.Input(input_shape)
+    x = layers.BatchNormalization()(layers.Conv2D(8, 3, padding="same", use_bias=False)(pictures))
+    return keras.Model(pictures, layers.MaxPooling2D(2)(layers.ReLU()(x)))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_adapts_and_tells_its_terms(method, shifted):
+    X, y, domain = shifted
+    backbone = "auto"
+    if METHODS[method].predicts:
+        backbone, X = one_norm, 1 / (1 + np.exp(-X.reshape(-1, 2, 2, 1)))
+    clf = DomainAdaptationClassifier(backbone, method=method, **FAST).fit(X, y, sample_domain=domain)
+    history, n_epochs = clf.history_, clf.n_iter_
+    assert n_epochs == 6
+    assert {len(values) for values in history.values()} == {6}
+    terms = [values for name, values in history.items() if name not in ("loss", "learning_rate")]
+    np.testing.assert_allclose(np.nansum(terms, axis=0), history["loss"], rtol=1e-4, atol=1e-5)
+    assert len(terms) == 1 or np.isnan(terms[-1][:2]).all()
+    assert clf.predict_proba(X).shape == (240, 2)
+    assert method in ("adda", "tent") or clf.score(X[domain > 0], y[domain > 0]) > 0.6  # they move away from it
+    assert clf.transform(X).shape == (240, 16)
+
+
+@pytest.mark.parametrize("method", ["dann", "adda", "adabn", "tent"])
+def test_a_network_that_moves(method, two_domains_of_pictures):
+    X, y, domain = two_domains_of_pictures
+    clf = DomainAdaptationClassifier(one_norm, method=method, batch_size=10, **FAST)
+    before = clf.fit(X, y, sample_domain=domain).predict_proba(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), before)
+    np.testing.assert_array_equal(clf.predict_proba(X), before)
+    assert np.isfinite(before).all()
+
+
+def test_adabn_takes_the_statistics_of_the_target(two_domains_of_pictures):
+    X, y, domain = two_domains_of_pictures
+    clf = DomainAdaptationClassifier(one_norm, method="adabn", **FAST).fit(X, y, sample_domain=domain)
+    alone = DomainAdaptationClassifier(one_norm, method="source_only", **FAST).fit(X, y, sample_domain=domain)
+    moved = [
+        path
+        for path, one, other in zip(clf.backbone_.paths, clf.backbone_.weights, alone.backbone_.weights, strict=True)
+        if not np.array_equal(one, other)
+    ]
+    assert moved
+    assert all("moving_" in path for path in moved)
+    first = next(i for i, path in enumerate(clf.backbone_.paths) if path.endswith("moving_mean"))
+    assert not np.allclose(clf.backbone_.weights[first], alone.backbone_.weights[first])
+
+
+def test_tent_adapts_to_what_is_predicted(two_domains_of_pictures):
+    X, y, domain = two_domains_of_pictures
+    tent = DomainAdaptationClassifier(one_norm, method="tent", **FAST).fit(X, y, sample_domain=domain)
+    alone = DomainAdaptationClassifier(one_norm, method="source_only", **FAST).fit(X, y, sample_domain=domain)
+    assert tent.backbone_ == alone.backbone_
+
+    def entropy(clf):
+        return -(clf.predict_proba(X[20:]) * clf.predict_log_proba(X[20:])).sum(axis=1).mean()
+
+    assert entropy(tent) != entropy(alone)
+
+
+def test_a_distance_of_ones_own(shifted):
+    from keras import ops
+
+    def means(source, target):
+        return ops.sum(ops.square(ops.mean(source.features, axis=0) - ops.mean(target.features, axis=0)))
+
+    X, y, domain = shifted
+    clf = DomainAdaptationClassifier(method=means, **FAST).fit(X, y, sample_domain=domain)
+    assert "own" in clf.history_
+    np.testing.assert_array_equal(clone(clf).fit(X, y, sample_domain=domain).predict_proba(X), clf.predict_proba(X))
