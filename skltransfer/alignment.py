@@ -281,7 +281,7 @@ METHODS: dict[str, Method] = {
     "cdan_e": Method(_cdan_e, adversary="domains"),
     "adda": Method(_adda, adversary="domains", anchored=True),
     "mcd": Method(_mcd, adversary="decisions"),
-    "mdd": Method(_mdd, adversary="margin"),
+    "mdd": Method(_mdd, weight=0.1, adversary="margin"),
     "mcc": Method(_mcc, by="decisions"),
     "deepjdot": Method(_deepjdot),
     "self_training": Method(_self_training, supposes="confident", by="decisions"),

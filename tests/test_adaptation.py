@@ -8,6 +8,7 @@ import sklearn
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -151,6 +152,15 @@ def test_regressor(method, shifted):
     assert reg.score(X[domain > 0], y[domain > 0]) > (-5 if method in ("adda", "adabn") else 0.9)
     given = clone(reg).fit(X, np.where(domain > 0, y, 1e9), sample_domain=domain)
     np.testing.assert_array_equal(given.predict(X), reg.predict(X))
+
+
+def test_what_cannot_be_a_start_is_told(shifted):
+    X, y, domain = shifted
+    for start in (LogisticRegression(), DomainAdaptationRegressor(**FAST).fit(X, X[:, 0])):
+        with pytest.raises(
+            ValueError, match=r"FrozenEstimator\(…\): expected a fitted estimator of skltransfer.*Got \w+R"
+        ):
+            DomainAdaptationClassifier(FrozenEstimator(start), **FAST).fit(X, y, sample_domain=domain)
 
 
 def test_search_without_routing_and_with_it(shifted):

@@ -41,7 +41,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         rows that are predicted, in `predict`. A function of two `skltransfer.alignment.Side`,
         of the source and the target, is a distance of your own; it gives a tensor of shape ().
     weight : float or "auto", default="auto"
-        How much the method counts beside the loss of the source. "auto" is 1.
+        How much the method counts beside the loss of the source. "auto" is 0.1 for
+        "mdd", as in its authors' code, and 1 for the others.
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
@@ -61,7 +62,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW, as in `TransferClassifier`.
+        Largest step size of AdamW, as in `TransferClassifier`; "auto" is at most 0.001 where a
+        second network learns against the first.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.
     warmup : float, default=0.1

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -43,10 +43,25 @@ from skltransfer.losses import Task
 Array = NDArray[Any]
 
 
+ADVERSARIAL_RATE = 1e-3
+"""Largest learning rate against a network that learns as well, if nothing else is said."""
+
+
 class Stand(NamedTuple):
     """Where a fit stands: the network below the head, and the arrays of the head, None before it is drawn."""
 
     split: Split
+    head: list[Array] | None
+
+
+class Plan(NamedTuple):
+    """The method; the network of a fit, whole and split; what moves in it, layers of the head, and where it starts."""
+
+    method: Method
+    backbone: Backbone
+    split: Split
+    moves: Movement
+    layers: HeadLayers
     head: list[Array] | None
 
 
@@ -116,7 +131,16 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
     @property
     def _start(self) -> Any:
         """The fitted estimator to start from, if one is given."""
-        return self.backbone.estimator if isinstance(self.backbone, FrozenEstimator) else None
+        if not isinstance(self.backbone, FrozenEstimator):
+            return None
+        start = self.backbone.estimator
+        head = getattr(start, "_head", None)
+        if not isinstance(head, LinearHead | DenseHead) or is_classifier(start) != is_classifier(self):
+            raise ValueError(
+                "backbone=FrozenEstimator(…): expected a fitted estimator of skltransfer that predicts what this one "
+                f"does, with head='linear' or 'mlp'. Got {start!r}."
+            )
+        return start
 
     def _needs(self, sample_domain: Any) -> set[str]:
         """Which rows there have to be."""
@@ -134,6 +158,27 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
     def _fit_rows(self, rows: Rows, targets: Targets, domains: Domains) -> None:
         """Learn from the source, then adapt to the target; targets of other rows have no weight."""
         self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
+        tell_scales(rows, domains)
+        plan = self._plan(rows, targets, domains)
+        phases = self._phases(plan, rows, targets, domains)
+        context = self._init_callback_context(max_subtasks=sum(phase.training.epochs for phase in phases))
+        context.call_on_fit_task_begin(estimator=self)
+        stand, unadapted = Stand(plan.split, plan.head), None
+        self.history_: dict[str, list[float]] = {}
+        for phase in phases:
+            unadapted = None if phase.domains is None else stand
+            stand = self._carry_out(phase, stand, FitWatcher(self, context, verbose=int(self.verbose)))
+        if plan.method.renormalises and domains.target.any():
+            unadapted = stand
+            stand = Stand(self._renormalised(stand.split.joined(plan.backbone), rows.take(domains.target)), stand.head)
+        self.n_iter_ = len(self.history_.get("loss", []))
+        self.backbone_, self._network = stand.split.joined(plan.backbone), stand.split
+        self._head = self._head_of(stand)
+        self._judge(draw(rows, domains, self._seed()), unadapted, targets)
+        context.call_on_fit_task_end(estimator=self)
+
+    def _plan(self, rows: Rows, targets: Targets, domains: Domains) -> Plan:
+        """Settle the network, what moves in it, and where it starts."""
         method, start = settle_method(self.method), self._start
         backbone = self._starting_backbone(rows) if start is None else start.backbone_
         self._pretrained, self._parts = backbone.pretrained, 0
@@ -142,25 +187,12 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         self._check_together(moves)
         self._check_method(method, moves, layers, targets)
         if start is None:
-            backbone = self._standardized(backbone, rows, targets.weights[:, 0])
-        tell_scales(rows, domains)
+            weights = targets.weights[:, 0]
+            if method.trains and domains.target.any():
+                weights = weights / weights.sum() + domains.target / domains.target.sum()
+            backbone = self._standardized(backbone, rows, weights)
         split = split_network(self._whole(backbone), moves.stages, rows, self.memory)
-        phases = self._phases(method, split, moves, layers, rows, targets, domains)
-        context = self._init_callback_context(max_subtasks=sum(phase.training.epochs for phase in phases))
-        context.call_on_fit_task_begin(estimator=self)
-        stand, unadapted = Stand(split, None if start is None else head_arrays(start._head)), None
-        self.history_: dict[str, list[float]] = {}
-        for phase in phases:
-            unadapted = None if phase.domains is None else stand
-            stand = self._carry_out(phase, stand, FitWatcher(self, context, verbose=int(self.verbose)))
-        if method.renormalises and domains.target.any():
-            unadapted = stand
-            stand = Stand(self._renormalised(stand.split.joined(backbone), rows.take(domains.target)), stand.head)
-        self.n_iter_ = len(self.history_.get("loss", []))
-        self.backbone_, self._network = stand.split.joined(backbone), stand.split
-        self._head = self._head_of(stand)
-        self._judge(draw(rows, domains, self._seed()), unadapted, targets)
-        context.call_on_fit_task_end(estimator=self)
+        return Plan(method, backbone, split, moves, layers, None if start is None else head_arrays(start._head))
 
     def _check_method(self, method: Method, moves: Movement, layers: HeadLayers, targets: Targets) -> None:
         """Refuse a method that cannot do anything here."""
@@ -181,39 +213,44 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
                 f"{able}."
             )
 
-    def _phases(
+    def _phases(self, plan: Plan, rows: Rows, targets: Targets, domains: Domains) -> list[Phase]:
+        """Settle the training on the source alone, and the one that adapts."""
+        larger = max(int(domains.source.sum()), int(domains.target.sum()))
+        weight = plan.method.weight if self.weight == "auto" else float(self.weight)
+        training = self._training(larger, plan.moves, False, strength=weight, ramp=self.ramp)
+        adapts = bool(domains.target.any()) and plan.method.trains
+        first, phases = self._first_epochs(training.epochs, bool(domains.source.any()), adapts), []
+        if first:
+            source = replace(training, epochs=first)
+            phases.append(self._phase(plan, source, rows, targets, domains.source))
+        if training.epochs > first:
+            rate = training.learning_rate
+            if self.learning_rate == "auto" and plan.method.adversary is not None:
+                rate = min(rate, ADVERSARIAL_RATE)
+            adapting = replace(training, epochs=training.epochs - first, warmup=0.0, learning_rate=rate)
+            used = domains.target | (domains.source & plan.method.source)
+            phases.append(self._phase(plan, adapting, rows, targets, used, _numbered(domains.codes[used])))
+        return phases
+
+    def _phase(
         self,
-        method: Method,
-        split: Split,
-        moves: Movement,
-        layers: HeadLayers,
+        plan: Plan,
+        training: engine.Training,
         rows: Rows,
         targets: Targets,
-        domains: Domains,
-    ) -> list[Phase]:
-        """Settle the training on the source alone, and the one that adapts."""
-        counts = max(int(domains.source.sum()), int(domains.target.sum()))
-        weight = method.weight if self.weight == "auto" else float(self.weight)
-        training = self._training(counts, moves, False, strength=weight, ramp=self.ramp)
-        learns, adapts = bool(domains.source.any()), bool(domains.target.any()) and method.trains
-        first = self._first_epochs(training.epochs, learns, adapts)
-        row, phases = self._row(split, rows), []
-        if first:
-            goal = engine.Decisions(targets.tasks, *layers[:2])
-            source = targets.take(domains.source)
-            design = self._design(split, moves, row, goal)
-            own = split.rows(rows.take(domains.source), self.memory)
-            phases.append(Phase(design, replace(training, epochs=first), own, source, None))
-        if training.epochs > first:
-            used = domains.target | (domains.source & method.source)
-            numbers, n_sources = _numbered(domains.codes[used])
+        used: NDArray[np.bool_],
+        numbered: tuple[NDArray[np.intp], int] | None = None,
+    ) -> Phase:
+        goal, numbers = engine.Decisions(targets.tasks, *plan.layers[:2]), None
+        if numbered is not None:
+            numbers, n_sources = numbered
             shares = _shares(numbers, n_sources, training.batch_size)
-            goal = engine.Adaptation(targets.tasks, *layers[:2], method=method, rows=shares, n_sources=n_sources)
-            design = self._design(split, moves, row, goal)
-            training = replace(training, epochs=training.epochs - first, batch_size=sum(shares), warmup=0.0)
-            own = split.rows(rows.take(used), self.memory)
-            phases.append(Phase(design, training, own, targets.take(used), numbers))
-        return phases
+            training = replace(training, batch_size=sum(shares))
+            goal = engine.Adaptation(
+                targets.tasks, *plan.layers[:2], method=plan.method, rows=shares, n_sources=n_sources
+            )
+        design = self._design(plan.split, plan.moves, self._row(plan.split, rows), goal)
+        return Phase(design, training, plan.split.rows(rows.take(used), self.memory), targets.take(used), numbers)
 
     def _first_epochs(self, epochs: int, learns: bool, adapts: bool) -> int:
         """How many epochs see the source alone."""

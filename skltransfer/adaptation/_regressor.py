@@ -58,7 +58,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW, as in `TransferRegressor`.
+        Largest step size of AdamW, as in `TransferRegressor`; "auto" is at most 0.001 where a
+        second network learns against the first.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.
     warmup : float, default=0.1
