@@ -193,7 +193,7 @@ def test_harm_is_told():
 
 def test_harm_is_told_by_fit(shifted):
     X, y, domain = shifted
-    clf = DomainAdaptationClassifier(method="adda", epochs=300, head=MLPHead((16,)), random_state=0)
+    clf = DomainAdaptationClassifier(method="adda", epochs=300, learning_rate=0.03, random_state=0)
     with pytest.warns(AdaptationWarning, match=r"probably"):
         clf.fit(X, y, sample_domain=domain)
 
