@@ -1,0 +1,294 @@
+"""Domain adaptation beside skada: accuracy on the target, choice without its labels, and time.
+
+``pairs``: every method of ours that the networks allow, and skada's five, on 19 pairs of real domains (digits and
+Fashion-MNIST at 28 px in three channels, sentences as frozen MiniLM features, spoken digits as frozen
+EfficientNet-Lite0 features), by the same network, rows, batches, epochs and learning rates; each method at the weight
+that its own package gives it. Then, of each side, the method with the best unsupervised score of the target's
+training rows, by soft neighbourhood density and by prediction entropy. skada's DANN and CDAN get an adversary with a
+sigmoid, see `_skada.told_apart`. ``mnistm``: MNIST to MNIST-M at full size, by the network of the DANN paper.
+``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
+
+Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same] [NAME …] [--seeds N] [--first SEED]
+[--methods NAME …] [--epochs N] [--ours]`` (needs ``torch``, ``skorch`` and ``skada``; ``pairs`` takes hours, so give
+names of pairs to run them one by one).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from _measure import in_turn, ratio, report, seconds
+from _shifts import PAIRS, Pair, changed
+
+from skltransfer import DomainAdaptationClassifier, MLPHead
+
+BATCH, RATE = 64, 1e-3
+EPOCHS = {"pictures": 10, "features": 20}
+OURS = (
+    "source_only", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e", "adda", "mcd", "mdd", "mcc", "deepjdot",
+    "self_training", "shot",
+)  # fmt: skip
+"""All but "adabn" and "tent", as the networks have no normalisations."""
+THEIRS = ("source_only", "coral", "mmd", "dann", "cdan", "mcc")
+TEMPERATURE = 0.05
+
+
+def conv_net(input_shape: tuple[int, ...]) -> Any:
+    from keras import Input, Sequential, layers
+
+    return Sequential([
+        Input(input_shape),
+        layers.Conv2D(32, 3, padding="same", activation="relu", name="conv0"), layers.MaxPooling2D(name="pool0"),
+        layers.Conv2D(64, 3, padding="same", activation="relu", name="conv1"), layers.MaxPooling2D(name="pool1"),
+        layers.Flatten(name="flatten"),
+    ])  # fmt: skip
+
+
+def bottleneck(input_shape: tuple[int, ...]) -> Any:
+    from keras import Input, Sequential, layers
+
+    return Sequential([Input(input_shape), layers.Dense(256, activation="relu", name="dense")])
+
+
+def dann_net(input_shape: tuple[int, ...]) -> Any:
+    from keras import Input, Sequential, layers
+
+    return Sequential([
+        Input(input_shape),
+        layers.Conv2D(32, 5, activation="relu", name="conv0"), layers.MaxPooling2D(name="pool0"),
+        layers.Conv2D(48, 5, activation="relu", name="conv1"), layers.MaxPooling2D(name="pool1"),
+        layers.Flatten(name="flatten"),
+    ])  # fmt: skip
+
+
+class Ours:
+    """One method of ours, by the interface of `_skada.Peer`."""
+
+    def __init__(self, method: Any, net: Any, hidden: tuple[int, ...], *, seed: int, **options: Any) -> None:
+        self.estimator = DomainAdaptationClassifier(
+            net, method=method, trainable="all", head=MLPHead(hidden), random_state=seed, **options
+        )
+
+    def fit(self, X_source: np.ndarray, y_source: np.ndarray, X_target: np.ndarray) -> Ours:
+        X, y = np.concatenate([X_source, X_target]), np.concatenate([y_source, np.full(len(X_target), -1)])
+        self.estimator.fit(X, y, sample_domain=np.repeat([1, -1], [len(X_source), len(X_target)]))
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return self.estimator.predict_proba(X)
+
+
+def ours(method: Any, pair: Pair, seed: int, **options: Any) -> Ours:
+    net, hidden = (conv_net, (128,)) if pair.pictures else (bottleneck, (64,))
+    return Ours(method, net, hidden, seed=seed, **training(pair), **options)
+
+
+def skadas(method: str, pair: Pair, seed: int) -> Any:
+    import torch
+    from _skada import Peer, bottleneck, conv_net
+
+    torch.manual_seed(seed)
+    n_classes = pair.n_classes
+    net = conv_net(n_classes) if pair.pictures else bottleneck(pair.X_source.shape[1], n_classes)
+    return Peer(method, net, n_classes, seed=seed, **training(pair))
+
+
+def training(pair: Pair) -> dict[str, Any]:
+    epochs = EPOCHS["pictures" if pair.pictures else "features"]
+    return {"epochs": epochs, "batch_size": BATCH, "learning_rate": RATE}
+
+
+class Found(NamedTuple):
+    """Accuracy on the rows that are tested on, and what predictions for the target's other rows look like."""
+
+    accuracy: float
+    density: float
+    certainty: float
+
+
+def soft_neighbourhood_density(probabilities: np.ndarray) -> float:
+    """Mean entropy of the similarities of each row to the others (Saito et al., ICCV 2021): the higher, the better."""
+    unit = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
+    similarities = unit @ unit.T / TEMPERATURE
+    np.fill_diagonal(similarities, -np.inf)
+    shares = np.exp(similarities - similarities.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    return float(-(shares * np.log(shares + 1e-12)).sum(axis=1).mean())
+
+
+def certainty(probabilities: np.ndarray) -> float:
+    """Minus the mean entropy of predictions."""
+    return float((probabilities * np.log(probabilities + 1e-12)).sum(axis=1).mean())
+
+
+def judged(side: Any, pair: Pair) -> Found:
+    """Fit, and look at the target."""
+    side.fit(pair.X_source, pair.y_source, pair.X_target)
+    accuracy = float((side.predict_proba(pair.X_test).argmax(axis=1) == pair.y_test).mean())
+    seen = side.predict_proba(pair.X_target)
+    return Found(accuracy, soft_neighbourhood_density(seen), certainty(seen))
+
+
+class Results:
+    """What was found, by pair, side and method, one for each seed."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str, str], list[Found]] = {}
+
+    def add(self, pair: str, side: str, method: str, made: Any, rows: Pair) -> None:
+        found: list[Found] = []
+        took = seconds(lambda: found.append(judged(made, rows)))
+        self.found.setdefault((pair, side, method), []).extend(found)
+        print(f"{pair:18}{side:7}{method:15}{found[0].accuracy:.4f}  {took:5.1f} s", file=sys.stderr, flush=True)
+
+    def accuracies(self, pair: str, side: str, method: str) -> np.ndarray:
+        return np.array([found.accuracy for found in self.found.get((pair, side, method), [])])
+
+    def pairs(self) -> list[str]:
+        return list(dict.fromkeys(pair for pair, _, _ in self.found))
+
+    def methods(self) -> list[str]:
+        return list(dict.fromkeys(method for _, _, method in self.found))
+
+    def sides(self) -> list[str]:
+        return list(dict.fromkeys(side for _, side, _ in self.found))
+
+    def chosen(self, pair: str, side: str, score: str) -> np.ndarray:
+        """Accuracy, for each seed, of the method with the best score."""
+        tried = [found for (name, own, _), found in self.found.items() if (name, own) == (pair, side)]
+        return np.array(
+            [max(seed, key=lambda found: getattr(found, score)).accuracy for seed in zip(*tried, strict=True)]
+        )
+
+    def table(self) -> str:
+        lines = []
+        for pair in self.pairs():
+            lines.append(f"{pair:20}" + "".join(f"{side:18}" for side in self.sides()))
+            for method in self.methods():
+                cells = (cell(self.accuracies(pair, side, method)) for side in self.sides())
+                lines.append(f"  {method:18}" + "".join(f"{found:18}" for found in cells))
+            for score in ("density", "certainty"):
+                cells = (cell(self.chosen(pair, side, score)) for side in self.sides())
+                lines.append(f"  by {score:15}" + "".join(f"{found:18}" for found in cells))
+        return "\n".join(lines)
+
+    def means(self) -> dict[str, Any]:
+        """Mean accuracy over all pairs: of each method, and of the chosen ones."""
+        found: dict[str, Any] = {}
+        for side in self.sides():
+            over = {
+                method: float(np.mean([self.accuracies(pair, side, method).mean() for pair in self.pairs()]))
+                for method in self.methods()
+                if all(len(self.accuracies(pair, side, method)) for pair in self.pairs())
+            }
+            by = {
+                f"by_{score}": float(np.mean([self.chosen(pair, side, score).mean() for pair in self.pairs()]))
+                for score in ("density", "certainty")
+            }
+            found[side] = over | by
+        return found
+
+
+def cell(values: np.ndarray) -> str:
+    """Mean and its standard error."""
+    if not len(values):
+        return "-"
+    error = f" ± {values.std(ddof=1) / len(values) ** 0.5:.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{error}"
+
+
+def pairs(given: argparse.Namespace) -> None:
+    results = Results()
+    for name in given.names or PAIRS:
+        for seed in given.seeds:
+            pair = PAIRS[name](seed)
+            for method in given.methods or OURS:
+                results.add(name, "ours", method, ours(method, pair, seed), pair)
+                if method in THEIRS and not given.ours:
+                    results.add(name, "skada", method, skadas(method, pair, seed), pair)
+    print(results.table())
+    accuracies = {
+        pair: {side: {method: results.accuracies(pair, side, method).tolist() for method in results.methods()}
+        for side in results.sides()}
+        for pair in results.pairs()
+    }  # fmt: skip
+    report("adaptation_pairs", seeds=list(given.seeds), means=results.means(), accuracies=accuracies)
+
+
+def mnistm(given: argparse.Namespace) -> None:
+    """MNIST to MNIST-M, 60,000 rows of each, tested on 10,000: ours, by the network of the DANN paper."""
+    results, epochs = Results(), given.epochs or 20
+    for seed in given.seeds:
+        pair = changed("mnist", None, seed, (given.rows or 30_000, 10_000))
+        for method in given.methods or given.names or ("source_only", "dann", "mcc", "cdan_e"):
+            options = {"epochs": epochs, "batch_size": 128, "learning_rate": RATE}
+            results.add("mnistm", "ours", method, Ours(method, dann_net, (100, 100), seed=seed, **options), pair)
+    print(results.table())
+    accuracies = {method: results.accuracies("mnistm", "ours", method).tolist() for method in results.methods()}
+    report("adaptation_mnistm", seeds=list(given.seeds), epochs=epochs, accuracies=accuracies)
+
+
+def speed(given: argparse.Namespace) -> None:
+    """Seconds of an epoch that adapts, both sides in turn after a warm-up, and the median of their ratios."""
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)  # as many as TensorFlow takes
+    figures: dict[str, Any] = {}
+    for name in given.names or ("mnist-photos", "amazon-movies"):
+        pair, epochs = PAIRS[name](0), given.epochs or 3
+        rows = pair.X_source, pair.y_source, pair.X_target
+        for method in given.methods or THEIRS[1:]:
+            one, other = ours(method, pair, 0, source_epochs=0), skadas(method, pair, 0)
+            one.estimator.set_params(epochs=epochs)
+            other.training["epochs"] = epochs
+            times = in_turn(partial(one.fit, *rows), partial(other.fit, *rows))
+            medians = [float(np.median(side)) / epochs for side in times]
+            figures[f"{name}, {method}"] = {"ours": medians[0], "skada": medians[1], "ratio": ratio(*times)}
+            print(f"{name:18}{method:10}" + "".join(f"{value:8.3f}" for value in medians), file=sys.stderr, flush=True)
+    for what, found in figures.items():
+        print(f"{what:30}" + "".join(f"{key} {value:.3f}   " for key, value in found.items()))
+    report("adaptation_speed", seconds_an_epoch=figures)
+
+
+def same(given: argparse.Namespace) -> None:
+    """Points that each method loses to the network that saw the source alone, where the target is the source."""
+    results = Results()
+    for name in given.names or ("mnist", "fashion"):
+        for seed in given.seeds:
+            pair = changed(name, np.array, seed)
+            for method in given.methods or OURS:
+                results.add(name, "ours", method, ours(method, pair, seed), pair)
+    print(results.table())
+    report("adaptation_same", seeds=list(given.seeds), points_lost=dict(_lost(results)))
+
+
+def _lost(results: Results) -> Iterable[tuple[str, dict[str, float]]]:
+    for name in results.pairs():
+        plain = results.accuracies(name, "ours", "source_only").mean()
+        others = {method: results.accuracies(name, "ours", method).mean() for method in results.methods()}
+        yield name, {method: 100 * float(plain - mean) for method, mean in others.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="?", default="pairs", choices=("pairs", "mnistm", "speed", "same"))
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--methods", nargs="*")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--ours", action="store_true")
+    given = parser.parse_args()
+    given.seeds = range(given.first, given.first + given.seeds)
+    {"pairs": pairs, "mnistm": mnistm, "speed": speed, "same": same}[given.what](given)
+
+
+if __name__ == "__main__":
+    main()
