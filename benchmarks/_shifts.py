@@ -8,10 +8,10 @@ from functools import cache, partial
 from itertools import permutations
 
 import numpy as np
-from _data import SENTIMENT, _arrays, cifar10, fashion_mnist, minilm_folder, mnist, sentiment
+from _data import SENTIMENT, _arrays, cifar10, fashion_mnist, imagenet_pictures, minilm_folder, mnist, sentiment
 from PIL import Image
 from scipy.ndimage import rotate
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_sample_images
 
 SIDE, N_TRAIN, N_TEST = 28, 2048, 2000
 """Side of a picture, and rows of each domain; all of them are brought to this side and have three channels."""
@@ -44,28 +44,34 @@ def coloured(X: np.ndarray) -> np.ndarray:
     return np.repeat(X[..., None], 3, axis=3)
 
 
-def on_photos(X: np.ndarray, photos: np.ndarray, random: np.random.Generator) -> np.ndarray:
+@cache
+def _photos(small: bool) -> list[np.ndarray]:
+    """CIFAR-10, or twenty-two photos of full size, like those that MNIST-M was made with."""
+    if small:
+        return list(cifar10()[0])
+    return [np.asarray(photo) for photo in (*imagenet_pictures()[0], *load_sample_images().images)]
+
+
+def on_photos(X: np.ndarray, random: np.random.Generator, *, small: bool = False) -> np.ndarray:
     """|picture - patch|, channel by channel, for patches cut at random from photos (the recipe of MNIST-M)."""
-    places = np.lib.stride_tricks.sliding_window_view(photos, (SIDE, SIDE), axis=(1, 2))
-    chosen, (row, column) = (
-        random.integers(len(photos), size=len(X)),
-        random.integers(places.shape[1], size=(2, len(X))),
-    )
-    patches = np.moveaxis(places[chosen, row, column], 1, 3)
+    photos = _photos(small)
+
+    def patch() -> np.ndarray:
+        photo = photos[random.integers(len(photos))]
+        row, column = (random.integers(length - SIDE + 1) for length in photo.shape[:2])
+        return photo[row : row + SIDE, column : column + SIDE]
+
+    patches = np.stack([patch() for _ in X])
     return np.abs(coloured(X).astype(int) - patches).astype(np.uint8)
-
-
-def rotated(X: np.ndarray, degrees: float = 30.0) -> np.ndarray:
-    """Turn pictures about their middle."""
-    return rotate(X, degrees, axes=(1, 2), reshape=False, order=1)
 
 
 @cache
 def _digits() -> Rows:
-    """8 x 8 digits brought to the side of MNIST."""
+    """8 x 8 digits as MNIST has them: 20 x 20 in the middle of 28 x 28."""
     X, y = load_digits(return_X_y=True)
     small = np.round(X.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
-    return np.stack([np.asarray(Image.fromarray(x).resize((SIDE, SIDE), Image.Resampling.BICUBIC)) for x in small]), y
+    large = [np.asarray(Image.fromarray(digit).resize((20, 20), Image.Resampling.BICUBIC)) for digit in small]
+    return np.pad(large, ((0, 0), (4, 4), (4, 4))), y
 
 
 @cache
@@ -95,18 +101,28 @@ def digits_mnist(seed: int) -> Pair:
     return Pair(coloured(source[0]), source[1], coloured(target[0]), coloured(test[0]), test[1])
 
 
-def changed(
-    name: str, change: Callable[[np.ndarray], np.ndarray] | None, seed: int, sizes: Sequence[int] = (N_TRAIN, N_TEST)
-) -> Pair:
-    """Some pictures as they are, and others changed; None lays them on photos."""
+Change = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def changed(name: str, change: Change, seed: int, sizes: Sequence[int] = (N_TRAIN, N_TEST)) -> Pair:
+    """Some pictures as they are, and others changed."""
     random = np.random.default_rng(seed)
     source, target = _drawn(*_read(name)[0], random, sizes[0], sizes[0])
     (test,) = _drawn(*_read(name)[1], random, sizes[1])
-    if change is not None:
-        return Pair(coloured(source[0]), source[1], coloured(change(target[0])), coloured(change(test[0])), test[1])
-    photos, _, test_photos, _ = cifar10()
-    seen, tested = on_photos(target[0], photos, random), on_photos(test[0], test_photos, random)
-    return Pair(coloured(source[0]), source[1], seen, tested, test[1])
+    return Pair(coloured(source[0]), source[1], change(target[0], random), change(test[0], random), test[1])
+
+
+def inverted(X: np.ndarray, _: object) -> np.ndarray:
+    return coloured(255 - X)
+
+
+def rotated(X: np.ndarray, _: object) -> np.ndarray:
+    """Turn pictures by 30 degrees."""
+    return coloured(rotate(X, 30, axes=(1, 2), reshape=False, order=1))
+
+
+def unchanged(X: np.ndarray, _: object) -> np.ndarray:
+    return coloured(X)
 
 
 @cache
@@ -166,11 +182,12 @@ def voices(seed: int) -> Pair:
 PAIRS: dict[str, Callable[[int], Pair]] = {
     "mnist-digits": mnist_digits,
     "digits-mnist": digits_mnist,
-    "mnist-photos": partial(changed, "mnist", None),
-    "fashion-inverted": partial(changed, "fashion", np.invert),
+    "mnist-photos": partial(changed, "mnist", on_photos),
+    "mnist-cifar": partial(changed, "mnist", partial(on_photos, small=True)),
+    "fashion-inverted": partial(changed, "fashion", inverted),
     "fashion-rotated": partial(changed, "fashion", rotated),
-    "fashion-photos": partial(changed, "fashion", None),
+    "fashion-photos": partial(changed, "fashion", on_photos),
     "voices": voices,
     **{f"{one}-{other}": partial(texts, one, other) for one, other in permutations(SENTIMENT, 2)},
 }
-"""The target of "mnist-photos" is MNIST-M."""
+"""The target of "mnist-photos" is made as MNIST-M is; patches of CIFAR-10 show more, and hide digits better."""
