@@ -47,6 +47,10 @@ ADVERSARIAL_RATE = 1e-3
 """Largest learning rate against a network that learns as well, if nothing else is said."""
 
 
+ANCHORED_SHARE = 0.03
+"""Of the learning rate, where no labels hold the network that moves: Adam makes steps of a weak pull as long as any."""
+
+
 class Stand(NamedTuple):
     """Where a fit stands: the network below the head, and the arrays of the head, None before it is drawn."""
 
@@ -227,6 +231,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
             rate = training.learning_rate
             if self.learning_rate == "auto" and plan.method.adversary is not None:
                 rate = min(rate, ADVERSARIAL_RATE)
+            rate *= ANCHORED_SHARE if plan.method.anchored else 1.0
             adapting = replace(training, epochs=training.epochs - first, warmup=0.0, learning_rate=rate)
             used = domains.target | (domains.source & plan.method.source)
             phases.append(self._phase(plan, adapting, rows, targets, used, _numbered(domains.codes[used])))

@@ -38,7 +38,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         "mmd", "dann", or "adda"; see `DomainAdaptationClassifier`. A function of two
         `skltransfer.alignment.Side`, of the source and the target, is a distance of your own.
     weight : float or "auto", default="auto"
-        How much the method counts beside the loss of the source. "auto" is 1.
+        How much the method counts beside the loss of the source. "auto" is 0.1 for
+        "dann", and 1 for the others.
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
@@ -59,7 +60,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferRegressor`; "auto" is at most 0.001 where a
-        second network learns against the first.
+        second network learns against the first. "adda" adapts at 0.03 of it.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.
     warmup : float, default=0.1
