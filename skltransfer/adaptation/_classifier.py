@@ -41,8 +41,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         rows that are predicted, in `predict`. A function of two `skltransfer.alignment.Side`,
         of the source and the target, is a distance of your own; it gives a tensor of shape ().
     weight : float or "auto", default="auto"
-        How much the method counts beside the loss of the source. "auto" is 0.1 for
-        "dann", "cdan" and "cdan_e", 0.01 for "mdd", and 1 for the others.
+        How much the method counts beside the loss of the source. "auto" is 0.3 for
+        "cdan" and "cdan_e", 0.01 for "mdd", and 1 for the others.
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
