@@ -36,10 +36,9 @@ class Net(nn.Module):
 
 def conv_net(n_classes: int) -> Net:
     convolutions = nn.Sequential(
-        nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Conv2d(3, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()
     )  # fmt: skip
-    return Net(nn.Sequential(convolutions, nn.Linear(64 * 7 * 7, 128), nn.ReLU()), 128, n_classes)
+    return Net(nn.Sequential(convolutions, nn.Linear(32 * 4 * 4, 128), nn.ReLU()), 128, n_classes)
 
 
 def bottleneck(n_features: int, n_classes: int) -> Net:

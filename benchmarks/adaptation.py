@@ -44,8 +44,8 @@ def conv_net(input_shape: tuple[int, ...]) -> Any:
 
     return Sequential([
         Input(input_shape),
-        layers.Conv2D(32, 3, padding="same", activation="relu", name="conv0"), layers.MaxPooling2D(name="pool0"),
-        layers.Conv2D(64, 3, padding="same", activation="relu", name="conv1"), layers.MaxPooling2D(name="pool1"),
+        layers.Conv2D(16, 5, activation="relu", name="conv0"), layers.MaxPooling2D(name="pool0"),
+        layers.Conv2D(32, 5, activation="relu", name="conv1"), layers.MaxPooling2D(name="pool1"),
         layers.Flatten(name="flatten"),
     ])  # fmt: skip
 
