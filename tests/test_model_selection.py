@@ -21,6 +21,7 @@ from skltransfer.model_selection import (
     ImportanceWeightedScorer,
     LeaveOneDomainOut,
     MixValScorer,
+    MutualInformationScorer,
     PredictionEntropyScorer,
     SoftNeighborhoodDensity,
     SourceTargetShuffleSplit,
@@ -32,11 +33,12 @@ SCORERS = [
     DeepEmbeddedValidation(),
     PredictionEntropyScorer(),
     SoftNeighborhoodDensity(),
+    MutualInformationScorer(),
     MixValScorer(random_state=0),
     CircularValidation(),
 ]
-OF_BOTH = [SCORERS[0], SCORERS[1], SCORERS[5]]
-OF_TARGET = SCORERS[2:5]
+OF_BOTH = [SCORERS[0], SCORERS[1], SCORERS[6]]
+OF_TARGET = SCORERS[2:6]
 
 
 def name_of(value):
@@ -166,7 +168,7 @@ def test_order_of_rows_does_not_matter(seed):
     X, y = load_digits(return_X_y=True)
     X, y, domain = X[:60] / 16, y[:60], np.repeat([1, -1], 30)
     fitted, order = LogisticRegression(max_iter=1000).fit(X[:30], y[:30]), np.random.default_rng(seed).permutation(60)
-    for scorer in (*OF_BOTH, *OF_TARGET[:2]):
+    for scorer in (*OF_BOTH, *OF_TARGET[:3]):
         shuffled = scorer(fitted, X[order], y[order], sample_domain=domain[order])
         assert shuffled == pytest.approx(scorer(fitted, X, y, sample_domain=domain), abs=1e-3)
 
@@ -181,6 +183,7 @@ def test_bounds(seed):
     for name in ("ImportanceWeightedScorer", "MixValScorer", "CircularValidation"):
         assert 0 <= scores[name] <= 1
     assert -np.log(3) <= scores["PredictionEntropyScorer"] <= 0
+    assert -1e-9 <= scores["MutualInformationScorer"] <= np.log(3)
     assert 0 <= scores["SoftNeighborhoodDensity"] <= np.log(14) + 1e-9
 
 
@@ -219,6 +222,9 @@ def test_scores_of_the_target_beside_slow_ones(fitted, two_domains):
     proba = fitted.predict_proba(X[domain < 0])
     entropy = np.mean([-sum(p * np.log(p) for p in row if p > 0) for row in proba])
     assert PredictionEntropyScorer()(fitted, X, y) == pytest.approx(-entropy)
+    mean = [sum(column) / len(proba) for column in proba.T]
+    information = -sum(p * np.log(p) for p in mean) - entropy
+    assert MutualInformationScorer()(fitted, X, y) == pytest.approx(information)
     densities = []
     for i, row in enumerate(proba):
         others = [other for j, other in enumerate(proba) if j != i]
@@ -266,6 +272,7 @@ SHIFTS = {
         (MixValScorer(random_state=0), "brighter"),
         (PredictionEntropyScorer(), "moved"),
         (SoftNeighborhoodDensity(), "moved"),
+        (MutualInformationScorer(), "moved"),
     ],
     ids=lambda value: value if isinstance(value, str) else name_of(value),
 )
@@ -366,7 +373,7 @@ def test_scorers_of_both_domains_tell_what_is_missing(scorer, fitted, two_domain
 def test_bad_estimators_rows_and_parameters(fitted, two_domains, digits):
     X, y, _ = two_domains
     ridge = RidgeClassifier().fit(digits[0][:300] / 16, digits[1][:300])
-    for scorer in (DeepEmbeddedValidation(), PredictionEntropyScorer(), SoftNeighborhoodDensity()):
+    for scorer in (DeepEmbeddedValidation(), *OF_TARGET[:3]):
         with pytest.raises(
             TypeError, match=f"{name_of(scorer)}: expected a classifier with predict_proba.*RidgeClassifier"
         ):

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr
 from sklearn.utils import check_random_state
 
 from skltransfer._domains import Domains
-from skltransfer.domain_shift import a_distance, scale_mismatch
+from skltransfer.domain_shift import a_distance, mutual_information, scale_mismatch
 from skltransfer.inputs import ArrayRows, Rows
 
 Array = NDArray[Any]
@@ -94,27 +93,13 @@ def tell_harm(before: Array, after: Array, source: Array) -> None:
             "another method."
         )
         return
-    told = information(before), information(after)
+    told = mutual_information(before), mutual_information(after)
     if told[1] < told[0] - WORSE:
         _warn(
             f"Predictions of target rows tell {told[1]:.3f} nats of them, and told {told[0]:.3f} before adaptation, "
             "which has probably done harm. Compare method='source_only' by a scorer of skltransfer.model_selection, "
             "or pass a smaller weight."
         )
-
-
-def information(probabilities: Array) -> float:
-    """Mutual information of rows and their predicted classes, in nats: high if predictions are sure and differ.
-
-    References
-    ----------
-    Bridle, Heading & MacKay, "Unsupervised Classifiers, Mutual Information and Phantom
-    Targets", NeurIPS 1991.
-
-    Musgrave, Belongie & Lim, "Three New Validators and a Large-Scale Benchmark Ranking for
-    Unsupervised Domain Adaptation", arXiv:2208.07360, 2022.
-    """
-    return float(entr(probabilities.mean(axis=0)).sum() - entr(probabilities).sum(axis=1).mean())
 
 
 def _warn(message: str) -> None:

@@ -5,6 +5,7 @@ from skltransfer.domain_shift._measures import (
     check_features,
     density_ratio,
     mmd_test,
+    mutual_information,
     scale_mismatch,
 )
 from skltransfer.domain_shift._report import DomainReport, domain_report
@@ -16,5 +17,6 @@ __all__ = [
     "density_ratio",
     "domain_report",
     "mmd_test",
+    "mutual_information",
     "scale_mismatch",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 from scipy.spatial.distance import cdist
+from scipy.special import entr
 from scipy.stats import chi2_contingency, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
@@ -226,6 +227,11 @@ def scale_mismatch(source: Array, target: Array, factor: float = 10.0) -> NDArra
     ranges = [np.array([_range(column) for column in side.T]) for side in (source, target)]
     small, large = np.minimum(*ranges), np.maximum(*ranges)
     return np.flatnonzero((small > 0) & (large > factor * small))
+
+
+def mutual_information(probabilities: Array) -> float:
+    """Mutual information of rows and their predicted classes, in nats: high if predictions are sure and differ."""
+    return float(entr(probabilities.mean(axis=0)).sum() - entr(probabilities).sum(axis=1).mean())
 
 
 def standardised(source: Array, target: Array) -> tuple[Array, Array]:

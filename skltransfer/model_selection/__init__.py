@@ -11,7 +11,12 @@ from skltransfer.model_selection._splitters import (
     SourceTargetShuffleSplit,
     StratifiedDomainShuffleSplit,
 )
-from skltransfer.model_selection._target import MixValScorer, PredictionEntropyScorer, SoftNeighborhoodDensity
+from skltransfer.model_selection._target import (
+    MixValScorer,
+    MutualInformationScorer,
+    PredictionEntropyScorer,
+    SoftNeighborhoodDensity,
+)
 from skltransfer.model_selection._weighted import DeepEmbeddedValidation, ImportanceWeightedScorer
 
 __all__ = [
@@ -20,6 +25,7 @@ __all__ = [
     "ImportanceWeightedScorer",
     "LeaveOneDomainOut",
     "MixValScorer",
+    "MutualInformationScorer",
     "PredictionEntropyScorer",
     "SoftNeighborhoodDensity",
     "SourceTargetShuffleSplit",

@@ -12,6 +12,7 @@ from scipy.special import entr, softmax
 from sklearn.utils import check_random_state, gen_batches
 
 from skltransfer._domains import Domains
+from skltransfer.domain_shift import mutual_information
 from skltransfer.model_selection._scoring import Array, DomainScorer, probabilities, rows_of
 
 
@@ -39,6 +40,36 @@ class PredictionEntropyScorer(DomainScorer):
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
         proba = probabilities(estimator, rows_of(X, domains.target), self)
         return -float(entr(proba).sum(axis=1).mean())
+
+
+class MutualInformationScorer(DomainScorer):
+    """Mutual information of target rows and their predicted classes, in nats.
+
+    The entropy of the mean prediction, less the mean entropy of predictions: high where an
+    estimator is sure of each row and predicts all classes, and 0 where it takes all rows for one
+    class. It speaks for classes that are about equally frequent in the target.
+
+    References
+    ----------
+    Bridle, Heading & MacKay, "Unsupervised Classifiers, Mutual Information and Phantom
+    Targets", NeurIPS 1991.
+
+    Musgrave, Belongie & Lim, "Three New Validators and a Large-Scale Benchmark Ranking for
+    Unsupervised Domain Adaptation", arXiv:2208.07360, 2022.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from skltransfer.model_selection import MutualInformationScorer
+    >>> sure = KNeighborsClassifier(1).fit([[0], [1]], [0, 1])
+    >>> round(MutualInformationScorer()(sure, [[0], [1]]), 3)
+    0.693
+    """
+
+    _needs: ClassVar = ("target",)
+
+    def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
+        return mutual_information(probabilities(estimator, rows_of(X, domains.target), self))
 
 
 class SoftNeighborhoodDensity(DomainScorer):
