@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 from skltransfer import losses
 from skltransfer._validation import unknown_name
+
+DANN_CERTAINTY = 0.8
+"""How sure of a domain its adversary should be."""
 
 
 class Side(NamedTuple):
@@ -16,7 +21,8 @@ class Side(NamedTuple):
     Parameters
     ----------
     features : tensor of shape (n_rows, n_features)
-        The embedding: what the last layer decides on.
+        What is brought together: the embedding, which the last layer decides on, or what is
+        below the hidden layers.
     decisions : tensor of shape (n_rows, n_outputs)
         Its decision values.
     targets : tensor of shape (n_rows, n_outputs)
@@ -92,16 +98,11 @@ class Step:
         distances = ops.stack([distance(source, target) for source in self.sources])
         return self.strength * ops.sum(shares * distances) / ops.maximum(ops.sum(shares), 1e-12)
 
-    def told_apart(self, map_rows: Callable[[Side], Any], *, weigh: Callable[[Side], Any] | None = None) -> Any:
-        """Loss of an adversary that tells each domain from the others, by features whose gradient is reversed."""
+    def told_apart(self, loss: Callable[[Side, int], Any]) -> Any:
+        """Mean loss of an adversary that tells each domain from the others, each of which counts the same."""
         from keras import ops
 
-        sides = (*self.sources, *self.targets)
-        reversed_ = [s._replace(features=losses.reverse_gradient(s.features, self.strength)) for s in sides]
-        found = []
-        for number, side in enumerate(reversed_):
-            each = -ops.log_softmax(self.adversary(map_rows(side)), axis=-1)[:, number]
-            found.append(ops.mean(each if weigh is None else weigh(side) * each))
+        found = [ops.mean(loss(side, number)) for number, side in enumerate((*self.sources, *self.targets))]
         n_sources, n_targets = len(self.sources), len(self.targets)
         return 0.5 * (sum(found[:n_sources]) / n_sources + sum(found[n_sources:]) / n_targets)
 
@@ -185,21 +186,27 @@ def _jmmd(step: Step) -> Terms:
 
 
 def _dann(step: Step) -> Terms:
-    return {"domain": step.told_apart(lambda side: side.features)}
-
-
-def _multilinear(side: Side) -> Any:
     from keras import ops
 
-    return losses.multilinear_map(side.features, ops.stop_gradient(_probabilities(side)))
+    def loss(side: Side, domain: int) -> Any:
+        found = ops.stop_gradient(losses.domain_loss(step.adversary(side.features), domain))
+        told = ops.cast(found < math.log(len(step.sources) + len(step.targets)), found.dtype)
+        features = losses.reverse_gradient(side.features, step.strength * told[:, None])
+        return losses.domain_loss(step.adversary(features), domain, certainty=DANN_CERTAINTY)
+
+    return {"domain": step.told_apart(loss)}
 
 
-def _cdan(step: Step) -> Terms:
-    return {"domain": step.told_apart(_multilinear)}
+def _cdan(step: Step, *, weigh: Callable[[Any], Any] | None = None) -> Terms:
+    from keras import ops
 
+    def loss(side: Side, domain: int) -> Any:
+        features = losses.reverse_gradient(side.features, step.strength)
+        products = losses.multilinear_map(features, ops.stop_gradient(_probabilities(side)))
+        found = losses.domain_loss(step.adversary(products), domain)
+        return found if weigh is None else weigh(side.decisions) * found
 
-def _cdan_e(step: Step) -> Terms:
-    return {"domain": step.told_apart(_multilinear, weigh=lambda side: losses.certainty_weights(side.decisions))}
+    return {"domain": step.told_apart(loss)}
 
 
 def _adda(step: Step) -> Terms:
@@ -278,7 +285,7 @@ METHODS: dict[str, Method] = {
     "jmmd": Method(_jmmd),
     "dann": Method(_dann, adversary="domains"),
     "cdan": Method(_cdan, weight=0.3, adversary="domains"),
-    "cdan_e": Method(_cdan_e, weight=0.3, adversary="domains"),
+    "cdan_e": Method(partial(_cdan, weigh=losses.certainty_weights), weight=0.3, adversary="domains"),
     "adda": Method(_adda, adversary="domains", anchored=True),
     "mcd": Method(_mcd, adversary="decisions"),
     "mdd": Method(_mdd, weight=0.01, adversary="margin"),

@@ -219,6 +219,9 @@ def test_wrong_parameters_are_told(change, message, shifted):
 def test_features_that_cannot_move_are_told(two_domains_of_pictures):
     X, y, domain = two_domains_of_pictures
     clf = DomainAdaptationClassifier(method="coral", head="linear", image_size=32)
+    frozen = clone(clf).set_params(aligned="backbone", head="mlp")
+    with pytest.raises(ValueError, match=r"aligned='backbone' .* have to move\. Got trainable='auto'; let some"):
+        frozen.fit(X, y, sample_domain=domain)
     with pytest.raises(ValueError, match=r"method='coral' moves features\. Got trainable='auto' with head='linear'"):
         clf.fit(X, y, sample_domain=domain)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skltransfer import DomainAdaptationClassifier, MLPHead
+from skltransfer import BackboneTransformer, DomainAdaptationClassifier, MLPHead, losses
 from skltransfer.alignment import METHODS
 
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
@@ -46,14 +46,34 @@ def test_every_method_adapts_tells_its_terms_and_never_reads_labels_of_the_targe
     assert garbage.classes_.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("method", ["dann", "adda", "adabn", "tent"])
-def test_a_network_that_moves(method, two_domains_of_pictures):
+@pytest.mark.parametrize(
+    ("method", "aligned"),
+    [(method, "embedding") for method in ("dann", "adda", "adabn", "tent")]
+    + [(method, "backbone") for method in ("dann", "adda", "mcd")],
+)
+def test_a_network_that_moves(method, aligned, two_domains_of_pictures):
     X, y, domain = two_domains_of_pictures
-    clf = DomainAdaptationClassifier(one_norm, method=method, batch_size=10, **FAST)
+    clf = DomainAdaptationClassifier(one_norm, method=method, aligned=aligned, batch_size=10, **FAST)
     before = clf.fit(X, y, sample_domain=domain).predict_proba(X)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), before)
     np.testing.assert_array_equal(clf.predict_proba(X), before)
     assert np.isfinite(before).all()
+
+
+def one_layer(input_shape, random_state=None):
+    import keras
+
+    return keras.Sequential([keras.layers.Input(input_shape), keras.layers.Dense(16, activation="relu")])
+
+
+def test_features_of_the_backbone_or_the_embedding_are_brought_together(shifted):
+    X, y, domain = shifted
+    distances = {}
+    for aligned in ("embedding", "backbone"):
+        clf = DomainAdaptationClassifier(one_layer, method="mmd", weight=30, aligned=aligned, **{**FAST, "epochs": 60})
+        features = BackboneTransformer(clf.fit(X, y, sample_domain=domain).backbone_).fit_transform(X)
+        distances[aligned] = float(losses.mmd(features[domain > 0], features[domain < 0]))
+    assert distances["backbone"] < 0.5 * distances["embedding"]
 
 
 def test_adabn_takes_the_statistics_of_the_target(two_domains_of_pictures):

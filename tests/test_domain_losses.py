@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from skltransfer import _backend, losses
+from skltransfer.alignment import METHODS, Side, Step
 
 TOLERANCE = 1e-8 if _backend.name() == "tensorflow" else 1e-5
 """On torch and JAX, Keras takes means in single precision."""
@@ -200,6 +201,34 @@ def test_reversed_gradient(x, strength):
     np.testing.assert_allclose(by_x, -strength * slopes, rtol=1e-12)
     np.testing.assert_allclose(by_slopes, x, atol=1e-12)
     np.testing.assert_allclose(value(losses.reverse_gradient, x, strength), x, atol=1e-12)
+
+
+@given(DECISIONS, st.integers(0, 2), st.floats(0.5, 1.0))
+def test_domain_loss_by_hand(decisions, domain, certainty):
+    wanted = [certainty if number == domain else (1 - certainty) / 2 for number in range(3)]
+    slow = [-sum(w * np.log(p) for w, p in zip(wanted, row, strict=True)) for row in slow_softmax(decisions)]
+    found = value(losses.domain_loss, decisions, domain, certainty=certainty)
+    np.testing.assert_allclose(found, slow, rtol=1e-9)
+
+
+def dann_term(source, target):
+    def told(x, *, frozen=False):
+        return x
+
+    sides = [Side(x, None, None, None) for x in (source, target)]
+    step = Step((sides[0],), (sides[1],), strength=1.0, adversary=told, decide=None, loss=None)
+    return METHODS["dann"].terms(step)["domain"]
+
+
+def test_rows_that_deceive_the_adversary_of_dann_go_no_further():
+    told, deceiving = [0.2, -0.2], [-0.2, 0.2]
+    by_source, by_target = gradients(dann_term, np.ones((2, 2)), np.ones((2, 2)))(
+        np.array([told, deceiving]), np.array([deceiving, told])
+    )
+    assert by_source[0, 0] > 0 > by_source[0, 1]  # a step against it makes the source less like the source
+    assert by_target[0, 1] > 0 > by_target[0, 0]
+    assert not by_source[1].any()
+    assert not by_target[1].any()
 
 
 @given(SOURCE, batches(5, 2))

@@ -46,13 +46,16 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
+    aligned : {"embedding", "backbone"}, default="embedding"
+        Which features are brought together: what the last layer decides on, or what the
+        backbone gives, below the hidden layers of the head (the place in the paper of DANN).
     trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
             default="auto"
         What moves besides the head, as in `TransferClassifier`. "head" makes any method a
         shallow one, on features that are computed once and remembered.
     head : {"linear", "mlp"} or MLPHead, default="mlp"
-        What turns features into decisions. Its last hidden layer is the embedding that is
-        brought together; without one, features of the backbone are.
+        What turns features into decisions. Its last hidden layer is the embedding; without
+        one, features of the backbone are.
     epochs : int or "auto", default="auto"
         Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
         as make 300 steps.
@@ -159,6 +162,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         method: Any = "mcc",
         weight: float | str = "auto",
         ramp: str = "sigmoid",
+        aligned: str = "embedding",
         trainable: Any = "auto",
         head: Any = "mlp",
         epochs: int | str = "auto",
@@ -182,6 +186,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         self.method = method
         self.weight = weight
         self.ramp = ramp
+        self.aligned = aligned
         self.trainable = trainable
         self.head = head
         self.epochs = epochs

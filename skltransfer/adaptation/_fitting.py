@@ -88,6 +88,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         "method": [StrOptions(set(METHODS)), callable],
         "weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "ramp": [StrOptions(set(RAMPS))],
+        "aligned": [StrOptions({"embedding", "backbone"})],
         "head": "no_validation",
         "source_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
     }
@@ -210,6 +211,11 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
                 f"method={self.method!r} moves features. Got trainable={self.trainable!r} with head={self.head!r}, "
                 "which leave them as they are; pass head='mlp', or let some stages move."
             )
+        if method.by == "features" and not moves.stages and self.aligned == "backbone":
+            raise ValueError(
+                "aligned='backbone' brings features of the backbone together, so some of its stages have to move. Got "
+                f"trainable={self.trainable!r}; let some stages move, or pass aligned='embedding'."
+            )
         if targets.tasks[0].kind == "values" and not method.values:
             able = ", ".join(repr(name) for name, known in METHODS.items() if known.values)
             raise ValueError(
@@ -252,8 +258,9 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
             shares = _shares(numbers, n_sources, training.batch_size)
             training = replace(training, batch_size=sum(shares))
             goal = engine.Adaptation(
-                targets.tasks, *plan.layers[:2], method=plan.method, rows=shares, n_sources=n_sources
-            )
+                targets.tasks, *plan.layers[:2], method=plan.method, rows=shares, n_sources=n_sources,
+                deep=self.aligned == "embedding",
+            )  # fmt: skip
         design = self._design(plan.split, plan.moves, self._row(plan.split, rows), goal)
         return Phase(design, training, plan.split.rows(rows.take(used), self.memory), targets.take(used), numbers)
 

@@ -57,7 +57,7 @@ class AdaptingNetwork(DecidingNetwork):
     @property
     def anchored(self) -> list[Any]:
         """The weights of hidden layers, if features of the starting network are needed."""
-        hidden = self.hidden if self.method.anchored else []
+        hidden = self.hidden if self.method.anchored and self.goal.deep else []
         return [weight for layer in hidden for weight in layer.weights]
 
     def add_anchors(self) -> None:
@@ -66,9 +66,10 @@ class AdaptingNetwork(DecidingNetwork):
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values and features, and those of the starting network, if they are needed."""
         x = self.prepare(self.pixels(batch, training))
-        features = self.embed(x, training)
+        pooled = self.pool(x, training)
+        embedded = self.deepen(pooled, training)
         start = [self._start_features(x)] if self.method.anchored else []
-        return ops.concatenate([self.last(features), features, *start], axis=1)
+        return ops.concatenate([self.last(embedded), embedded if self.goal.deep else pooled, *start], axis=1)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):  # type: ignore[no-untyped-def]
         """Add up the terms of the method."""
@@ -115,6 +116,6 @@ class AdaptingNetwork(DecidingNetwork):
             targets=tuple(sides[n_sources:]),
             strength=ops.cast(self.strength, outputs.dtype),
             adversary=self.adversary,
-            decide=self.last,
+            decide=self.last if self.goal.deep else lambda features: self.last(self.deepen(features, training=True)),
             loss=lambda targets, decisions: losses.task_loss(task, targets, decisions),
         )

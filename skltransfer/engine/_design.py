@@ -63,11 +63,14 @@ class Adaptation(Decisions):
         Rows of each domain in a batch, the sources first.
     n_sources : int
         How many of them are sources.
+    deep : bool
+        Whether what is brought together is above the hidden layers, and not below them.
     """
 
     method: Method = METHODS["source_only"]
     rows: tuple[int, ...] = ()
     n_sources: int = 1
+    deep: bool = True
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,10 @@ class DecidingNetwork(Network):
 
     def embed(self, prepared: Any, training: bool, lesson: Any = None) -> Any:
         """Compute what the linear layer decides on; ``lesson`` is where a teacher is active."""
+        return self.deepen(self.pool(prepared, training, lesson), training)
+
+    def pool(self, prepared: Any, training: bool, lesson: Any = None) -> Any:
+        """Compute one vector a row, below the hidden layers."""
         x = prepared
         if self.body is not None:
             maps, places = _look(self.watched, x, training=training and self.design.movement.stages > 0)
@@ -173,6 +177,10 @@ class DecidingNetwork(Network):
         if self.attend is not None:
             x = self.attend(x)
             x = x if self.drop is None else self.drop(x, training=training)
+        return x
+
+    def deepen(self, x: Any, training: bool) -> Any:
+        """Pass it through the hidden layers."""
         for layer in self.hidden:
             x = layer(x)
             if self.drop is not None:

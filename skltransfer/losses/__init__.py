@@ -7,6 +7,7 @@ Plain functions of tensors of any Keras backend.
 
 from skltransfer.losses._adversaries import (
     classifier_discrepancy,
+    domain_loss,
     margin_disparity,
     multilinear_map,
     reverse_gradient,
@@ -36,6 +37,7 @@ __all__ = [
     "classifier_discrepancy",
     "coral",
     "delta",
+    "domain_loss",
     "entropy",
     "gaussian_divergence",
     "information_maximisation",

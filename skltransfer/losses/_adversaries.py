@@ -37,6 +37,45 @@ def reverse_gradient(x: Any, strength: Any) -> Any:
     return ops.stop_gradient(x + strength * x) - strength * x
 
 
+def domain_loss(decisions: Any, domain: int, *, certainty: float = 1.0) -> Any:
+    """Loss of a discriminator that should tell rows of one domain from others.
+
+    Parameters
+    ----------
+    decisions : tensor of shape (n_rows, n_domains)
+        Its decision values for rows of one domain; there are two domains or more.
+    domain : int
+        The number of that domain.
+    certainty : float
+        How probable it should find that domain; the other domains share the rest. Below 1,
+        gradients stay bounded where it is sure.
+
+    Returns
+    -------
+    tensor of shape (n_rows,)
+        Cross-entropy, in nats.
+
+    References
+    ----------
+    Zhang, Wang, Liang, Zhang, Wang, Wang & Tan, "Free Lunch for Domain Adversarial Training:
+    Environment Label Smoothing", ICLR 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(float(domain_loss(np.array([[4.0, 0.0]]), 0)[0]), 4)
+    0.0181
+    >>> round(float(domain_loss(np.array([[4.0, 0.0]]), 0, certainty=0.8)[0]), 4)
+    0.8181
+    """
+    from keras import ops
+
+    logs = ops.log_softmax(ops.convert_to_tensor(decisions), axis=-1)
+    n_others = logs.shape[-1] - 1
+    own = logs[:, domain]
+    return -(certainty * own + (1.0 - certainty) / n_others * (ops.sum(logs, axis=-1) - own))
+
+
 def multilinear_map(features: Any, probabilities: Any) -> Any:
     """Products of each feature with each probability of a row, which the adversary of CDAN sees.
 
