@@ -182,7 +182,6 @@ def voices(seed: int) -> Pair:
 PAIRS: dict[str, Callable[[int], Pair]] = {
     "mnist-digits": mnist_digits,
     "digits-mnist": digits_mnist,
-    "mnist-photos": partial(changed, "mnist", on_photos),
     "mnist-cifar": partial(changed, "mnist", partial(on_photos, small=True)),
     "fashion-inverted": partial(changed, "fashion", inverted),
     "fashion-rotated": partial(changed, "fashion", rotated),
@@ -190,4 +189,4 @@ PAIRS: dict[str, Callable[[int], Pair]] = {
     "voices": voices,
     **{f"{one}-{other}": partial(texts, one, other) for one, other in permutations(SENTIMENT, 2)},
 }
-"""The target of "mnist-photos" is made as MNIST-M is; patches of CIFAR-10 show more, and hide digits better."""
+"""MNIST-M itself is made with photos of full size; patches of CIFAR-10 show more, and hide digits better."""

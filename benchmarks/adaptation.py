@@ -1,25 +1,27 @@
 """Domain adaptation beside skada: accuracy on the target, choice without its labels, and time.
 
-``pairs``: every method of ours that the networks allow, and skada's five, on 20 pairs of real domains (digits and
+``pairs``: every method of ours that the networks allow, and skada's five, on 19 pairs of real domains (digits and
 Fashion-MNIST at 28 px in three channels, sentences as frozen MiniLM features, spoken digits as frozen
 EfficientNet-Lite0 features), by the same network, rows, batches, epochs and learning rates; each method at the weight
 that its own package gives it. Then, of each side, the method with the best unsupervised score of the target's
-training rows, by soft neighbourhood density and by prediction entropy. skada's DANN and CDAN get an adversary with a
-sigmoid, see `_skada.told_apart`. ``mnistm``: MNIST to MNIST-M at full size, by the network of the DANN paper.
-``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
+training rows: by the mutual information of rows and predictions, by their entropy, and by soft neighbourhood density.
+skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.told_apart`. ``mnistm``: MNIST to MNIST-M, by the
+network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
 
 Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same] [NAME …] [--seeds N] [--first SEED]
-[--methods NAME …] [--epochs N] [--ours]`` (needs ``torch``, ``skorch`` and ``skada``; ``pairs`` takes hours, so give
-names of pairs to run them one by one).
+[--methods NAME …] [--epochs N] [--ours] [--found FILE]`` (needs ``torch``, ``skorch`` and ``skada``). ``pairs`` takes
+hours: with ``--found``, what is found is kept in a file, and what is there already is not run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ from _measure import in_turn, ratio, report, seconds
 from _shifts import PAIRS, Pair, changed, on_photos, unchanged
 
 from skltransfer import DomainAdaptationClassifier, MLPHead
+from skltransfer.domain_shift import mutual_information
 
 BATCH, RATE = 64, 1e-3
 EPOCHS = {"pictures": 10, "features": 20}
@@ -36,6 +39,12 @@ OURS = (
 )  # fmt: skip
 """All but "adabn" and "tent", as the networks have no normalisations."""
 THEIRS = ("source_only", "coral", "mmd", "dann", "cdan", "mcc")
+MNISTM: dict[str, Any] = {"epochs": 15, "batch_size": 64, "learning_rate": RATE, "source_epochs": 1}
+MNISTM_WAYS: dict[str, dict[str, Any]] = {
+    "source_only": {},
+    "dann": {"aligned": "backbone"},
+    "deepjdot": {"weight": 30.0},
+}
 TEMPERATURE = 0.05
 
 
@@ -108,8 +117,12 @@ class Found(NamedTuple):
     """Accuracy on the rows that are tested on, and what predictions for the target's other rows look like."""
 
     accuracy: float
-    density: float
+    information: float
     certainty: float
+    density: float
+
+
+SCORES = ("information", "certainty", "density")
 
 
 def soft_neighbourhood_density(probabilities: np.ndarray) -> float:
@@ -132,20 +145,30 @@ def judged(side: Any, pair: Pair) -> Found:
     side.fit(pair.X_source, pair.y_source, pair.X_target)
     accuracy = float((side.predict_proba(pair.X_test).argmax(axis=1) == pair.y_test).mean())
     seen = side.predict_proba(pair.X_target)
-    return Found(accuracy, soft_neighbourhood_density(seen), certainty(seen))
+    return Found(accuracy, mutual_information(seen), certainty(seen), soft_neighbourhood_density(seen))
 
 
 class Results:
-    """What was found, by pair, side and method, one for each seed."""
+    """What was found, by pair, side and method, one for each seed; kept in a file, if one is named."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
         self.found: dict[tuple[str, str, str], list[Found]] = {}
+        self.path, self.known = path, {}
+        if path is not None and path.exists():
+            lines = (json.loads(line) for line in path.read_text().splitlines())
+            self.known = {tuple(key): Found(*values) for key, values in lines}
 
-    def add(self, pair: str, side: str, method: str, made: Any, rows: Pair) -> None:
-        found: list[Found] = []
-        took = seconds(lambda: found.append(judged(made, rows)))
-        self.found.setdefault((pair, side, method), []).extend(found)
-        print(f"{pair:18}{side:7}{method:15}{found[0].accuracy:.4f}  {took:5.1f} s", file=sys.stderr, flush=True)
+    def add(self, pair: str, side: str, method: str, seed: int, make: Callable[[], Any], rows: Pair) -> None:
+        key = (pair, side, method, seed)
+        if key not in self.known:
+            found: list[Found] = []
+            took = seconds(lambda: found.append(judged(make(), rows)))
+            print(f"{pair:18}{side:7}{method:15}{found[0].accuracy:.4f}  {took:5.1f} s", file=sys.stderr, flush=True)
+            self.known[key] = found[0]
+            if self.path is not None:
+                with self.path.open("a") as file:
+                    file.write(json.dumps([key, found[0]]) + "\n")
+        self.found.setdefault((pair, side, method), []).append(self.known[key])
 
     def accuracies(self, pair: str, side: str, method: str) -> np.ndarray:
         return np.array([found.accuracy for found in self.found.get((pair, side, method), [])])
@@ -173,7 +196,7 @@ class Results:
             for method in self.methods():
                 cells = (cell(self.accuracies(pair, side, method)) for side in self.sides())
                 lines.append(f"  {method:18}" + "".join(f"{found:18}" for found in cells))
-            for score in ("density", "certainty"):
+            for score in SCORES:
                 cells = (cell(self.chosen(pair, side, score)) for side in self.sides())
                 lines.append(f"  by {score:15}" + "".join(f"{found:18}" for found in cells))
         return "\n".join(lines)
@@ -189,7 +212,7 @@ class Results:
             }
             by = {
                 f"by_{score}": float(np.mean([self.chosen(pair, side, score).mean() for pair in self.pairs()]))
-                for score in ("density", "certainty")
+                for score in SCORES
             }
             found[side] = over | by
         return found
@@ -204,14 +227,14 @@ def cell(values: np.ndarray) -> str:
 
 
 def pairs(given: argparse.Namespace) -> None:
-    results = Results()
+    results = Results(given.found)
     for name in given.names or PAIRS:
         for seed in given.seeds:
             pair = PAIRS[name](seed)
             for method in given.methods or OURS:
-                results.add(name, "ours", method, ours(method, pair, seed), pair)
+                results.add(name, "ours", method, seed, partial(ours, method, pair, seed), pair)
                 if method in THEIRS and not given.ours:
-                    results.add(name, "skada", method, skadas(method, pair, seed), pair)
+                    results.add(name, "skada", method, seed, partial(skadas, method, pair, seed), pair)
     print(results.table())
     accuracies = {
         pair: {side: {method: results.accuracies(pair, side, method).tolist() for method in results.methods()}
@@ -223,12 +246,13 @@ def pairs(given: argparse.Namespace) -> None:
 
 def mnistm(given: argparse.Namespace) -> None:
     """MNIST to MNIST-M, half of the rows for each, tested on 10,000: ours, by the network of the DANN paper."""
-    results, epochs = Results(), given.epochs or 20
+    results, epochs = Results(given.found), given.epochs or MNISTM["epochs"]
     for seed in given.seeds:
         pair = changed("mnist", on_photos, seed, (given.rows, 10_000))
-        for method in given.methods or given.names or ("source_only", "dann", "mcc", "cdan_e"):
-            options = {"epochs": epochs, "batch_size": 128, "learning_rate": RATE}
-            results.add("mnistm", "ours", method, Ours(method, dann_net, (100, 100), seed=seed, **options), pair)
+        for method in given.methods or given.names or MNISTM_WAYS:
+            options = {**MNISTM, **MNISTM_WAYS[method], "epochs": epochs}
+            make = partial(Ours, method, dann_net, (100, 100), seed=seed, **options)
+            results.add("mnistm", "ours", method, seed, make, pair)
     print(results.table())
     accuracies = {method: results.accuracies("mnistm", "ours", method).tolist() for method in results.methods()}
     report("adaptation_mnistm", seeds=list(given.seeds), epochs=epochs, accuracies=accuracies)
@@ -240,7 +264,7 @@ def speed(given: argparse.Namespace) -> None:
 
     torch.set_num_threads(os.cpu_count() or 1)  # as many as TensorFlow takes
     figures: dict[str, Any] = {}
-    for name in given.names or ("mnist-photos", "amazon-movies"):
+    for name in given.names or ("mnist-cifar", "amazon-movies"):
         pair, epochs = PAIRS[name](0), given.epochs or 3
         rows = pair.X_source, pair.y_source, pair.X_target
         for method in given.methods or THEIRS[1:]:
@@ -258,12 +282,12 @@ def speed(given: argparse.Namespace) -> None:
 
 def same(given: argparse.Namespace) -> None:
     """Points that each method loses to the network that saw the source alone, where the target is the source."""
-    results = Results()
+    results = Results(given.found)
     for name in given.names or ("mnist", "fashion"):
         for seed in given.seeds:
             pair = changed(name, unchanged, seed)
             for method in given.methods or OURS:
-                results.add(name, "ours", method, ours(method, pair, seed), pair)
+                results.add(f"{name} alone", "ours", method, seed, partial(ours, method, pair, seed), pair)
     print(results.table())
     report("adaptation_same", seeds=list(given.seeds), points_lost=dict(_lost(results)))
 
@@ -285,6 +309,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--rows", type=int, default=30_000)
     parser.add_argument("--ours", action="store_true")
+    parser.add_argument("--found", type=Path)
     given = parser.parse_args()
     given.seeds = range(given.first, given.first + given.seeds)
     {"pairs": pairs, "mnistm": mnistm, "speed": speed, "same": same}[given.what](given)

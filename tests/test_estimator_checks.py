@@ -29,7 +29,7 @@ WAYS = ["head", "lora", 1, GradualUnfreezing(every=10)]
         BackboneTransformer(),
         DomainAdaptationClassifier(epochs=100),
         DomainAdaptationRegressor(epochs=100),
-        AutoencoderTransformer(),
+        AutoencoderTransformer(epochs=100),
         AutoencoderTransformer(loss="mae", hidden=(), epochs=100),
     ]
 )
