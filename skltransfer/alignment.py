@@ -290,7 +290,7 @@ METHODS: dict[str, Method] = {
     "mcd": Method(_mcd, adversary="decisions"),
     "mdd": Method(_mdd, weight=0.01, adversary="margin"),
     "mcc": Method(_mcc, by="decisions"),
-    "deepjdot": Method(_deepjdot),
+    "deepjdot": Method(_deepjdot, weight=10.0),
     "self_training": Method(_self_training, supposes="confident", by="decisions"),
     "shot": Method(_shot, supposes="centroids", source=False),
     "tent": Method(_tent, by="decisions", source=False, predicts=True),
