@@ -1,7 +1,7 @@
-"""Domain adaptation beside skada: accuracy on the target, choice without its labels, and time.
+"""Domain adaptation beside skada and adapt: accuracy on the target, choice without its labels, and time.
 
-``pairs``: every method of ours that the networks allow, and skada's five, on 19 pairs of real domains (digits and
-Fashion-MNIST at 28 px in three channels, sentences as frozen MiniLM features, spoken digits as frozen
+``pairs``: every method of ours that the networks allow, skada's five and four of adapt's, on 19 pairs of real domains
+(digits and Fashion-MNIST at 28 px in three channels, sentences as frozen MiniLM features, spoken digits as frozen
 EfficientNet-Lite0 features), by the same network, rows, batches, epochs and learning rates; each method at the weight
 that its own package gives it. Then, of each side, the method with the best unsupervised score of the target's
 training rows: by the mutual information of rows and predictions, by their entropy, and by soft neighbourhood density.
@@ -9,8 +9,9 @@ skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.told_apart`. 
 network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
 
 Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same] [NAME …] [--seeds N] [--first SEED]
-[--methods NAME …] [--epochs N] [--ours] [--found FILE]`` (needs ``torch``, ``skorch`` and ``skada``). ``pairs`` takes
-hours: with ``--found``, what is found is kept in a file, and what is there already is not run again.
+[--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada`` and
+``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and what is there already is not
+run again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,6 +108,20 @@ def skadas(method: str, pair: Pair, seed: int) -> Any:
     n_classes = pair.n_classes
     net = conv_net(n_classes) if pair.pictures else bottleneck(pair.X_source.shape[1], n_classes)
     return Peer(method, net, n_classes, seed=seed, **training(pair))
+
+
+def adapts(method: str, pair: Pair, seed: int) -> Any:
+    from _adapt import Peer
+
+    net, hidden = (conv_net, (128,)) if pair.pictures else (bottleneck, (64,))
+    return Peer(method, net(pair.X_source.shape[1:]), hidden, pair.n_classes, seed=seed, **training(pair))
+
+
+SIDES: dict[str, tuple[Callable[[str, Pair, int], Any], tuple[str, ...]]] = {
+    "ours": (ours, OURS),
+    "skada": (skadas, THEIRS),
+    "adapt": (adapts, ("coral", "dann", "cdan_e", "mdd")),
+}
 
 
 def training(pair: Pair) -> dict[str, Any]:
@@ -231,10 +247,10 @@ def pairs(given: argparse.Namespace) -> None:
     for name in given.names or PAIRS:
         for seed in given.seeds:
             pair = PAIRS[name](seed)
-            for method in given.methods or OURS:
-                results.add(name, "ours", method, seed, partial(ours, method, pair, seed), pair)
-                if method in THEIRS and not given.ours:
-                    results.add(name, "skada", method, seed, partial(skadas, method, pair, seed), pair)
+            for method, side in product(given.methods or OURS, given.sides):
+                make, methods = SIDES[side]
+                if method in methods:
+                    results.add(name, side, method, seed, partial(make, method, pair, seed), pair)
     print(results.table())
     accuracies = {
         pair: {side: {method: results.accuracies(pair, side, method).tolist() for method in results.methods()}
@@ -308,7 +324,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--rows", type=int, default=30_000)
-    parser.add_argument("--ours", action="store_true")
+    parser.add_argument("--sides", nargs="*", default=list(SIDES), choices=list(SIDES))
     parser.add_argument("--found", type=Path)
     given = parser.parse_args()
     given.seeds = range(given.first, given.first + given.seeds)
