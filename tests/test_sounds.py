@@ -280,6 +280,13 @@ def written(samples, rate=8000, **options):
     return make
 
 
+def cut_off(folder):
+    soundfile.write(folder / "short.wav", np.zeros(8000), 8000)
+    content = (folder / "short.wav").read_bytes()
+    (folder / "short.wav").write_bytes(content[:5000])
+    return [folder / "short.wav"]
+
+
 def damaged(folder):
     soundfile.write(folder / "bad.flac", np.random.default_rng(0).uniform(-1, 1, 40_000), 8000)
     content = (folder / "bad.flac").read_bytes()
@@ -291,6 +298,7 @@ BAD = {
     "missing": (lambda _: ["nowhere.wav"], r"row 1, 'nowhere\.wav', is missing"),
     "no sound": (bad_file(b"no sound at all"), r"row 1, '.*bad\.wav', is not a sound that can be read"),
     "empty file": (bad_file(b""), r"row 1, '.*bad\.wav', is not a sound that can be read"),
+    "cut off": (cut_off, r"row 1, '.*short\.wav', ends after 5000 of the 16044 bytes that it announces\. Replace the"),
     "damaged": (damaged, r"row 1, '.*bad\.flac', is not a sound that can be read"),
     "no samples": (written(np.zeros(0)), r"row 1, '.*bad\.wav', has no samples"),
     "not finite": (written(np.array([0.1, np.nan]), subtype="FLOAT"), r"row 1, '.*', contains NaN or infinity"),
@@ -375,3 +383,14 @@ def test_without_soundfile_the_extra_is_named(files, monkeypatch):
 def test_names_of_sound_files_are_known(name):
     assert recognise([name], None) == "sounds"
     assert recognise(pd.DataFrame({"clip": [None, name]}), None) == "sounds"
+
+
+def test_streamed_files_of_unknown_length_are_read(tmp_path):
+    path, clip = tmp_path / "streamed.wav", np.sin(np.arange(8000) / 5)
+    soundfile.write(path, clip, 8000, subtype="FLOAT")
+    heard = Listening(16000, PLAIN)
+    whole = sound_rows([path], None)[0].read([0], heard)
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + b"\xff" * 4 + content[8:])
+    np.testing.assert_array_equal(sound_rows([path], None)[0].read([0], heard), whole)
+    assert whole.any()

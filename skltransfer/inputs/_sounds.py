@@ -40,6 +40,10 @@ HEARD_BYTES = 2**28
 """Room for waveforms that were read; training asks for them at each epoch."""
 
 
+STREAMED = 2**31 - 2**20
+"""From here on, the length that a WAV file announces is what programs write that do not know it yet."""
+
+
 @dataclass(frozen=True)
 class Listening:
     """How a waveform becomes what a network for pictures expects; part of the compiled network.
@@ -246,6 +250,7 @@ def listening(pixels: Preparation, format: InputFormat, input_shape: tuple[int |
 
 def _from_file(path: Any, row: int) -> tuple[Array, float]:
     soundfile = import_optional("soundfile", extra="audio", purpose="Reading sound files")
+    _check_whole(path, row)
     try:
         with soundfile.SoundFile(os.fspath(path)) as file:
             rate = file.samplerate
@@ -256,6 +261,20 @@ def _from_file(path: Any, row: int) -> tuple[Array, float]:
         missing = not os.path.exists(path)
         what = "is missing" if missing else f"is not a sound that can be read ({error.error_string})"
         raise ValueError(f"X: row {row}{_called(path)} {what}. Replace the file or drop the row.") from error
+
+
+def _check_whole(path: Any, row: int) -> None:
+    """Refuse a WAV file that ends too early, which libsndfile reads without a word."""
+    if not os.path.isfile(path):
+        return
+    with open(path, "rb") as file:
+        start, there = file.read(12), os.fstat(file.fileno()).st_size
+    announced = int.from_bytes(start[4:8], "little") + 8
+    if start[:4] == b"RIFF" and start[8:] == b"WAVE" and there < announced < STREAMED:
+        raise ValueError(
+            f"X: row {row}{_called(path)} ends after {there} of the {announced} bytes that it announces. Replace the "
+            "file or drop the row."
+        )
 
 
 def _centred(samples: Array, row: int) -> Array:
