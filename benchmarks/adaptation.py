@@ -97,17 +97,17 @@ class Ours:
 
 def ours(method: Any, pair: Pair, seed: int, **options: Any) -> Ours:
     net, hidden = (conv_net, (128,)) if pair.pictures else (bottleneck, (64,))
-    return Ours(method, net, hidden, seed=seed, **training(pair), **options)
+    return Ours(method, net, hidden, seed=seed, **{**training(pair), **options})
 
 
-def skadas(method: str, pair: Pair, seed: int) -> Any:
+def skadas(method: str, pair: Pair, seed: int, **options: Any) -> Any:
     import torch
     from _skada import Peer, bottleneck, conv_net
 
     torch.manual_seed(seed)
     n_classes = pair.n_classes
     net = conv_net(n_classes) if pair.pictures else bottleneck(pair.X_source.shape[1], n_classes)
-    return Peer(method, net, n_classes, seed=seed, **training(pair))
+    return Peer(method, net, n_classes, seed=seed, **{**training(pair), **options})
 
 
 def adapts(method: str, pair: Pair, seed: int) -> Any:
@@ -275,25 +275,30 @@ def mnistm(given: argparse.Namespace) -> None:
 
 
 def speed(given: argparse.Namespace) -> None:
-    """Seconds of an epoch that adapts, both sides in turn after a warm-up, and the median of their ratios."""
+    """Seconds of an epoch that adapts, as the difference of long and short fits of both sides in turn, and of a fit."""
     import torch
 
     torch.set_num_threads(os.cpu_count() or 1)  # as many as TensorFlow takes
     figures: dict[str, Any] = {}
     for name in given.names or ("mnist-cifar", "amazon-movies"):
-        pair, epochs = PAIRS[name](0), given.epochs or 3
-        rows = pair.X_source, pair.y_source, pair.X_target
+        pair = PAIRS[name](0)
+        lengths = (2, 2 + (given.epochs or EPOCHS["pictures" if pair.pictures else "features"]))
         for method in given.methods or THEIRS[1:]:
-            one, other = ours(method, pair, 0, source_epochs=0), skadas(method, pair, 0)
-            one.estimator.set_params(epochs=epochs)
-            other.training["epochs"] = epochs
-            times = in_turn(partial(one.fit, *rows), partial(other.fit, *rows))
-            medians = [float(np.median(side)) / epochs for side in times]
-            figures[f"{name}, {method}"] = {"ours": medians[0], "skada": medians[1], "ratio": ratio(*times)}
-            print(f"{name:18}{method:10}" + "".join(f"{value:8.3f}" for value in medians), file=sys.stderr, flush=True)
+            sides = [
+                make(method, pair, 0, epochs=n) for n in lengths for make in (partial(ours, source_epochs=0), skadas)
+            ]
+            times = in_turn(*(partial(side.fit, pair.X_source, pair.y_source, pair.X_target) for side in sides))
+            epoch = [(np.array(times[i + 2]) - times[i]) / (lengths[1] - lengths[0]) for i in (0, 1)]
+            fit = [np.array(times[i + 2]) for i in (0, 1)]
+            figures[f"{name}, {method}"] = {
+                f"{what}_{key}": value
+                for what, found in (("epoch", epoch), ("fit", fit))
+                for key, value in zip(("ours", "skada"), map(float, np.median(found, axis=1)), strict=True)
+            } | {"epoch_ratio": float(np.median(epoch[0]) / np.median(epoch[1])), "fit_ratio": ratio(*times[2:])}
+            print(name, method, figures[f"{name}, {method}"], file=sys.stderr, flush=True)
     for what, found in figures.items():
         print(f"{what:30}" + "".join(f"{key} {value:.3f}   " for key, value in found.items()))
-    report("adaptation_speed", seconds_an_epoch=figures)
+    report("adaptation_speed", seconds=figures)
 
 
 def same(given: argparse.Namespace) -> None:
