@@ -42,7 +42,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         of the source and the target, is a distance of your own; it gives a tensor of shape ().
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for
-        "cdan" and "cdan_e", 0.01 for "mdd", 10 for "deepjdot", and 1 for the others.
+        "cdan" and "cdan_e", 0.01 for "mdd", 10 for "mmd", "jmmd" and "deepjdot", and 1 for the
+        others.
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.

@@ -38,7 +38,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         "mmd", "dann", or "adda"; see `DomainAdaptationClassifier`. A function of two
         `skltransfer.alignment.Side`, of the source and the target, is a distance of your own.
     weight : float or "auto", default="auto"
-        How much the method counts beside the loss of the source. "auto" is 1.
+        How much the method counts beside the loss of the source. "auto" is 10 for
+        "mmd", and 1 for the others.
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
