@@ -31,7 +31,7 @@ from _measure import in_turn, ratio, report, seconds
 from _shifts import N_TRAIN, PAIRS, Pair, changed, on_photos, unchanged
 
 from skltransfer import DomainAdaptationClassifier, MLPHead
-from skltransfer.domain_shift import mutual_information
+from skltransfer.model_selection import MutualInformationScorer, PredictionEntropyScorer, SoftNeighborhoodDensity
 
 BATCH, RATE = 64, 1e-3
 EPOCHS = {"pictures": 10, "features": 20}
@@ -47,7 +47,7 @@ MNISTM_WAYS: dict[str, dict[str, Any]] = {
     "dann": {"aligned": "backbone", "learning_rate": 2 * RATE},
     "deepjdot": {"weight": 30.0},
 }
-TEMPERATURE, SCORED = 0.05, N_TRAIN
+SCORED = N_TRAIN
 """Rows of the target that scores look at: all, but for MNIST-M."""
 
 
@@ -139,30 +139,18 @@ class Found(NamedTuple):
     density: float
 
 
-SCORES = ("information", "certainty", "density")
-
-
-def soft_neighbourhood_density(probabilities: np.ndarray) -> float:
-    """Mean entropy of the similarities of each row to the others (Saito et al., ICCV 2021): the higher, the better."""
-    unit = probabilities / np.linalg.norm(probabilities, axis=1, keepdims=True)
-    similarities = unit @ unit.T / TEMPERATURE
-    np.fill_diagonal(similarities, -np.inf)
-    shares = np.exp(similarities - similarities.max(axis=1, keepdims=True))
-    shares /= shares.sum(axis=1, keepdims=True)
-    return float(-(shares * np.log(shares + 1e-12)).sum(axis=1).mean())
-
-
-def certainty(probabilities: np.ndarray) -> float:
-    """Minus the mean entropy of predictions."""
-    return float((probabilities * np.log(probabilities + 1e-12)).sum(axis=1).mean())
+SCORES = {
+    "information": MutualInformationScorer(),
+    "certainty": PredictionEntropyScorer(),
+    "density": SoftNeighborhoodDensity(),
+}
 
 
 def judged(side: Any, pair: Pair) -> Found:
     """Fit, and look at the target."""
     side.fit(pair.X_source, pair.y_source, pair.X_target)
     accuracy = float((side.predict_proba(pair.X_test).argmax(axis=1) == pair.y_test).mean())
-    seen = side.predict_proba(pair.X_target[:SCORED])
-    return Found(accuracy, mutual_information(seen), certainty(seen), soft_neighbourhood_density(seen))
+    return Found(accuracy, **{name: score(side, pair.X_target[:SCORED]) for name, score in SCORES.items()})
 
 
 class Results:
@@ -267,7 +255,7 @@ def mnistm(given: argparse.Namespace) -> None:
     for seed in given.seeds:
         pair = changed("mnist", on_photos, seed, (given.rows, 10_000))
         for method in given.methods or MNISTM_WAYS:
-            options = {**MNISTM, **MNISTM_WAYS[method], **({"epochs": given.epochs} if given.epochs else {})}
+            options = {**MNISTM, **MNISTM_WAYS.get(method, {}), **({"epochs": given.epochs} if given.epochs else {})}
             make = partial(Ours, method, dann_net, (100, 100), seed=seed, **options)
             results.add("mnistm", "ours", method, seed, make, pair)
     print(results.table())
