@@ -48,8 +48,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
     aligned : {"embedding", "backbone"}, default="embedding"
-        Which features are brought together: what the last layer decides on, or what the
-        backbone gives, below the hidden layers of the head (the place in the paper of DANN).
+        Which features are brought together, by methods that work by features: what the last
+        layer decides on, or what the backbone gives, below the hidden layers of the head (the
+        place in the paper of DANN; some of its stages have to move).
     trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
             default="auto"
         What moves besides the head, as in `TransferClassifier`. "head" makes any method a

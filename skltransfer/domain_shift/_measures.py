@@ -230,7 +230,11 @@ def scale_mismatch(source: Array, target: Array, factor: float = 10.0) -> NDArra
 
 
 def mutual_information(probabilities: Array) -> float:
-    """Mutual information of rows and their predicted classes, in nats: high if predictions are sure and differ."""
+    """Mutual information of rows and their predicted classes, in nats: high if predictions are sure and differ.
+
+    Probabilities have the shape (n_rows, n_classes). See Bridle, Heading & MacKay, "Unsupervised
+    Classifiers, Mutual Information and Phantom Targets", NeurIPS 1991.
+    """
     return float(entr(probabilities.mean(axis=0)).sum() - entr(probabilities).sum(axis=1).mean())
 
 
