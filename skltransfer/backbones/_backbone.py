@@ -202,10 +202,22 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
         name=name or model.name,
         architecture=json.dumps(with_named_operations(config), sort_keys=True),
         weights=tuple(read(graph.weights)),
-        paths=tuple(weight.path for weight in graph.weights),
+        paths=_paths(graph),
         input_shape=tuple(graph.inputs[0].shape[1:]),
         **expects,
     )
+
+
+def _paths(graph: Any) -> tuple[str, ...]:
+    """Name each weight from its layer on; a sequential model puts its own name first, which differs from run to run."""
+    owners = {id(weight): layer.name for layer in graph.layers for weight in layer.weights}
+
+    def path(weight: Any) -> str:
+        layer = owners.get(id(weight), "")
+        _, found, name = f"/{weight.path}".partition(f"/{layer}/")
+        return f"{layer}/{name}" if layer and found else str(weight.path)
+
+    return tuple(map(path, graph.weights))
 
 
 def build(architecture: str) -> Any:

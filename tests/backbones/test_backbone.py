@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skltransfer import Backbone, TransferClassifier, load_backbone
+from skltransfer import Backbone, BackboneTransformer, TransferClassifier, load_backbone
 from skltransfer.backbones import fold
 
 
@@ -60,6 +60,23 @@ def test_sequential_model_will_do():
 
     model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
     assert load_backbone(model).input_shape == (5,)
+
+
+def test_sequential_model_with_normalisations_predicts_as_keras_does(images):
+    import keras
+
+    layers = keras.layers
+    model = keras.Sequential([
+        keras.Input((28, 28, 1)), layers.Conv2D(4, 5), layers.BatchNormalization(), layers.Conv2D(6, 5),
+        layers.BatchNormalization(), layers.ReLU(), layers.Flatten(),
+    ])  # fmt: skip
+    x = images[:8, ..., None].astype("float32")
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(random.uniform(0.1, 1, weight.shape))
+    assert load_backbone(model).paths[0] == f"{model.layers[0].name}/kernel"
+    found = BackboneTransformer(model).fit_transform(images[:8])
+    np.testing.assert_allclose(found, model.predict_on_batch(x), rtol=1e-4)
 
 
 def test_fingerprint_is_of_the_content():
