@@ -249,6 +249,18 @@ def test_a_source_of_one_class_is_told(shifted):
         DomainAdaptationClassifier(**FAST).fit(X, np.where(domain > 0, 1, y), sample_domain=domain)
 
 
+def test_a_class_absent_from_the_source_is_told(shifted):
+    X, y, domain = shifted
+    named = np.array(["cat", "dog"])[y]
+    wanted = DomainAdaptationClassifier(**FAST, class_weight={"cat": 1, "dog": 1, "owl": 2})
+    with pytest.raises(ValueError, match=r"rows of the source have, \['cat', 'dog'\]\. Got \['owl'\] as well; add"):
+        wanted.fit(X, named, sample_domain=domain)
+    start = DomainAdaptationClassifier(**FAST).fit(X, named, sample_domain=domain)
+    again = DomainAdaptationClassifier(FrozenEstimator(start), **FAST)
+    with pytest.raises(ValueError, match=r"y: expected labels that fit saw, \['cat', 'dog'\].*Got \['owl'\] as well"):
+        again.fit(X, np.where(np.arange(240) < 20, "owl", named), sample_domain=domain)
+
+
 def test_methods_by_probabilities_are_refused_for_values(shifted):
     X, y, domain = shifted
     with pytest.raises(ValueError, match=r"method='mcc' works by probabilities of classes.*'coral'"):

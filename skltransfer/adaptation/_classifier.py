@@ -82,7 +82,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
         untrained one.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the source.
+        Weight of each class in the source; each class of a dict has to be there.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one picture, if each is a flattened row.
     image_size : "auto", int or tuple of (height, width), default="auto"
@@ -244,6 +244,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         rows, labels, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
         self._labels = LabelEncoding.learn(read_labels(labels)) if self._start is None else self._start._labels
         self.classes_ = self._labels.classes[0]
+        _check_weighted(self.class_weight, self.classes_)
         targets = self._labels.targets(labels, weights, self.class_weight)
         self._fit_rows(rows, spread(targets, domains), domains)
         return self
@@ -346,3 +347,14 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     @property
     def _tasks(self) -> tuple[Task, ...]:
         return self._labels.tasks
+
+
+def _check_weighted(class_weight: Any, classes: Array) -> None:
+    """Refuse the weight of a class that no row of the source has, as it could not be predicted."""
+    known = classes.tolist()
+    absent = [label for label in class_weight if label not in known] if isinstance(class_weight, dict) else []
+    if absent:
+        raise ValueError(
+            f"class_weight: expected classes that rows of the source have, {known}. Got {absent} as well; add source "
+            "rows of them, or leave them out."
+        )
