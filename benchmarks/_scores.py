@@ -58,7 +58,7 @@ class Scores:
         groups = self.groups()
         figure = Figure(figsize=(6 * len(groups), 4.5), layout="constrained")
         FigureCanvasAgg(figure)
-        for axes, group in zip(np.atleast_1d(figure.subplots(1, len(groups))), groups, strict=True):
+        for axes, group in zip(np.atleast_1d(figure.subplots(1, len(groups), sharey=True)), groups, strict=True):
             for way in self.ways(group):
                 means = [self.mean(group, way, size) for size in self.sizes]
                 errors = [self.error(group, way, size) for size in self.sizes]

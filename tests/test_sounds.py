@@ -335,12 +335,16 @@ def test_bad_clips_are_told_before_work_starts(case, listener, tmp_path):
         ([], {}, r"Found array with 0 sample\(s\)"),
         ([tone(500)], {"sample_rate": 16}, "The 'sample_rate' parameter of BackboneTransformer must be a float in the"),
         ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened pictures\. Got sounds"),
-        ([tone(500)], {"backbone": "minilm_l6"}, r"'minilm_l6' takes texts\. Got sounds"),
     ],
 )
 def test_what_cannot_go_together_is_told(listener, X, parameters, message):
     with pytest.raises(ValueError, match=message):
         listener.set_params(**parameters).fit(X)
+
+
+def test_encoder_of_texts_is_told(listener, minilm):
+    with pytest.raises(ValueError, match=r"'minilm_l6' takes texts\. Got sounds"):
+        listener.set_params(backbone=minilm).fit([tone(500)])
 
 
 def test_network_for_tables_is_told(listener):
