@@ -143,6 +143,8 @@ class Method:
         Whether batch normalisations take the statistics of the target in the end.
     predicts : bool
         Whether it adapts to the rows that are predicted, and not in `fit`.
+    rate : float
+        Share of the learning rate at which it adapts.
     """
 
     terms: Callable[[Step], Terms]
@@ -154,6 +156,12 @@ class Method:
     by: Literal["features", "decisions"] | None = "features"
     renormalises: bool = False
     predicts: bool = False
+    rate: float = 1.0
+
+    @property
+    def labelled(self) -> bool:
+        """Tell whether labels of the source go on to teach the network while it adapts."""
+        return self.source and not self.anchored
 
     @property
     def trains(self) -> bool:
@@ -218,7 +226,8 @@ def _adda(step: Step) -> Terms:
         return -ops.mean(ops.log_softmax(step.adversary(x, frozen=frozen), axis=-1)[:, number])
 
     found = seen_as(0, ops.stop_gradient(source)) + seen_as(1, ops.stop_gradient(target))
-    return {"domain": found, "inverted": step.strength * seen_as(0, target, frozen=True)}
+    unsure = 0.5 * (seen_as(0, target, frozen=True) + seen_as(1, target, frozen=True))
+    return {"domain": found, "unsure": step.strength * unsure}
 
 
 def _mcd(step: Step) -> Terms:
@@ -286,13 +295,13 @@ METHODS: dict[str, Method] = {
     "dann": Method(_dann, adversary="domains"),
     "cdan": Method(_cdan, weight=0.3, adversary="domains"),
     "cdan_e": Method(partial(_cdan, weigh=losses.certainty_weights), weight=0.3, adversary="domains"),
-    "adda": Method(_adda, adversary="domains", anchored=True),
+    "adda": Method(_adda, adversary="domains", anchored=True, rate=0.03),
     "mcd": Method(_mcd, adversary="decisions"),
     "mdd": Method(_mdd, weight=0.01, adversary="margin"),
     "mcc": Method(_mcc, by="decisions"),
     "deepjdot": Method(_deepjdot, weight=10.0),
     "self_training": Method(_self_training, supposes="confident", by="decisions"),
-    "shot": Method(_shot, supposes="centroids", source=False),
+    "shot": Method(_shot, supposes="centroids", source=False, rate=0.1),
     "tent": Method(_tent, by="decisions", source=False, predicts=True),
 }
 

@@ -173,8 +173,13 @@ def test_harm_is_told():
 
 
 def test_harm_is_told_by_fit(shifted):
+    def unsure(source, target):
+        from keras import ops
+
+        return ops.mean(target.decisions**2)
+
     X, y, domain = shifted
-    clf = DomainAdaptationClassifier(method="adda", epochs=300, learning_rate=1.0, random_state=0)
+    clf = DomainAdaptationClassifier(method=unsure, weight=100.0, epochs=60, random_state=0)
     with pytest.warns(AdaptationWarning, match=r"probably"):
         clf.fit(X, y, sample_domain=domain)
 

@@ -62,13 +62,15 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
         as make 300 steps.
     source_epochs : int or "auto", default="auto"
-        How many of them, at first, see the source alone. "auto" is a third.
+        How many of them, at first, see the source alone. "auto" is a third, and three quarters
+        for "adda" and "shot", which learn from no labels afterwards.
     batch_size : int or "auto", default="auto"
         Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferClassifier`; "auto" is at most 0.001 where a
-        second network learns against the first. "adda" adapts at 0.03 of it.
+        second network learns against the first. "adda" adapts at 0.03 of it,
+        "shot" at 0.1.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.
     warmup : float, default=0.1
@@ -133,10 +135,11 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     ----------
     adabn : Li et al., Pattern Recognition 2018. coral : Sun & Saenko, ECCV Workshops 2016.
     mmd : Long et al., ICML 2015. jmmd : Long et al., ICML 2017. dann : Ganin et al., JMLR
-    2016. cdan, cdan_e : Long et al., NeurIPS 2018. adda : Tzeng et al., CVPR 2017. mcd : Saito
-    et al., CVPR 2018. mdd : Zhang et al., ICML 2019. mcc : Jin et al., ECCV 2020. deepjdot :
-    Damodaran et al., ECCV 2018. self_training : Zou et al., ECCV 2018. shot : Liang et al.,
-    ICML 2020. tent : Wang et al., ICLR 2021.
+    2016. cdan, cdan_e : Long et al., NeurIPS 2018. adda : Tzeng et al., CVPR 2017, with the
+    loss of confusion of Tzeng et al., ICCV 2015. mcd : Saito et al., CVPR 2018. mdd : Zhang
+    et al., ICML 2019. mcc : Jin et al., ECCV 2020. deepjdot : Damodaran et al., ECCV 2018.
+    self_training : Zou et al., ECCV 2018. shot : Liang et al., ICML 2020. tent : Wang et
+    al., ICLR 2021.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import replace
 from numbers import Integral, Real
@@ -45,10 +46,6 @@ Array = NDArray[Any]
 
 ADVERSARIAL_RATE = 1e-3
 """Largest learning rate against a network that learns as well, if nothing else is said."""
-
-
-ANCHORED_SHARE = 0.03
-"""Of the learning rate, where no labels hold the network that moves: Adam makes steps of a weak pull as long as any."""
 
 
 class Stand(NamedTuple):
@@ -229,7 +226,8 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         weight = plan.method.weight if self.weight == "auto" else float(self.weight)
         training = self._training(larger, plan.moves, False, strength=weight, ramp=self.ramp)
         adapts = bool(domains.target.any()) and plan.method.trains
-        first, phases = self._first_epochs(training.epochs, bool(domains.source.any()), adapts), []
+        share = 1 / 3 if plan.method.labelled else 3 / 4
+        first, phases = self._first_epochs(training.epochs, share, bool(domains.source.any()), adapts), []
         if first:
             source = replace(training, epochs=first)
             phases.append(self._phase(plan, source, rows, targets, domains.source))
@@ -237,8 +235,9 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
             rate = training.learning_rate
             if self.learning_rate == "auto" and plan.method.adversary is not None:
                 rate = min(rate, ADVERSARIAL_RATE)
-            rate *= ANCHORED_SHARE if plan.method.anchored else 1.0
-            adapting = replace(training, epochs=training.epochs - first, warmup=0.0, learning_rate=rate)
+            adapting = replace(
+                training, epochs=training.epochs - first, warmup=0.0, learning_rate=rate * plan.method.rate
+            )
             used = domains.target | (domains.source & plan.method.source)
             phases.append(self._phase(plan, adapting, rows, targets, used, _numbered(domains.codes[used])))
         return phases
@@ -264,12 +263,12 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         design = self._design(plan.split, plan.moves, self._row(plan.split, rows), goal)
         return Phase(design, training, plan.split.rows(rows.take(used), self.memory), targets.take(used), numbers)
 
-    def _first_epochs(self, epochs: int, learns: bool, adapts: bool) -> int:
+    def _first_epochs(self, epochs: int, share: float, learns: bool, adapts: bool) -> int:
         """How many epochs see the source alone."""
         if not learns or not adapts:
             return epochs if learns else 0
         if self.source_epochs == "auto":
-            return -(-epochs // 3)
+            return math.ceil(share * epochs)
         if self.source_epochs >= epochs:
             raise ValueError(
                 f"source_epochs: expected fewer than the {epochs} epochs, so that some are left to adapt. Got "

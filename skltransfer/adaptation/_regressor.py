@@ -58,7 +58,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
         as make 300 steps.
     source_epochs : int or "auto", default="auto"
-        How many of them, at first, see the source alone. "auto" is a third.
+        How many of them, at first, see the source alone. "auto" is a third, and three quarters
+        for "adda", which learns from no values afterwards.
     batch_size : int or "auto", default="auto"
         Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
         table up to 1024 rows, else 32.

@@ -47,7 +47,7 @@ class AdaptingNetwork(DecidingNetwork):
         assert isinstance(design.goal, Adaptation)
         self.goal, self.method = design.goal, design.goal.method
         self.width = self.goal.tasks[0].n_outputs
-        self.last.trainable = self.method.source and not self.method.anchored
+        self.last.trainable = self.method.labelled
         self.strength = self._setting((), "strength")
         n_outputs = len(self.goal.rows) if self.method.adversary == "domains" else self.width
         self.adversary = DenseAdversary(ADVERSARY_LAYERS[self.method.adversary], n_outputs, design.dtype)
@@ -81,7 +81,7 @@ class AdaptingNetwork(DecidingNetwork):
     def terms(self, answers: Any, outputs: Any) -> dict[str, Any]:
         """Compute what the loss is the sum of."""
         step = self._step(ops.cast(answers, outputs.dtype), outputs)
-        own = {"source": step.fitted(step.source)} if self.method.source and not self.method.anchored else {}
+        own = {"source": step.fitted(step.source)} if self.method.labelled else {}
         return {**own, **self.method.terms(step)}
 
     def _meet(self) -> None:
