@@ -63,13 +63,17 @@ def double_precision() -> AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def compile_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def compile_steps(
+    network: Any, shape: tuple[int | None, ...]
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     """Compile training steps of a compiled Keras model.
 
     Parameters
     ----------
     network : keras.Model
         The model, whose optimizer has an assignable learning rate.
+    shape : tuple of int or None
+        Shape of one row, with None for a length that differs from batch to batch.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def compile_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray]
     """
     names = [metric.name for metric in network.metrics]
     if name() == "tensorflow":
-        return _tensorflow_steps(network, names)
+        return _tensorflow_steps(network, names, shape)
 
     def one_by_one(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
         found = []
@@ -94,7 +98,9 @@ def compile_steps(network: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray]
     return one_by_one
 
 
-def _tensorflow_steps(network: Any, names: list[str]) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def _tensorflow_steps(
+    network: Any, names: list[str], shape: tuple[int | None, ...]
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     import tensorflow as tf
 
     def loop(batches: Any, answers: Any, rates: Any) -> Any:
@@ -110,12 +116,12 @@ def _tensorflow_steps(network: Any, names: list[str]) -> Callable[[np.ndarray, n
         return found.stack()
 
     @lru_cache
-    def compiled(*rows: tuple[tuple[int, ...], str]) -> Any:
+    def compiled(*rows: tuple[tuple[int | None, ...], str]) -> Any:
         signature = [tf.TensorSpec((None, None, *shape), dtype) for shape, dtype in rows]
         return tf.function(loop, [*signature, tf.TensorSpec((None,), "float32")], autograph=False)
 
     def call(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
-        steps = compiled(*((array.shape[2:], str(array.dtype)) for array in (batches, answers)))
+        steps = compiled((shape, str(batches.dtype)), (answers.shape[2:], str(answers.dtype)))
         return steps(tf.constant(batches), tf.constant(answers), tf.constant(rates, tf.float32)).numpy()
 
     return call

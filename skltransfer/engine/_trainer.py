@@ -40,7 +40,7 @@ class Trainer:
 
         self.network.compile(self.optimizer, RowLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
-        self._steps = _backend.compile_steps(self.network)
+        self._steps = _backend.compile_steps(self.network, self.design.row[0])
         self.metrics = [metric.name for metric in self.network.metrics]
         self.depths = self._moving_depths()
         self._fresh = read(self.optimizer.variables)
