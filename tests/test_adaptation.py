@@ -65,6 +65,15 @@ def test_alignment_brings_embeddings_together(shifted):
     assert distance("coral") < 0.7 * distance("source_only")
 
 
+@pytest.mark.parametrize(
+    ("method", "term", "alone"), [("mcc", "confusion", 3), ("shot", "information", 6), ("adda", "unsure", 6)]
+)
+def test_source_is_learned_for_longer_where_labels_do_not_teach_afterwards(method, term, alone, shifted):
+    X, y, domain = shifted
+    clf = DomainAdaptationClassifier(method=method, epochs=8, random_state=0).fit(X, y, sample_domain=domain)
+    assert np.isnan(clf.history_[term]).tolist() == [True] * alone + [False] * (8 - alone)
+
+
 def test_plain_fit_is_source_only(shifted):
     X, y, _ = shifted
     plain = DomainAdaptationClassifier(method="dann", **FAST).fit(X, y)
