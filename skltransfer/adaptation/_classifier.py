@@ -42,8 +42,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         of the source and the target, is a distance of your own; it gives a tensor of shape ().
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for
-        "cdan" and "cdan_e", 0.01 for "mdd", 10 for "mmd", "jmmd" and "deepjdot", and 1 for the
-        others.
+        "cdan", "cdan_e" and "mcd", 0.01 for "mdd", 10 for "mmd", "jmmd" and "deepjdot", and
+        1 for the others.
     ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
         How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
         along a line, or not at all.
@@ -69,7 +69,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferClassifier`; "auto" is at most 0.001 where a
-        second network learns against the first. "adda" adapts at 0.03 of it,
+        second network learns against the first. "adda" adapts at 0.01 of it,
         "shot" at 0.1.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.

@@ -65,7 +65,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferRegressor`; "auto" is at most 0.001 where a
-        second network learns against the first. "adda" adapts at 0.03 of it.
+        second network learns against the first. "adda" adapts at 0.01 of it.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.
     warmup : float, default=0.1
