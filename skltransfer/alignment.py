@@ -145,6 +145,8 @@ class Method:
         Whether it adapts to the rows that are predicted, and not in `fit`.
     rate : float
         Share of the learning rate at which it adapts.
+    classes : bool
+        Whether it needs probabilities of classes, which predicted numbers have not.
     """
 
     terms: Callable[[Step], Terms]
@@ -157,6 +159,7 @@ class Method:
     renormalises: bool = False
     predicts: bool = False
     rate: float = 1.0
+    classes: bool = False
 
     @property
     def labelled(self) -> bool:
@@ -167,11 +170,6 @@ class Method:
     def trains(self) -> bool:
         """Tell whether adapting is a training of its own in `fit`."""
         return self.terms is not _none and not self.predicts
-
-    @property
-    def values(self) -> bool:
-        """Tell whether it can adapt what predicts numbers, which have no probabilities."""
-        return self.by != "decisions" and self.supposes is None
 
 
 def _none(step: Step) -> Terms:
@@ -291,18 +289,18 @@ METHODS: dict[str, Method] = {
     "adabn": Method(_none, by=None, renormalises=True),
     "coral": Method(_coral),
     "mmd": Method(_mmd, weight=10.0),
-    "jmmd": Method(_jmmd, weight=10.0),
+    "jmmd": Method(_jmmd, weight=10.0, classes=True),
     "dann": Method(_dann, adversary="domains"),
-    "cdan": Method(_cdan, weight=0.3, adversary="domains"),
-    "cdan_e": Method(partial(_cdan, weigh=losses.certainty_weights), weight=0.3, adversary="domains"),
+    "cdan": Method(_cdan, weight=0.3, adversary="domains", classes=True),
+    "cdan_e": Method(partial(_cdan, weigh=losses.certainty_weights), weight=0.3, adversary="domains", classes=True),
     "adda": Method(_adda, adversary="domains", anchored=True, rate=0.01),
-    "mcd": Method(_mcd, weight=0.3, adversary="decisions"),
-    "mdd": Method(_mdd, weight=0.01, adversary="margin"),
-    "mcc": Method(_mcc, by="decisions"),
-    "deepjdot": Method(_deepjdot, weight=10.0),
-    "self_training": Method(_self_training, supposes="confident", by="decisions"),
-    "shot": Method(_shot, supposes="centroids", source=False, rate=0.1),
-    "tent": Method(_tent, by="decisions", source=False, predicts=True),
+    "mcd": Method(_mcd, weight=0.3, adversary="decisions", classes=True),
+    "mdd": Method(_mdd, weight=0.01, adversary="margin", classes=True),
+    "mcc": Method(_mcc, by="decisions", classes=True),
+    "deepjdot": Method(_deepjdot, weight=10.0, classes=True),
+    "self_training": Method(_self_training, supposes="confident", by="decisions", classes=True),
+    "shot": Method(_shot, supposes="centroids", source=False, rate=0.1, classes=True),
+    "tent": Method(_tent, by="decisions", source=False, predicts=True, classes=True),
 }
 
 

@@ -275,7 +275,14 @@ def test_a_class_absent_from_the_source_is_told(shifted):
         again.fit(X, np.where(np.arange(240) < 20, "owl", named), sample_domain=domain)
 
 
-def test_methods_by_probabilities_are_refused_for_values(shifted):
+@pytest.mark.parametrize(
+    "method", ["jmmd", "cdan", "cdan_e", "mcd", "mdd", "mcc", "deepjdot", "self_training", "shot", "tent"]
+)
+def test_methods_by_probabilities_are_refused_for_values(method, shifted):
     X, y, domain = shifted
-    with pytest.raises(ValueError, match=r"method='mcc' works by probabilities of classes.*'coral'"):
-        DomainAdaptationRegressor(method="mcc").fit(X, y.astype(float), sample_domain=domain)
+    with pytest.raises(
+        ValueError,
+        match=rf"method='{method}' works by probabilities of classes.*Pass one of 'source_only', 'adabn', 'coral', "
+        "'mmd', 'dann', 'adda'",
+    ):
+        DomainAdaptationRegressor(method=method).fit(X, y.astype(float), sample_domain=domain)

@@ -69,8 +69,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         table up to 1024 rows, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferClassifier`; "auto" is at most 0.001 where a
-        second network learns against the first. "adda" adapts at 0.01 of it,
-        "shot" at 0.1.
+        second network learns against the first. "adda" adapts at 0.01 of it, "shot" at 0.1.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes, in each of the two parts of the training.
     warmup : float, default=0.1

@@ -213,8 +213,8 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
                 "aligned='backbone' brings features of the backbone together, so some of its stages have to move. Got "
                 f"trainable={self.trainable!r}; let some stages move, or pass aligned='embedding'."
             )
-        if targets.tasks[0].kind == "values" and not method.values:
-            able = ", ".join(repr(name) for name, known in METHODS.items() if known.values)
+        if targets.tasks[0].kind == "values" and method.classes:
+            able = ", ".join(repr(name) for name, known in METHODS.items() if not known.classes)
             raise ValueError(
                 f"method={self.method!r} works by probabilities of classes, which a regressor has not. Pass one of "
                 f"{able}."
