@@ -55,7 +55,7 @@ MNISTM_WAYS: dict[str, dict[str, Any]] = {
     "source_only": {"epochs": 10},
     "dann": {"aligned": "backbone", "learning_rate": 2 * RATE},
     "deepjdot": {"weight": 30.0},
-    "both": {"method": transport_and_confusion},
+    "deepjdot_mcc": {"method": transport_and_confusion},
 }
 SCORED = N_TRAIN
 """Rows of the target that scores look at: all, but for MNIST-M."""

@@ -190,13 +190,11 @@ _hub = lru_cache(maxsize=4)(load_hub)
 @lru_cache(maxsize=1)
 def _lite0() -> Backbone:
     arrays = read_weights(LITE0_FILE, LITE0_DIGEST)
-    network = efficientnet_lite0()
-    paths = [weight.path for weight in network.weights]
     untrained = from_keras(
-        network, size=(224, 224), mean=(127.0,) * 3, std=(128.0,) * 3,
+        efficientnet_lite0(), size=(224, 224), mean=(127.0,) * 3, std=(128.0,) * 3,
         classifier=(arrays["logits/kernel"], arrays["logits/bias"]),
     )  # fmt: skip
-    return replace(untrained, weights=tuple(arrays[path] for path in paths))
+    return replace(untrained, weights=tuple(arrays[path] for path in untrained.paths))
 
 
 def read_weights(path: Path, digest: str) -> dict[str, np.ndarray]:
