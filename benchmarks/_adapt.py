@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from skltransfer.finetuning import rate_factor
+from skltransfer._engine.schedules import rate_factor
 
 METHODS = {"coral": "DeepCORAL", "dann": "DANN", "cdan_e": "CDAN", "mdd": "MDD"}
 """By the names of the same methods here."""

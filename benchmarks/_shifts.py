@@ -16,13 +16,13 @@ from sklearn.datasets import load_digits, load_sample_images
 SIDE, N_TRAIN, N_TEST = 28, 2048, 2000
 """Side of a picture, and rows of each domain; all of them are brought to this side and have three channels."""
 N_DIGITS, N_TEXTS, RATED = 1280, 1024, 1060
-"""Rows of the digits of scikit-learn that are not tested on, of texts likewise, and texts of each sentiment."""
-Rows = tuple[np.ndarray, np.ndarray]
+"""Samples of the digits of scikit-learn that are not tested on, of texts likewise, and texts of each sentiment."""
+Samples = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Rows of a source and of a target, with labels 0, 1, ... of the source and of the rows to test on."""
+    """Samples of a source and of a target, with labels 0, 1, ... of the source and of the rows to test on."""
 
     X_source: np.ndarray
     y_source: np.ndarray
@@ -66,7 +66,7 @@ def on_photos(X: np.ndarray, random: np.random.Generator, *, small: bool = False
 
 
 @cache
-def _digits() -> Rows:
+def _digits() -> Samples:
     """8 x 8 digits as MNIST has them: 20 x 20 in the middle of 28 x 28."""
     X, y = load_digits(return_X_y=True)
     small = np.round(X.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
@@ -75,13 +75,13 @@ def _digits() -> Rows:
 
 
 @cache
-def _read(name: str) -> tuple[Rows, Rows]:
-    """Rows to train on, and to test on."""
+def _read(name: str) -> tuple[Samples, Samples]:
+    """Samples to train on, and to test on."""
     X, y, X_test, y_test = {"mnist": mnist, "fashion": fashion_mnist}[name]()
     return (X, y), (X_test, y_test)
 
 
-def _drawn(X: np.ndarray, y: np.ndarray, random: np.random.Generator, *sizes: int) -> list[Rows]:
+def _drawn(X: np.ndarray, y: np.ndarray, random: np.random.Generator, *sizes: int) -> list[Samples]:
     """Draw parts without common rows."""
     order = random.permutation(len(X))
     return [(X[own], y[own]) for own in np.split(order, np.cumsum(sizes))[: len(sizes)]]
@@ -142,7 +142,7 @@ def _texts() -> dict[str, np.ndarray]:
     return _arrays("sentiment_minilm", make)
 
 
-def _standardised(source: Rows, target: np.ndarray, test: Rows) -> Pair:
+def _standardised(source: Samples, target: np.ndarray, test: Samples) -> Pair:
     """Bring columns to one unit, by the moments of the source."""
     mean, scale = source[0].mean(axis=0), source[0].std(axis=0) + 1e-6
     X_source, X_target, X_test = (((X - mean) / scale).astype(np.float32) for X in (source[0], target, test[0]))
@@ -152,7 +152,7 @@ def _standardised(source: Rows, target: np.ndarray, test: Rows) -> Pair:
 def texts(one: str, other: str, seed: int) -> Pair:
     random, y = np.random.default_rng(seed), np.repeat([1, 0], RATED)
 
-    def balanced(name: str) -> list[Rows]:
+    def balanced(name: str) -> list[Samples]:
         halves = [_drawn(_texts()[name][y == label], y[y == label], random, N_TEXTS // 2, RATED) for label in (0, 1)]
         return [tuple(map(np.concatenate, zip(*parts, strict=True))) for parts in zip(*halves, strict=True)]
 

@@ -13,7 +13,7 @@ from skorch.callbacks import LRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from skltransfer.finetuning import rate_factor
+from skltransfer._engine.schedules import rate_factor
 
 METHODS = {"source_only": SourceOnly, "coral": DeepCoral, "mmd": DAN, "dann": DANN, "cdan": CDAN, "mcc": MCC}
 """By the names of the same methods here."""
@@ -53,7 +53,7 @@ def dann_net(n_classes: int) -> Net:
     return Net(nn.Sequential(convolutions, dense), 100, n_classes)
 
 
-def told_apart(n_features: int) -> DomainClassifier:
+def discriminated(n_features: int) -> DomainClassifier:
     """Make skada's adversary with a sigmoid.
 
     Its own ends with a softmax of a single value, which is 1 whatever the weights are, so that nothing adapts.
@@ -101,4 +101,4 @@ class Peer:
 
     def _adversary(self) -> dict[str, Any]:
         width = {"dann": self.net.width, "cdan": self.net.width * self.n_classes}.get(self.method)
-        return {} if width is None else {"domain_classifier": told_apart(width)}
+        return {} if width is None else {"domain_classifier": discriminated(width)}

@@ -5,7 +5,7 @@
 EfficientNet-Lite0 features), by the same network, rows, batches, epochs and learning rates; each method at the weight
 that its own package gives it. Then, of each side, the method with the best unsupervised score of the target's
 training rows: by the mutual information of rows and predictions, by their entropy, and by soft neighbourhood density.
-skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.told_apart`. ``mnistm``: MNIST to MNIST-M, by the
+skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.discriminated`. ``mnistm``: MNIST to MNIST-M, by the
 network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
 
 Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same] [NAME …] [--seeds N] [--first SEED]
@@ -30,9 +30,15 @@ import numpy as np
 from _measure import in_turn, ratio, report, seconds
 from _shifts import N_TRAIN, PAIRS, Pair, changed, on_photos, unchanged
 
-from skltransfer import DomainAdaptationClassifier, MLPHead, losses
-from skltransfer.alignment import Side
-from skltransfer.model_selection import MutualInformationScorer, PredictionEntropyScorer, SoftNeighborhoodDensity
+from skltransfer import DomainAdaptationClassifier, MLPHead
+from skltransfer.adaptation._discrepancies import joint_transport
+from skltransfer.adaptation._methods import Side
+from skltransfer.adaptation._predictions import class_confusion
+from skltransfer.model_selection._target import (
+    MutualInformationScorer,
+    PredictionEntropyScorer,
+    SoftNeighborhoodDensity,
+)
 
 BATCH, RATE = 64, 1e-3
 EPOCHS = {"pictures": 10, "features": 20}
@@ -46,8 +52,8 @@ THEIRS = ("source_only", "coral", "mmd", "dann", "cdan", "mcc")
 
 def transport_and_confusion(source: Side, target: Side) -> Any:
     """Bring rows to those of the source with the same labels, as "deepjdot" does, and decide as surely as "mcc"."""
-    moved = losses.joint_transport(source.features, target.features, source.targets, target.decisions)
-    return 30.0 * moved + losses.class_confusion(target.decisions)
+    moved = joint_transport(source.features, target.features, source.targets, target.decisions)
+    return 30.0 * moved + class_confusion(target.decisions)
 
 
 MNISTM: dict[str, Any] = {"epochs": 20, "batch_size": 64, "learning_rate": RATE, "source_epochs": 1}
@@ -58,7 +64,7 @@ MNISTM_WAYS: dict[str, dict[str, Any]] = {
     "deepjdot_mcc": {"method": transport_and_confusion},
 }
 SCORED = N_TRAIN
-"""Rows of the target that scores look at: all, but for MNIST-M."""
+"""Samples of the target that scores look at: all, but for MNIST-M."""
 
 
 def conv_net(input_shape: tuple[int, ...]) -> Any:

@@ -22,7 +22,8 @@ from _measure import report
 from _scores import Scores
 from scipy.ndimage import zoom
 
-from skltransfer import TransferClassifier, feature_cache
+from skltransfer import TransferClassifier
+from skltransfer._features import cache as feature_cache
 
 SIZES, N_TEST = (50, 500), 2000
 PICTURE, CANVAS, SQUARE = 32, 96, 8
@@ -32,7 +33,7 @@ FIRST_SEED = 3
 HEADS = {"average pooling": "linear", "attention": "attention"}
 
 
-def rows_of(y: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
+def samples_of(y: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
     return np.concatenate([random.permutation(np.flatnonzero(y == label))[:size] for label in range(10)])
 
 
@@ -40,7 +41,7 @@ def accuracy(seed: int, scores: Scores) -> None:
     X, y, X_test, y_test = cifar10()
     test = np.random.default_rng(0).permutation(len(X_test))[:N_TEST]
     for size in SIZES:
-        rows = rows_of(y, size, np.random.default_rng(seed))
+        rows = samples_of(y, size, np.random.default_rng(seed))
         for way, head in HEADS.items():
             clf = TransferClassifier(image_size=128, head=head, random_state=seed).fit(X[rows], y[rows])
             scores.add("CIFAR-10", way, size, clf.score(X_test[test], y_test[test]))
@@ -67,7 +68,7 @@ def hits(maps: np.ndarray, corners: np.ndarray) -> float:
 def pointing(seed: int) -> dict[str, float]:
     X, y, X_test, y_test = cifar10()
     random = np.random.default_rng(seed)
-    rows, test = rows_of(y, PER_CLASS, random), random.permutation(len(X_test))[:N_POINTING]
+    rows, test = samples_of(y, PER_CLASS, random), random.permutation(len(X_test))[:N_POINTING]
     canvases, _ = pasted(X[rows], random)
     canvases_test, corners = pasted(X_test[test], random)
     found = {"chance": (PICTURE / CANVAS) ** 2}

@@ -65,7 +65,7 @@ def network(kind: str, latent_dim: int = 16, learning_rate: float = 1e-3) -> Any
 
 
 def rows(kind: str, number: int = ROWS) -> tuple[np.ndarray, np.ndarray]:
-    """Rows as ours takes them, and as floats that lie ready."""
+    """Samples as ours takes them, and as floats that lie ready."""
     if kind == "dense":
         X = load_breast_cancer().data[:number]
         X = (X - X.mean(axis=0)) / X.std(axis=0)

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from skltransfer import BackboneTransformer
-from skltransfer.heads import fit_logistic
+from skltransfer._heads.solver import fit_logistic
 
 STRENGTHS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0]
 PER_CLASS = [2, 5, 10, 30, 100]

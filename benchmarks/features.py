@@ -27,7 +27,7 @@ def onnx_session(backbone):
     import onnxruntime
     from onnx import helper, numpy_helper
 
-    from skltransfer.backbones import fold
+    from skltransfer.backbones._folding import fold
     from skltransfer.backbones.efficientnet_lite import GROUPS
 
     folded = fold(backbone)
@@ -68,7 +68,9 @@ def onnx_session(backbone):
 def throughput() -> dict:
     import keras
 
-    from skltransfer import BackboneTransformer, engine, feature_cache, load_backbone
+    from skltransfer import BackboneTransformer, load_backbone
+    from skltransfer._engine.forward import forward
+    from skltransfer._features import cache as feature_cache
 
     backbone = load_backbone("efficientnet_lite0")
     session = onnx_session(backbone)
@@ -89,7 +91,7 @@ def throughput() -> dict:
         feature_cache.process_store.clear()
         return extractor.transform(pixels)
 
-    with engine.forward(backbone, "head_relu", "avg", None, ((SIZE, SIZE, 3), "float32"), frozen=True) as network:
+    with forward(backbone, "head_relu", "avg", None, ((SIZE, SIZE, 3), "float32"), frozen=True) as network:
         difference = float(np.abs(np.concatenate(list(network.map(ready))) - onnx(planar)).max())
         plain = keras.Model(
             (model := backbone.to_keras()).inputs, keras.layers.GlobalAveragePooling2D()(model.outputs[0])

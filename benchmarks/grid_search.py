@@ -49,8 +49,9 @@ def bare_network():
 def ours() -> dict:
     from sklearn.model_selection import GridSearchCV
 
-    from skltransfer import TransferClassifier, feature_cache
-    from skltransfer.heads import _linear
+    from skltransfer import TransferClassifier
+    from skltransfer._features import cache as feature_cache
+    from skltransfer._heads import solver as _linear
 
     X, y = pictures()
     network, inputs, searches = bare_network(), ready(X), []

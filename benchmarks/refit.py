@@ -46,18 +46,17 @@ def ours() -> dict[str, Any]:
 
 def second_fit(estimator: Any, X: np.ndarray, y: np.ndarray) -> dict[str, float]:
     """Time a further fit and the steps that it takes, in turn."""
-    from skltransfer import engine
 
     taken: list[tuple[Any, Any]] = []
-    original = engine._trainer.Trainer.step
+    original = engine._trainer.CompiledTraining.step
 
     def noted(self: Any, batch: np.ndarray, answers: np.ndarray, learning_rate: float) -> float:
         taken.append((self, (batch, answers, learning_rate)))
         return original(self, batch, answers, learning_rate)
 
-    engine._trainer.Trainer.step = noted
+    engine._trainer.CompiledTraining.step = noted
     estimator.fit(X, y)
-    engine._trainer.Trainer.step = original
+    engine._trainer.CompiledTraining.step = original
     steps = list(taken)
     fits, bare = in_turn(
         lambda: estimator.fit(X, y), lambda: [original(trainer, *step) for trainer, step in steps], runs=7
@@ -70,7 +69,7 @@ def tuned_model(learning_rate: float = 1e-3, layer_decay: float = 1.0) -> Any:
     import keras
 
     from skltransfer import load_backbone
-    from skltransfer.backbones import weight_depths
+    from skltransfer.backbones._cutting import weight_depths
 
     backbone = load_backbone("efficientnet_lite0")
     body = backbone.to_keras()

@@ -27,8 +27,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skltransfer import LoRA, TransferClassifier
-from skltransfer.backbones import Backbone
-from skltransfer.inputs import Listening, Preparation, sound_format, sound_rows
+from skltransfer._inputs.audio import LogMelSpectrogram, audio_format, read_audio
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer.backbones._backbone import Backbone
 
 SIZES, PICTURE = (5, 20), (32, 64)
 GRID = {"svc__C": [1, 10, 100], "svc__gamma": ["scale", 1e-3, 1e-4]}
@@ -55,8 +56,8 @@ def cepstra(clips: Clips, samples: int) -> dict[str, np.ndarray]:
     """Thirteen cepstral coefficients: mean and deviation over time, and all of them."""
     from keras import ops
 
-    rows, _ = sound_rows(clips.paths, None)
-    heard = Listening(samples, Preparation(0, 255, None, 1, (0.0,), (1.0,)))
+    rows, _ = read_audio(clips.paths, None)
+    heard = LogMelSpectrogram(samples, Preparation(0, 255, None, 1, (0.0,), (1.0,)))
     parts = [
         heard(ops.convert_to_tensor(rows.read(range(i, min(i + 64, len(rows))), heard)))
         for i in range(0, len(rows), 64)
@@ -75,7 +76,7 @@ def cepstra(clips: Clips, samples: int) -> dict[str, np.ndarray]:
 
 
 def svm(scores: Scores, train: Clips, test: Clips, seeds: int) -> None:
-    samples = (sound_format(max(sound_rows(c.paths, None)[1] for c in (train, test))).shape[1] - 1) * 160
+    samples = (audio_format(max(read_audio(c.paths, None)[1] for c in (train, test))).shape[1] - 1) * 160
     known, unseen = cepstra(train, samples), cepstra(test, samples)
     for way, values in known.items():
         for size in SIZES:

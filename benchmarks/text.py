@@ -85,17 +85,18 @@ def onnx_session() -> Any:
 
 
 def encoding() -> dict[str, float]:
-    from skltransfer import engine, load_backbone
-    from skltransfer.features import BATCH_STEPS, batches_by_length
-    from skltransfer.inputs import TextRows
+    from skltransfer import load_backbone
+    from skltransfer._engine.forward import forward
+    from skltransfer._features.extraction import BATCH_STEPS, batches_by_length
+    from skltransfer._inputs.texts import TextSamples
 
     backbone = load_backbone("minilm_l6", weights=minilm_folder())
-    rows = TextRows([text for name in SENTIMENT for text in sentiment()[name][0][:500]])
+    rows = TextSamples([text for name in SENTIMENT for text in sentiment()[name][0][:500]])
     lengths = rows.lengths(range(len(rows)), backbone.tokenization)
     batches = [rows.read(part, backbone.tokenization) for part in batches_by_length(lengths, BATCH_STEPS)]
     wide, session = [batch.astype(np.int64) for batch in batches], onnx_session()
     plan = (backbone, backbone.stages[-1], "avg", backbone.tokenization, ((None,), "int32"))
-    with engine.forward(*plan, frozen=False) as network:
+    with forward(*plan, frozen=False) as network:
         times = in_turn(
             lambda: list(network.map(batches)), lambda: [session.run(None, {"tokens": batch}) for batch in wide]
         )

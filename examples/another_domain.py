@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from skltransfer import DomainAdaptationClassifier, domain_report
-from skltransfer.model_selection import MutualInformationScorer
+from skltransfer.model_selection._target import MutualInformationScorer
 
 X, y = load_digits(return_X_y=True)
 turned = rotate(X[900:].reshape(-1, 8, 8), 25, axes=(1, 2), reshape=False, order=1).reshape(-1, 64)

@@ -1,15 +1,22 @@
 """Transfer learning for scikit-learn, on Keras networks."""
 
-from skltransfer.adaptation import DomainAdaptationClassifier, DomainAdaptationRegressor
-from skltransfer.autoencoder import AutoencoderTransformer
-from skltransfer.backbones import Backbone, list_backbones, load_backbone, register_backbone
-from skltransfer.classifier import TransferClassifier
-from skltransfer.domain_shift import domain_report
-from skltransfer.extractor import BackboneTransformer
-from skltransfer.finetuning import AttentionTransfer, GradualUnfreezing, LoRA
-from skltransfer.heads import AttentionHead, MLPHead
-from skltransfer.plots import AttentionMapDisplay, DomainShiftDisplay, LatentDisplay, ReconstructionDisplay
-from skltransfer.regressor import TransferRegressor
+from skltransfer._engine.trainable import GradualUnfreezing, LoRA
+from skltransfer._heads.attention import AttentionHead
+from skltransfer._heads.dense import MLPHead
+from skltransfer.adaptation._classifier import DomainAdaptationClassifier
+from skltransfer.adaptation._regressor import DomainAdaptationRegressor
+from skltransfer.autoencoder._autoencoder import AutoencoderTransformer
+from skltransfer.backbones._backbone import Backbone
+from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
+from skltransfer.domain_shift._report import domain_report
+from skltransfer.plots._attention import AttentionMapDisplay
+from skltransfer.plots._latent import LatentDisplay
+from skltransfer.plots._reconstruction import ReconstructionDisplay
+from skltransfer.plots._shift import DomainShiftDisplay
+from skltransfer.supervised._attention_transfer import AttentionTransfer
+from skltransfer.supervised._classifier import TransferClassifier
+from skltransfer.supervised._regressor import TransferRegressor
+from skltransfer.supervised._transformer import BackboneTransformer
 
 __version__ = "0.1.0"
 

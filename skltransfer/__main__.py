@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Loop the command line.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="skltransfer", description="Transfer learning for scikit-learn.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="search and fit a classifier on 100 real pictures, offline, in a minute")
-    demo.add_argument("--out", type=Path, default=Path("skltransfer-demo.png"), help="where the picture goes")
+    demo = commands.add_parser("demo", help="search and fit a classifier on 100 real images, offline, in a minute")
+    demo.add_argument("--out", type=Path, default=Path("skltransfer-demo.png"), help="where the image goes")
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

@@ -1,4 +1,4 @@
-"""A small sample of real pictures, and the same pictures as another camera would see them."""
+"""A small sample of real images, and the same images as another camera would see them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ FASHION_NAMES = (
 
 
 def load_fashion_sample(*, return_X_y: bool = False) -> Any:
-    """Load 100 training and 200 test pictures of clothes, 28 by 28 grey pixels each.
+    """Load 100 training and 200 test images of clothes, 28 by 28 grey pixels each.
 
-    They are the first 10 pictures of each class of Fashion-MNIST's training set, and the
+    They are the first 10 images of each class of Fashion-MNIST's training set, and the
     first 20 of its test set; classes alternate.
 
     Parameters
     ----------
     return_X_y : bool, default=False
-        Return only the training pictures and their labels.
+        Return only the training images and their labels.
 
     Returns
     -------
     sklearn.utils.Bunch
         ``images`` (100, 28, 28) and ``images_test`` (200, 28, 28), uint8 from 0 (background)
-        to 255; ``data`` and ``data_test``, the same with one flattened row a picture;
+        to 255; ``data`` and ``data_test``, the same with one flattened sample a image;
         ``target`` and ``target_test``, names of classes; ``target_names``; ``DESCR``.
     images, target : ndarrays
         If ``return_X_y``.
@@ -68,22 +68,22 @@ def load_fashion_sample(*, return_X_y: bool = False) -> Any:
 
 
 def another_camera(images: NDArray[Any], *, random_state: int | np.random.RandomState | None = 0) -> NDArray[Any]:
-    """Shift, scale and tilt each picture a little, as if another camera had taken it.
+    """Shift, scale and tilt each image a little, as if another camera had taken it.
 
-    Each picture is rotated by up to 20 degrees, scaled by 0.8 to 1.2 and shifted by up to a
+    Each image is rotated by up to 20 degrees, scaled by 0.8 to 1.2 and shifted by up to a
     tenth of its side, uniformly at random; bilinear, with the value 0 outside.
 
     Parameters
     ----------
     images : ndarray of shape (n, height, width) or (n, height, width, channels)
-        The pictures.
+        The images.
     random_state : int, RandomState instance or None, default=0
         Draws the movements.
 
     Returns
     -------
     ndarray
-        Same shape and dtype; values stay in the range of the picture and 0.
+        Same shape and dtype; values stay in the range of the image and 0.
 
     Raises
     ------
@@ -101,21 +101,21 @@ def another_camera(images: NDArray[Any], *, random_state: int | np.random.Random
     if images.ndim not in (3, 4):
         raise ValueError(
             "images: expected shape (n, height, width) or (n, height, width, channels). "
-            f"Got {images.shape}; a single picture goes in as images[None]."
+            f"Got {images.shape}; a single image goes in as images[None]."
         )
     random = check_random_state(random_state)
     moved = np.empty_like(images)
-    for i, picture in enumerate(images):
+    for i, image in enumerate(images):
         angle, scale = np.deg2rad(random.uniform(-20, 20)), random.uniform(0.8, 1.2)
-        shift = random.uniform(-0.1, 0.1, 2) * picture.shape[:2]
-        moved[i] = _move(picture, angle, scale, shift)
+        shift = random.uniform(-0.1, 0.1, 2) * image.shape[:2]
+        moved[i] = _move(image, angle, scale, shift)
     return moved
 
 
-def _move(picture: NDArray[Any], angle: float, scale: float, shift: NDArray[np.float64]) -> NDArray[Any]:
+def _move(image: NDArray[Any], angle: float, scale: float, shift: NDArray[np.float64]) -> NDArray[Any]:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
-    centre = (np.array(picture.shape[:2]) - 1) / 2
-    matrix, offset = np.eye(picture.ndim), np.zeros(picture.ndim)
+    centre = (np.array(image.shape[:2]) - 1) / 2
+    matrix, offset = np.eye(image.ndim), np.zeros(image.ndim)
     matrix[:2, :2], offset[:2] = turn, centre - turn @ (centre + shift)
-    moved = affine_transform(picture.astype(np.float64), matrix, offset, order=1)
-    return np.rint(moved) if picture.dtype.kind in "ui" else moved
+    moved = affine_transform(image.astype(np.float64), matrix, offset, order=1)
+    return np.rint(moved) if image.dtype.kind in "ui" else moved

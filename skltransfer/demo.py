@@ -1,4 +1,4 @@
-"""The demonstration that ``skltransfer demo`` runs: 100 real pictures, a search, a table and a picture."""
+"""The demonstration that ``skltransfer demo`` runs: 100 real images, a search, a table and a image."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skltransfer import TransferClassifier, features
-from skltransfer._validation import import_keras
+from skltransfer import TransferClassifier
+from skltransfer._features import extraction as features
+from skltransfer._keras.optional import import_keras
 from skltransfer.datasets import another_camera, load_fashion_sample
 
 SIZE = (28, 28)
@@ -38,7 +39,7 @@ class Result:
 
 
 def run(out: Path) -> list[Result]:
-    """Search, compare, print a table and draw a picture.
+    """Search, compare, print a table and draw a image.
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def run(out: Path) -> list[Result]:
     sample, console = load_fashion_sample(), Console()
     n_train, n_test = len(sample.target), len(sample.target_test)
     console.print(
-        f"{n_train} labelled pictures of clothes (Fashion-MNIST), 10 of each kind; tested on {n_test} others, as they "
+        f"{n_train} labelled images of clothes (Fashion-MNIST), 10 of each kind; tested on {n_test} others, as they "
         "are and as another camera would see them. Raw pixels go to a logistic regression.\n"
     )
     transfer = Pipeline([("clf", TransferClassifier(input_shape=SIZE))])
@@ -66,7 +67,7 @@ def run(out: Path) -> list[Result]:
     console.print(_table(results))
     folds = results[0].search.n_splits_
     console.print(
-        f"\nA pass is each training picture through the network once. A search of 4 settings x {folds} folds "
+        f"\nA pass is each training image through the network once. A search of 4 settings x {folds} folds "
         f"and a last fit is {4 * folds + 1} fits; features are computed once and remembered, so it used "
         f"{results[0].passes:.1f} passes."
     )
@@ -76,12 +77,12 @@ def run(out: Path) -> list[Result]:
 
 
 def _search(name: str, pipeline: Pipeline, strengths: list[float], sample: Any) -> Result:
-    """Search over C with 5-fold cross-validation and score on both kinds of test pictures."""
+    """Search over C with 5-fold cross-validation and score on both kinds of test images."""
     search = GridSearchCV(pipeline, {"clf__C": strengths}, cv=5)
     search.set_callbacks(ProgressBar(max_propagation_depth=0))
-    rows, start = features.rows_computed, time.perf_counter()
+    samples, start = features.n_computed, time.perf_counter()
     search.fit(sample.data, sample.target)
-    seconds, passes = time.perf_counter() - start, (features.rows_computed - rows) / len(sample.target)
+    seconds, passes = time.perf_counter() - start, (features.n_computed - samples) / len(sample.target)
     elsewhere = another_camera(sample.images_test, random_state=0).reshape(sample.data_test.shape)
     right, right_elsewhere = (search.predict(X) == sample.target_test for X in (sample.data_test, elsewhere))
     return Result(name, search, right, right_elsewhere, seconds, passes)
@@ -93,7 +94,9 @@ def _table(results: list[Result]) -> Table:
         table.add_column(column, no_wrap=True)
     for result in results:
         scores = (_with_error(right) for right in (result.right, result.right_elsewhere))
-        table.add_row(result.name, *scores, f"{result.seconds:.1f}", f"{result.passes:.1f}" if result.passes else "-")
+        table.add_sample(
+            result.name, *scores, f"{result.seconds:.1f}", f"{result.passes:.1f}" if result.passes else "-"
+        )
     return table
 
 
@@ -103,7 +106,7 @@ def _with_error(right: NDArray[np.bool_]) -> str:
 
 
 def _draw(result: Result, sample: Any, out: Path) -> None:
-    """Draw 15 test pictures with their predictions, and the confusion matrix."""
+    """Draw 15 test images with their predictions, and the confusion matrix."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -120,7 +123,7 @@ def _draw(result: Result, sample: Any, out: Path) -> None:
             fontsize=9,
         )
         axes.set_axis_off()
-    left.suptitle("Predictions on test pictures")
+    left.suptitle("Predictions on test images")
     axes = right.subplots()
     ConfusionMatrixDisplay.from_predictions(
         sample.target_test, predicted, ax=axes, cmap="Blues", colorbar=False, xticks_rotation="vertical"

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from skltransfer import TransferClassifier, feature_cache, load_backbone
+from skltransfer import TransferClassifier, load_backbone
+from skltransfer._features import cache as feature_cache
 from skltransfer.datasets import load_fashion_sample
 
 settings.register_profile("tests", deadline=None, max_examples=25, derandomize=True)

@@ -21,9 +21,8 @@ from skltransfer import (
     TransferClassifier,
     load_backbone,
 )
-from skltransfer.adaptation import AdaptationWarning
-from skltransfer.adaptation._judging import tell_harm
-from skltransfer.losses import coral
+from skltransfer.adaptation._diagnostics import AdaptationWarning, warn_of_negative_transfer
+from skltransfer.adaptation._discrepancies import coral
 
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
 
@@ -172,13 +171,13 @@ def test_harm_is_told():
     unsure, one = softmax(random.normal(size=(200, 3)), axis=1), np.tile([0.8, 0.1, 0.1], (200, 1))
     even = np.ones(3)
     with pytest.warns(AdaptationWarning, match=r"tell 0\.\d+ nats of them, and told 0\.\d+ before.*'source_only'"):
-        tell_harm(sure, unsure, even)
+        warn_of_negative_transfer(sure, unsure, even)
     with pytest.warns(AdaptationWarning, match=r"100% of the target rows are predicted as one class.*has 33%"):
-        tell_harm(sure, one, even)
+        warn_of_negative_transfer(sure, one, even)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        tell_harm(unsure, sure, even)
-        tell_harm(one, one, np.array([9.0, 1.0, 0.0]))  # as lopsided as the source
+        warn_of_negative_transfer(unsure, sure, even)
+        warn_of_negative_transfer(one, one, np.array([9.0, 1.0, 0.0]))  # as lopsided as the source
 
 
 def test_harm_is_told_by_fit(shifted):

@@ -8,12 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skltransfer import AttentionHead, TransferClassifier, TransferRegressor, _trained, load_backbone
-from skltransfer.backbones import patch_grid, rollout
+from skltransfer import AttentionHead, TransferClassifier, TransferRegressor, load_backbone
+from skltransfer._estimators import fit as _trained
+from skltransfer._heads.attention import AttendingHead, average_places, head_of_channels
+from skltransfer._heads.dense import DenseHead
+from skltransfer._heads.kinds import head_layers
+from skltransfer._heads.solver import LinearHead
+from skltransfer.backbones._attention import patch_grid, rollout
 from skltransfer.backbones._backbone import from_keras
 from skltransfer.backbones._builders import small_transformer
 from skltransfer.backbones._text import text_encoder
-from skltransfer.heads import AttendingHead, DenseHead, LinearHead, average_places, head_layers, head_of_channels
 
 NO_PLACES = (
     r"head='attention' weighs the places of a grid or sequence\. Got a backbone that gives one vector of 64 values"

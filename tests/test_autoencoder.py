@@ -14,8 +14,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skltransfer import AutoencoderTransformer, LoRA, TransferClassifier, features, load_backbone
-from skltransfer.inputs import Layout
+from skltransfer import AutoencoderTransformer, LoRA, TransferClassifier, load_backbone
+from skltransfer._features import extraction as features
+from skltransfer._inputs.formats import Layout
 
 LOSSES = ["mse", "mae", "bce", "ssim"]
 
@@ -197,13 +198,13 @@ def test_what_moves(source, sample, trainable):
 
 
 def test_frozen_part_runs_once_per_row(sample, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     AutoencoderTransformer("efficientnet_lite0", image_size=32, epochs=3, random_state=0).fit(sample.images)
-    assert features.rows_computed - before <= len(sample.images) + 1
+    assert features.n_computed - before <= len(sample.images) + 1
 
 
 def test_split_and_whole_network_train_alike(source, sample, monkeypatch):
-    from skltransfer import _trained
+    from skltransfer._estimators import fit as _trained
 
     options = {"trainable": 1, "epochs": 2, "learning_rate": 0.01, "random_state": 0}
     split = AutoencoderTransformer(source.backbone_, **options).fit(sample.images)

@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from skltransfer import BackboneTransformer, TransferClassifier, features
+from skltransfer import BackboneTransformer, TransferClassifier
+from skltransfer._features import extraction as features
 
 ESTIMATORS = [TransferClassifier(image_size=32), BackboneTransformer(image_size=32)]
 
 
 def told(estimator, X, y, message, error=(ValueError, TypeError)):
-    before = features.rows_computed
+    before = features.n_computed
     with pytest.raises(error, match=message):
         estimator.fit(X, y)
-    assert features.rows_computed == before
+    assert features.n_computed == before
 
 
 def with_value(images, value):

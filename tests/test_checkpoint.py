@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from skltransfer import TransferClassifier
-from skltransfer.engine._checkpoint import Checkpoint
+from skltransfer._engine.checkpoint import Checkpoint
 
 FIT = """
 import os, sys, warnings

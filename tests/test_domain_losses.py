@@ -6,8 +6,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skltransfer import _backend, losses
-from skltransfer.alignment import METHODS, Side, Step
+from skltransfer._keras import backend as _backend
+from skltransfer.adaptation._adversarial import (
+    classifier_discrepancy,
+    domain_loss,
+    margin_disparity,
+    multilinear_map,
+    reverse_gradient,
+)
+from skltransfer.adaptation._discrepancies import coral, jmmd, joint_transport, mmd, transport_plan
+from skltransfer.adaptation._methods import METHODS, Side, Step
+from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximisation
 
 TOLERANCE = 1e-8 if _backend.name() == "tensorflow" else 1e-5
 """On torch and JAX, Keras takes means in single precision."""
@@ -126,22 +135,22 @@ def slow_plan(cost, regularisation, iterations):
 @given(SOURCE, TARGET)
 def test_coral_by_hand(source, target):
     slow = np.sum((slow_covariance(source) - slow_covariance(target)) ** 2) / (4 * 3**2)
-    assert value(losses.coral, source, target) == close(slow)
+    assert value(coral, source, target) == close(slow)
 
 
 @given(SOURCE, TARGET, st.integers(-50, 50))
 def test_coral_is_unmoved_by_a_shift_and_zero_for_equal_batches(source, target, shift):
-    shifted = value(losses.coral, source + shift, target)
-    assert shifted == close(value(losses.coral, source, target))
-    assert value(losses.coral, source, source) == 0
-    assert value(losses.coral, source, source + shift) == close(0)
+    shifted = value(coral, source + shift, target)
+    assert shifted == close(value(coral, source, target))
+    assert value(coral, source, source) == 0
+    assert value(coral, source, source + shift) == close(0)
 
 
 @given(SOURCE, TARGET)
 def test_mmd_by_hand(source, target):
     assume(np.ptp(np.vstack([source, target]), axis=0).max() > 0)
-    assert value(losses.mmd, source, target) == close(slow_jmmd([source], [target]))
-    single = value(losses.mmd, source, target, factors=[0.7])
+    assert value(mmd, source, target) == close(slow_jmmd([source], [target]))
+    single = value(mmd, source, target, factors=[0.7])
     assert single == close(slow_jmmd([source], [target], factors=[0.7]))
 
 
@@ -151,7 +160,7 @@ def test_jmmd_by_hand(source, target, decisions, others):
     assume(np.ptp(np.vstack([source, target]), axis=0).max() > 0)
     assume(np.ptp(np.vstack(predictions), axis=0).max() > 0.1)
     layers = [source, predictions[0]], [target, predictions[1]]
-    assert value(losses.jmmd, *layers) == close(slow_jmmd(*layers))
+    assert value(jmmd, *layers) == close(slow_jmmd(*layers))
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -162,33 +171,33 @@ def test_discrepancies_keep_their_invariants(layers, source, target, seed):
     order = random.permutation(len(source))
 
     def discrepancy(source, target):
-        return value(losses.jmmd, [source, np.tanh(source)][:layers], [target, np.tanh(target)][:layers])
+        return value(jmmd, [source, np.tanh(source)][:layers], [target, np.tanh(target)][:layers])
 
     found = discrepancy(source, target)
     assert -TOLERANCE <= found <= 2
     assert discrepancy(target, source) == close(found)
     assert discrepancy(source, source) == close(0)
     assert discrepancy(source[order], target) == close(found)
-    assert value(losses.mmd, source @ rotation, target @ rotation) == close(value(losses.mmd, source, target))
+    assert value(mmd, source @ rotation, target @ rotation) == close(value(mmd, source, target))
 
 
 def test_discrepancy_far_from_zero_is_exact_in_single_precision():
     random = np.random.default_rng(0)
     source, target = random.normal(size=(20, 8)), random.normal(size=(30, 8)) + 0.5
     far = [(x + 1000).astype(np.float32) for x in (source, target)]
-    assert value(losses.mmd, *far) == pytest.approx(slow_jmmd([source], [target]), abs=1e-4)
+    assert value(mmd, *far) == pytest.approx(slow_jmmd([source], [target]), abs=1e-4)
 
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_layers_must_pair_up(layers):
     with pytest.raises(ValueError, match="zip"):
-        losses.jmmd([np.eye(2)] * layers, [np.eye(2)] * (3 - layers))
+        jmmd([np.eye(2)] * layers, [np.eye(2)] * (3 - layers))
 
 
 def reversed_and_weighted(x, strength, slopes):
     from keras import ops
 
-    return ops.sum(losses.reverse_gradient(x, strength[0]) * slopes)
+    return ops.sum(reverse_gradient(x, strength[0]) * slopes)
 
 
 REVERSED = gradients(reversed_and_weighted, np.ones((5, 3)), np.ones(1), np.ones((5, 3)))
@@ -200,14 +209,14 @@ def test_reversed_gradient(x, strength):
     by_x, _, by_slopes = REVERSED(x, np.array([strength]), slopes)
     np.testing.assert_allclose(by_x, -strength * slopes, rtol=1e-12)
     np.testing.assert_allclose(by_slopes, x, atol=1e-12)
-    np.testing.assert_allclose(value(losses.reverse_gradient, x, strength), x, atol=1e-12)
+    np.testing.assert_allclose(value(reverse_gradient, x, strength), x, atol=1e-12)
 
 
 @given(DECISIONS, st.integers(0, 2), st.floats(0.5, 1.0))
 def test_domain_loss_by_hand(decisions, domain, certainty):
     wanted = [certainty if number == domain else (1 - certainty) / 2 for number in range(3)]
     slow = [-sum(w * np.log(p) for w, p in zip(wanted, row, strict=True)) for row in slow_softmax(decisions)]
-    found = value(losses.domain_loss, decisions, domain, certainty=certainty)
+    found = value(domain_loss, decisions, domain, certainty=certainty)
     np.testing.assert_allclose(found, slow, rtol=1e-9)
 
 
@@ -234,14 +243,14 @@ def test_rows_that_deceive_the_adversary_of_dann_go_no_further():
 @given(SOURCE, batches(5, 2))
 def test_multilinear_map_by_hand(features, probabilities):
     slow = [[f * p for f in row for p in other] for row, other in zip(features, probabilities, strict=True)]
-    found = value(losses.multilinear_map, features, probabilities)
+    found = value(multilinear_map, features, probabilities)
     assert found.shape == (5, 6)
     np.testing.assert_allclose(found, slow, rtol=1e-12)
 
 
 @given(DECISIONS)
 def test_entropy_by_hand(decisions):
-    found = value(losses.entropy, decisions)
+    found = value(entropy, decisions)
     np.testing.assert_allclose(found, [slow_entropy(row) for row in slow_softmax(decisions)], atol=1e-12)
     assert (found >= 0).all()
     assert (found <= np.log(3) + 1e-12).all()
@@ -250,7 +259,7 @@ def test_entropy_by_hand(decisions):
 @given(DECISIONS)
 def test_certainty_weights_by_hand(decisions):
     slow = np.array([1 + np.exp(-slow_entropy(row)) for row in slow_softmax(decisions)])
-    found = value(losses.certainty_weights, decisions)
+    found = value(certainty_weights, decisions)
     np.testing.assert_allclose(found, slow / np.mean(slow), rtol=TOLERANCE)
 
 
@@ -258,11 +267,11 @@ def test_certainty_weights_have_no_gradient():
     from keras import ops
 
     def weighted_sum(decisions):
-        return ops.sum(losses.certainty_weights(decisions) * decisions[:, 0])
+        return ops.sum(certainty_weights(decisions) * decisions[:, 0])
 
     decisions = np.arange(6.0).reshape(2, 3) ** 2
     (found,) = gradients(weighted_sum, decisions)(decisions)
-    np.testing.assert_allclose(found[:, 0], value(losses.certainty_weights, decisions), rtol=TOLERANCE)
+    np.testing.assert_allclose(found[:, 0], value(certainty_weights, decisions), rtol=TOLERANCE)
     assert not found[:, 1:].any()
 
 
@@ -274,25 +283,25 @@ def test_class_confusion_by_hand(decisions, temperature):
     correlation = np.array([[sum(weights * p[:, i] * p[:, j]) for j in range(3)] for i in range(3)])
     correlation = np.array([row / sum(row) for row in correlation])
     slow = sum(correlation[i, j] for i in range(3) for j in range(3) if i != j) / 3
-    assert value(losses.class_confusion, decisions, temperature=temperature) == close(slow)
+    assert value(class_confusion, decisions, temperature=temperature) == close(slow)
 
 
 @given(DECISIONS, st.permutations(range(3)), st.permutations(range(5)))
 def test_class_confusion_keeps_its_invariants(decisions, classes, rows):
-    found = value(losses.class_confusion, decisions)
+    found = value(class_confusion, decisions)
     assert 0 <= found <= 1
-    assert value(losses.class_confusion, decisions[list(rows)][:, list(classes)]) == close(found)
+    assert value(class_confusion, decisions[list(rows)][:, list(classes)]) == close(found)
 
 
 @given(DECISIONS, DECISIONS)
 def test_classifier_discrepancy_by_hand(decisions, others):
     some, other = slow_softmax(decisions), slow_softmax(others)
     slow = sum(abs(some[i, j] - other[i, j]) for i in range(5) for j in range(3)) / 15
-    found = value(losses.classifier_discrepancy, decisions, others)
+    found = value(classifier_discrepancy, decisions, others)
     assert found == close(slow)
     assert 0 <= found <= 2 / 3
-    assert value(losses.classifier_discrepancy, others, decisions) == close(found)
-    assert value(losses.classifier_discrepancy, decisions, decisions) == 0
+    assert value(classifier_discrepancy, others, decisions) == close(found)
+    assert value(classifier_discrepancy, decisions, decisions) == 0
 
 
 @given(DECISIONS, DECISIONS, TARGET, TARGET, WEIGHTS)
@@ -303,16 +312,16 @@ def test_margin_disparity_by_hand(source, source_adversary, target, target_adver
     for row, probabilities in zip(target, slow_softmax(target_adversary), strict=True):
         others = [p for j, p in enumerate(probabilities) if j != np.argmax(row)]
         disagreement += np.log(sum(others)) / len(target)
-    found = value(losses.margin_disparity, source, source_adversary, target, target_adversary, margin=margin)
+    found = value(margin_disparity, source, source_adversary, target, target_adversary, margin=margin)
     assert found == close(-margin * agreement - disagreement)
 
 
 def test_adversary_of_margin_disparity_agrees_on_the_source_alone():
     decisions, opposite = 3 * np.eye(3), 3 * np.roll(np.eye(3), 1, axis=0)
-    apart = value(losses.margin_disparity, decisions, decisions, decisions, opposite)
-    assert apart < value(losses.margin_disparity, decisions, decisions, decisions, decisions)
-    assert apart < value(losses.margin_disparity, decisions, opposite, decisions, opposite)
-    by_source, by_adversary, by_target, _ = gradients(losses.margin_disparity, *[decisions] * 4)(*[decisions] * 4)
+    apart = value(margin_disparity, decisions, decisions, decisions, opposite)
+    assert apart < value(margin_disparity, decisions, decisions, decisions, decisions)
+    assert apart < value(margin_disparity, decisions, opposite, decisions, opposite)
+    by_source, by_adversary, by_target, _ = gradients(margin_disparity, *[decisions] * 4)(*[decisions] * 4)
     assert not by_source.any()
     assert not by_target.any()
     assert by_adversary.any()
@@ -323,13 +332,13 @@ COSTS = arrays(np.float64, (5, 4), elements=st.integers(100, 300).map(lambda x: 
 
 @given(COSTS, st.sampled_from([0.05, 0.3]), st.sampled_from([1, 9]))
 def test_transport_plan_by_hand(cost, regularisation, iterations):
-    found = value(losses.transport_plan, cost, regularisation=regularisation, iterations=iterations)
+    found = value(transport_plan, cost, regularisation=regularisation, iterations=iterations)
     np.testing.assert_allclose(found, slow_plan(cost, regularisation, iterations), atol=TOLERANCE)
 
 
 @given(COSTS)
 def test_marginals_of_the_plan_are_uniform(cost):
-    plan = value(losses.transport_plan, cost, regularisation=0.3)
+    plan = value(transport_plan, cost, regularisation=0.3)
     assert (plan >= 0).all()
     np.testing.assert_allclose(plan.sum(axis=1), 1 / 5, rtol=TOLERANCE)
     np.testing.assert_allclose(plan.sum(axis=0), 1 / 4, rtol=1e-4)
@@ -339,7 +348,7 @@ def test_marginals_of_the_plan_are_uniform(cost):
 def test_default_plan_between_features_is_nearly_uniform(dtype):
     source, target = (np.random.default_rng(seed).normal(size=(32, 20)) for seed in (0, 1))
     cost = np.sum((source[:, None] - target) ** 2, axis=2).astype(dtype)
-    plan = value(losses.transport_plan, cost)
+    plan = value(transport_plan, cost)
     assert plan.dtype == dtype
     np.testing.assert_allclose(plan.sum(axis=1), 1 / 32, rtol=1e-5)
     np.testing.assert_allclose(plan.sum(axis=0), 1 / 32, rtol=1e-3)
@@ -349,7 +358,7 @@ def test_plan_with_little_entropy_is_the_assignment():
     from scipy.optimize import linear_sum_assignment
 
     cost = np.random.default_rng(0).uniform(size=(6, 6))
-    plan = value(losses.transport_plan, cost, regularisation=0.01, iterations=500)
+    plan = value(transport_plan, cost, regularisation=0.01, iterations=500)
     rows, columns = linear_sum_assignment(cost)
     assert 6 * plan[rows, columns].min() > 0.95
 
@@ -365,8 +374,8 @@ def test_joint_transport_by_hand(source, target, decisions):
             for s, label in zip(source, labels, strict=True)
         ]
     )
-    plan = value(losses.transport_plan, cost)
-    found = value(losses.joint_transport, source, target, labels, decisions, feature_weight=2.0, label_weight=3.0)
+    plan = value(transport_plan, cost)
+    found = value(joint_transport, source, target, labels, decisions, feature_weight=2.0, label_weight=3.0)
     assert found == close(np.sum(plan * cost))
 
 
@@ -376,12 +385,12 @@ def test_the_plan_of_joint_transport_is_held():
     labels = np.eye(3)[[0, 1, 2, 1, 0]]
 
     def loss(target):
-        return losses.joint_transport(source, target, labels, decisions, feature_weight=2.0, label_weight=3.0)
+        return joint_transport(source, target, labels, decisions, feature_weight=2.0, label_weight=3.0)
 
     (found,) = gradients(loss, target)(target)
     logs = np.log(slow_softmax(decisions))
     cost = 2 * np.sum((source[:, None] - target) ** 2, axis=2) - 3 * labels @ logs.T
-    plan = value(losses.transport_plan, cost)
+    plan = value(transport_plan, cost)
     slow = [sum(plan[i, j] * 4 * (target[j] - source[i]) for i in range(5)) for j in range(4)]
     np.testing.assert_allclose(found, slow, rtol=TOLERANCE, atol=TOLERANCE)
 
@@ -390,7 +399,7 @@ def test_the_plan_of_joint_transport_is_held():
 def test_information_maximisation_by_hand(decisions):
     probabilities = slow_softmax(decisions)
     slow = np.mean([slow_entropy(row) for row in probabilities]) - slow_entropy(probabilities.mean(axis=0))
-    found = value(losses.information_maximisation, decisions)
+    found = value(information_maximisation, decisions)
     assert found == close(slow)
     assert -np.log(3) - TOLERANCE <= found <= TOLERANCE
 
@@ -404,16 +413,16 @@ ROWS = {
     "one row": np.array([[1.0, 2, 3]]),
 }
 FUNCTIONS = {
-    "coral": losses.coral,
-    "mmd": losses.mmd,
-    "jmmd": lambda source, target: losses.jmmd([source, target], [target, source]),
-    "entropy": lambda source, target: scalar(losses.entropy, source + target),
-    "class_confusion": lambda source, target: losses.class_confusion(source),
-    "classifier_discrepancy": losses.classifier_discrepancy,
-    "margin_disparity": lambda source, target: losses.margin_disparity(source, target, target, source),
-    "margin_disparity of a classifier that agrees": lambda source, target: losses.margin_disparity(*[source] * 4),
-    "joint_transport": lambda source, target: losses.joint_transport(source, target, 0 * source + 1 / 3, target),
-    "information_maximisation": lambda source, target: losses.information_maximisation(source),
+    "coral": coral,
+    "mmd": mmd,
+    "jmmd": lambda source, target: jmmd([source, target], [target, source]),
+    "entropy": lambda source, target: scalar(entropy, source + target),
+    "class_confusion": lambda source, target: class_confusion(source),
+    "classifier_discrepancy": classifier_discrepancy,
+    "margin_disparity": lambda source, target: margin_disparity(source, target, target, source),
+    "margin_disparity of a classifier that agrees": lambda source, target: margin_disparity(*[source] * 4),
+    "joint_transport": lambda source, target: joint_transport(source, target, 0 * source + 1 / 3, target),
+    "information_maximisation": lambda source, target: information_maximisation(source),
 }
 
 

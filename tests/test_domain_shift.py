@@ -5,8 +5,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from skltransfer import domain_report
-from skltransfer.domain_shift import density_ratio, mmd_test
-from skltransfer.domain_shift._measures import class_drift, scale_mismatch, with_shares
+from skltransfer.domain_shift._measures import class_drift, density_ratio, mmd_test, scale_mismatch, with_shares
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skltransfer._domains import masked, masked_like, read_domains
+from skltransfer._targets.domains import masked, masked_like, read_domains
 
 
 def test_codes_tell_source_from_target():

@@ -5,13 +5,20 @@ import numpy as np
 import psutil
 import pytest
 
-from skltransfer import engine, load_backbone
-from skltransfer.backbones import _backbone, autoencoder, with_log_variance
-from skltransfer.engine import Decisions, Pool, Reconstruction, Training, _trainer, design_network, train
-from skltransfer.finetuning import Movement
-from skltransfer.heads import Targets
-from skltransfer.inputs import ArrayRows, Preparation
-from skltransfer.losses import Task
+from skltransfer import load_backbone
+from skltransfer._engine import trainer as _trainer
+from skltransfer._engine.design import design_network
+from skltransfer._engine.loop import TrainingSettings, train
+from skltransfer._engine.pool import Pool, pool
+from skltransfer._engine.trainable import TrainableLayers
+from skltransfer._heads.goal import Decisions
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.samples import ArraySamples
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+from skltransfer.autoencoder._builders import autoencoder, with_log_variance
+from skltransfer.autoencoder._goal import Reconstruction
+from skltransfer.backbones import _backbone
 
 PREPARATION = Preparation(0, 255, None, 1, (127.5,), (127.5,))
 
@@ -19,18 +26,18 @@ PREPARATION = Preparation(0, 255, None, 1, (127.5,), (127.5,))
 @pytest.fixture
 def problem(images, labels):
     network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
-    return network, ArrayRows(images[..., None]), np.unique(labels, return_inverse=True)[1]
+    return network, ArraySamples(images[..., None]), np.unique(labels, return_inverse=True)[1]
 
 
 def fit(network, rows, codes, callbacks=(), **changes):
     options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "seed": 3, **changes}
     tasks = (Task("classes", 4),)
     design = design_network(
-        network, Movement(len(network.stages)), statistics_move=True, goal=Decisions(tasks),
+        network, TrainableLayers(len(network.stages)), statistics_move=True, goal=Decisions(tasks),
         preparation=PREPARATION, row=((28, 28, 1), "uint8"),
     )  # fmt: skip
     targets = Targets(tasks, np.eye(4)[codes], np.ones((len(codes), 1)))
-    trained = train(design, Training(**options), network, [rows], targets, callbacks=callbacks)
+    trained = train(design, TrainingSettings(**options), network, [rows], targets, callbacks=callbacks)
     return network.with_weights(trained.weights), trained.head, trained.history["loss"]
 
 
@@ -61,7 +68,7 @@ def test_learning_rate_zero_moves_nothing(problem):
 
 
 def test_networks_are_built_once_per_structure(problem, monkeypatch):
-    engine.pool.clear()
+    pool.clear()
     fit(*problem)
     built = []
     monkeypatch.setattr(_trainer, "build", lambda architecture: built.append(1) or _backbone.build(architecture))
@@ -72,9 +79,9 @@ def test_networks_are_built_once_per_structure(problem, monkeypatch):
 
 def test_batches_are_equally_long_and_fillers_do_not_count(problem, monkeypatch):
     network, rows, codes = problem
-    taken, steps = [], _trainer.Trainer.steps
+    taken, steps = [], _trainer.CompiledTraining.steps
     monkeypatch.setattr(
-        _trainer.Trainer, "steps", lambda self, X, *rest: taken.append(X.shape[:2]) or steps(self, X, *rest)
+        _trainer.CompiledTraining, "steps", lambda self, X, *rest: taken.append(X.shape[:2]) or steps(self, X, *rest)
     )
     still = {"learning_rate": 0.0, "epochs": 1}
     in_parts = fit(network, rows, codes, batch_size=16, **still)[2]
@@ -120,12 +127,12 @@ def test_reconstructions_are_learned_bit_identically(images, corruption):
         coder.decoder.architecture, "mse", pixels, corruption, patch=4, variational=corruption is not None
     )  # fmt: skip
     design = design_network(
-        coder, Movement(2), statistics_move=True, goal=goal, preparation=PREPARATION, row=((28, 28, 1), "uint8")
+        coder, TrainableLayers(2), statistics_move=True, goal=goal, preparation=PREPARATION, row=((28, 28, 1), "uint8")
     )  # fmt: skip
     head = [*(coder.log_variance if goal.variational else ()), *coder.decoder.weights]
     targets = Targets((), np.empty((len(images), 0)), np.ones((len(images), 1)))
-    training = Training(8, 16, 0.01, seed=3, level=0.3, beta=0.1)
-    first, again = (train(design, training, coder, [ArrayRows(images[..., None])], targets, head=head) for _ in "ab")
+    training = TrainingSettings(8, 16, 0.01, seed=3, level=0.3, beta=0.1)
+    first, again = (train(design, training, coder, [ArraySamples(images[..., None])], targets, head=head) for _ in "ab")
     assert first.history["loss"][-1] < 0.9 * first.history["loss"][0]
     for one, other in zip([*first.weights, *first.head], [*again.weights, *again.head], strict=True):
         np.testing.assert_array_equal(one, other)

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skltransfer.feature_cache import ByteLRU, FolderStore, ProcessStore, content_hash, store_for
+from skltransfer._features.cache import FolderStore, ProcessStore, store_for
+from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.lru import ByteLRU
 
 SPACE = content_hash("space")
 

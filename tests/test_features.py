@@ -3,9 +3,12 @@ import threading
 import numpy as np
 import pytest
 
-from skltransfer import features, load_backbone
-from skltransfer.features import compute, extract, plan_extraction
-from skltransfer.inputs import ArrayRows, InputFormat, picture_rows
+from skltransfer import load_backbone
+from skltransfer._features import extraction as features
+from skltransfer._features.extraction import compute, extract, plan_extraction
+from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.image_files import read_image_files
+from skltransfer._inputs.samples import ArraySamples
 
 FORMAT = InputFormat("images", (28, 28, 1))
 
@@ -22,13 +25,13 @@ def plan(lite0):
 
 @pytest.fixture
 def rows(images):
-    return ArrayRows(images[..., None])
+    return ArraySamples(images[..., None])
 
 
 def computed(action):
-    before = features.rows_computed
+    before = features.n_computed
     result = action()
-    return features.rows_computed - before, result
+    return features.n_computed - before, result
 
 
 def test_same_as_the_bare_network_step_by_step(lite0, images, rows, empty_store):
@@ -44,14 +47,14 @@ def test_same_as_the_bare_network_step_by_step(lite0, images, rows, empty_store)
 def test_each_row_is_computed_once_whoever_asks(plan, rows, empty_store):
     assert computed(lambda: extract(plan, rows))[0] == len(rows)
     assert computed(lambda: extract(plan, rows))[0] == 0
-    copied = ArrayRows(rows.values[::-1].copy())
+    copied = ArraySamples(rows.values[::-1].copy())
     count, reverse = computed(lambda: extract(plan, copied))
     assert count == 0
     np.testing.assert_array_equal(reverse, extract(plan, rows)[::-1])
 
 
 def test_equal_rows_in_one_call_are_computed_once(plan, rows, empty_store):
-    twice = ArrayRows(np.concatenate([rows.values[:5], rows.values[:5]]))
+    twice = ArraySamples(np.concatenate([rows.values[:5], rows.values[:5]]))
     assert computed(lambda: extract(plan, twice))[0] == 5
 
 
@@ -126,7 +129,9 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
         Image.fromarray(picture).save(paths[-1])
     files = plan_extraction(lite0, InputFormat("pictures", (0, 0, 3)), image_size=28)
     arrays = plan_extraction(lite0, InputFormat("images", (28, 28, 3)), image_size=28)
-    np.testing.assert_allclose(extract(files, picture_rows(paths)), extract(arrays, ArrayRows(colour)), atol=1e-4)
+    np.testing.assert_allclose(
+        extract(files, read_image_files(paths)), extract(arrays, ArraySamples(colour)), atol=1e-4
+    )
 
 
 @pytest.mark.parametrize(

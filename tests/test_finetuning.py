@@ -5,9 +5,11 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from skltransfer import AttentionTransfer, GradualUnfreezing, LoRA, MLPHead
+from skltransfer._engine.augmentation import augmentation_json
+from skltransfer._engine.schedules import rate_factor, stage_shares
+from skltransfer._engine.trainable import resolve_trainable
+from skltransfer._heads.kinds import head_layers
 from skltransfer._validation import check_held, check_split
-from skltransfer.finetuning import augmentation_json, movement, rate_factor, stage_shares
-from skltransfer.heads import head_layers
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ from skltransfer.heads import head_layers
     ],
 )
 def test_what_moves(trainable, pretrained, stages, kind):
-    moves = movement(trainable, pretrained=pretrained, n_stages=5)
+    moves = resolve_trainable(trainable, pretrained=pretrained, n_stages=5)
     assert (moves.stages, moves.kind) == (stages, kind)
 
 
@@ -50,7 +52,7 @@ def test_what_moves(trainable, pretrained, stages, kind):
 )
 def test_what_cannot_move_is_told(trainable, message):
     with pytest.raises(ValueError, match=message):
-        movement(trainable, pretrained=True, n_stages=5)
+        resolve_trainable(trainable, pretrained=True, n_stages=5)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +71,8 @@ def test_values_are_cloned_and_searched_like_estimators(value):
 
 
 def test_gradual_unfreezing_goes_down_from_the_head():
-    moves = movement(GradualUnfreezing(2, stages=3), pretrained=True, n_stages=5)
-    assert [moves.moving_stages(epoch) for epoch in range(9)] == [0, 0, 1, 1, 2, 2, 3, 3, 3]
+    moves = resolve_trainable(GradualUnfreezing(2, stages=3), pretrained=True, n_stages=5)
+    assert [moves.n_trainable_stages(epoch) for epoch in range(9)] == [0, 0, 1, 1, 2, 2, 3, 3, 3]
 
 
 @given(st.sampled_from(["cosine", "constant"]), st.floats(0, 0.99), st.floats(0, 0.999))

@@ -5,8 +5,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.linear_model import LogisticRegression
 
-from skltransfer.heads import centroid_labels, confident_labels, fit_logistic, weighted_moments
-from skltransfer.heads._linear import log_probabilities, probabilities
+from skltransfer._heads.solver import fit_logistic
+from skltransfer._targets.probabilities import log_probabilities, probabilities
+from skltransfer._utils.statistics import weighted_moments
+from skltransfer.adaptation._pseudo_labels import centroid_labels, confident_labels
 
 
 def problem(n_rows, n_features, n_classes, seed=0):

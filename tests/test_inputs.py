@@ -7,16 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from skltransfer.inputs import (
-    ArrayRows,
-    InputFormat,
-    check_pixels_finite,
-    check_range,
-    image_array,
-    learn_range,
-    picture_rows,
-    recognise,
-)
+from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.image_arrays import check_pixels_finite, check_range, image_array, learn_range
+from skltransfer._inputs.image_files import read_image_files
+from skltransfer._inputs.recognition import recognise
+from skltransfer._inputs.samples import ArraySamples
 
 
 @pytest.fixture
@@ -42,14 +37,14 @@ def pixels_of(path):
 def test_pictures_in_any_container_are_read_alike(files, wrap):
     X = wrap(files)
     assert recognise(X, None) == "pictures"
-    rows = picture_rows(X)
+    rows = read_image_files(X)
     assert len(rows) == 6
-    np.testing.assert_array_equal(rows.resized([0, 5], (16, 16)), picture_rows(files).resized([0, 5], (16, 16)))
+    np.testing.assert_array_equal(rows.resized([0, 5], (16, 16)), read_image_files(files).resized([0, 5], (16, 16)))
     assert rows.resized([1], (16, 16)).shape == (1, 16, 16, 3)
 
 
 def test_files_are_read_when_asked_and_not_before(files):
-    rows = picture_rows(files)
+    rows = read_image_files(files)
     for path in files[1:]:
         path.unlink()
     assert rows.resized([0], (8, 8)).shape == (1, 8, 8, 3)
@@ -58,14 +53,14 @@ def test_files_are_read_when_asked_and_not_before(files):
 def test_digest_follows_the_content_of_a_file_not_its_name(files, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes(files[0].read_bytes())
-    assert picture_rows([copy]).digest(0) == picture_rows(files).digest(0)
-    assert picture_rows(files).digest(0) != picture_rows(files).digest(1)
+    assert read_image_files([copy]).digest(0) == read_image_files(files).digest(0)
+    assert read_image_files(files).digest(0) != read_image_files(files).digest(1)
 
 
 def test_sixteen_bit_file_keeps_its_greys(tmp_path):
     ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
     Image.fromarray(ramp).save(tmp_path / "deep.png")
-    grey = picture_rows([tmp_path / "deep.png"]).resized([0], (8, 8))[0, ..., 0]
+    grey = read_image_files([tmp_path / "deep.png"]).resized([0], (8, 8))[0, ..., 0]
     np.testing.assert_allclose(grey, ramp / 257, atol=1)
 
 
@@ -158,32 +153,32 @@ def test_arrays_of_words_are_told():
 
 def test_missing_file_is_named_with_its_row(files, tmp_path):
     with pytest.raises(ValueError, match=r"row 6, '.*nowhere\.png', is missing"):
-        picture_rows([*files, tmp_path / "nowhere.png"])
+        read_image_files([*files, tmp_path / "nowhere.png"])
 
 
 def test_file_that_is_no_image_is_named_with_its_row(files, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"row 6, '.*notes\.png', is not an image"):
-        picture_rows([*files, tmp_path / "notes.png"])
+        read_image_files([*files, tmp_path / "notes.png"])
 
 
 def test_folder_among_files_is_told(files, tmp_path):
     with pytest.raises(ValueError, match=r"row 6, .* is not an image"):
-        picture_rows([*files, tmp_path])
+        read_image_files([*files, tmp_path])
 
 
 def test_truncated_image_is_named_when_it_is_read(files):
     files[2].write_bytes(files[2].read_bytes()[:-60])
     with pytest.raises(ValueError, match=r"row 2, '.*2\.png', is a damaged image"):
-        picture_rows(files).resized([2], (8, 8))
+        read_image_files(files).resized([2], (8, 8))
 
 
 def test_object_array_of_another_kind_is_told(files):
     with pytest.raises(TypeError, match="row 1 is a float, but the first row is a picture"):
-        picture_rows(np.array([files[0], 3.5], dtype=object))
+        read_image_files(np.array([files[0], 3.5], dtype=object))
 
 
 @given(st.lists(st.booleans(), min_size=5, max_size=5))
 def test_take_keeps_the_chosen_rows(kept):
-    rows = ArrayRows(np.arange(5)[:, None]).take(np.array(kept))
+    rows = ArraySamples(np.arange(5)[:, None]).take(np.array(kept))
     assert rows.values.ravel().tolist() == np.flatnonzero(kept).tolist()

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from skltransfer import _backend, losses
-from skltransfer.losses import Task
+from skltransfer._engine.penalties import attention_transfer, delta, l2_sp
+from skltransfer._keras import backend as _backend
+from skltransfer._targets.task import Task, task_loss, weighted_loss
+from skltransfer.autoencoder._losses import gaussian_divergence, reconstruction_loss, structural_similarity
 
 OUTPUTS = arrays(np.float64, (5, 3), elements=st.floats(-30, 30))
 
@@ -36,7 +38,7 @@ def by_hand(task, targets, outputs):
 def test_task_loss_is_the_one_written_by_hand(kind, outputs):
     targets = np.eye(3)[[0, 1, 2, 1, 0]]
     task = Task(kind, 3)
-    found = np.asarray(losses.task_loss(task, targets, outputs))
+    found = np.asarray(task_loss(task, targets, outputs))
     np.testing.assert_allclose(found, by_hand(task, targets, outputs), rtol=1e-5, atol=1e-5)
 
 
@@ -46,7 +48,7 @@ def test_missing_targets_do_not_count(outputs, present):
     targets = np.column_stack([np.eye(2)[[0, 1, 0, 1, 1]], np.arange(5.0)])
     weights = np.column_stack([np.ones(5), np.array(present, dtype=float)])
     spoiled = np.where(weights[:, 1:] > 0, targets, np.column_stack([targets[:, :2], np.full(5, 99.0)]))
-    found = np.asarray(losses.weighted_loss(tasks, spoiled, weights, outputs))
+    found = np.asarray(weighted_loss(tasks, spoiled, weights, outputs))
     parts = by_hand(tasks[0], targets[:, :2], outputs[:, :2]), by_hand(tasks[1], targets[:, 2:], outputs[:, 2:])
     np.testing.assert_allclose(found, parts[0] + weights[:, 1] * parts[1], rtol=1e-5, atol=1e-5)
 
@@ -54,11 +56,11 @@ def test_missing_targets_do_not_count(outputs, present):
 @given(arrays(np.float64, (4, 3), elements=st.floats(-9, 9)), arrays(np.float64, (4, 3), elements=st.floats(-9, 9)))
 def test_pulls_are_squared_distances(now, then):
     expected = 0.5 * np.sum((now - then) ** 2)
-    assert float(losses.l2_sp([now[:2], now[2:]], [then[:2], then[2:]])) == pytest.approx(expected, abs=1e-4)
+    assert float(l2_sp([now[:2], now[2:]], [then[:2], then[2:]])) == pytest.approx(expected, abs=1e-4)
     weights = np.array([0.0, 1.0, 2.0])
     slow = 0.5 * sum(w * np.mean((now[:, c] - then[:, c]) ** 2) for c, w in enumerate(weights))
-    assert float(losses.delta(now, then, weights)) == pytest.approx(slow, abs=1e-4)
-    assert float(losses.delta(now, now, weights)) == 0.0
+    assert float(delta(now, then, weights)) == pytest.approx(slow, abs=1e-4)
+    assert float(delta(now, now, weights)) == 0.0
 
 
 @given(arrays(np.float64, (3, 2, 2, 4), elements=st.floats(-9, 9)), st.floats(0.1, 9))
@@ -71,8 +73,8 @@ def test_attention_transfer_by_hand(maps, factor):
             activity = np.array([sum(value**2 for value in place) for place in one.reshape(4, 4)])
             activities.append(activity / np.sqrt(sum(activity**2) + 1e-12))
         slow += 0.5 * np.sum((activities[0] - activities[1]) ** 2) / len(maps)
-    assert float(losses.attention_transfer(maps, start)) == pytest.approx(slow, abs=1e-4)
-    assert float(losses.attention_transfer(factor * start, start)) == pytest.approx(0, abs=1e-6)
+    assert float(attention_transfer(maps, start)) == pytest.approx(slow, abs=1e-4)
+    assert float(attention_transfer(factor * start, start)) == pytest.approx(0, abs=1e-6)
 
 
 PICTURES = arrays(np.float64, (2, 9, 8, 1), elements=st.floats(0, 1))
@@ -81,27 +83,25 @@ PICTURES = arrays(np.float64, (2, 9, 8, 1), elements=st.floats(0, 1))
 @given(target=OUTPUTS, output=OUTPUTS)
 def test_reconstruction_losses_by_hand(target, output):
     squares, differences = (target - output) ** 2, np.abs(target - output)
+    np.testing.assert_allclose(as_array(reconstruction_loss("mse", target, output)), squares.mean(axis=1), rtol=1e-5)
     np.testing.assert_allclose(
-        as_array(losses.reconstruction_loss("mse", target, output)), squares.mean(axis=1), rtol=1e-5
-    )
-    np.testing.assert_allclose(
-        as_array(losses.reconstruction_loss("mae", target, output)), differences.mean(axis=1), rtol=1e-5
+        as_array(reconstruction_loss("mae", target, output)), differences.mean(axis=1), rtol=1e-5
     )
     present = np.arange(15).reshape(5, 3) % 4 > 0
     known = [row[there].mean() for row, there in zip(squares, present, strict=True)]
-    np.testing.assert_allclose(as_array(losses.reconstruction_loss("mse", target, output, present)), known, rtol=1e-5)
+    np.testing.assert_allclose(as_array(reconstruction_loss("mse", target, output, present)), known, rtol=1e-5)
 
 
 def test_missing_values_do_not_count_even_as_nan():
     target = np.array([[np.nan, 1.0], [np.nan, np.nan]])
-    found = as_array(losses.reconstruction_loss("mse", target, np.zeros((2, 2)), ~np.isnan(target)))
+    found = as_array(reconstruction_loss("mse", target, np.zeros((2, 2)), ~np.isnan(target)))
     np.testing.assert_array_equal(found, [1.0, 0.0])
 
 
 @given(target=arrays(np.float64, (4, 3), elements=st.floats(0, 1)))
 def test_cross_entropy_is_lowest_at_the_target(target):
-    at_target = as_array(losses.reconstruction_loss("bce", target, target))
-    beside = as_array(losses.reconstruction_loss("bce", target, np.clip(target + 0.1, 0, 1)))
+    at_target = as_array(reconstruction_loss("bce", target, target))
+    beside = as_array(reconstruction_loss("bce", target, np.clip(target + 0.1, 0, 1)))
     assert (at_target <= beside + 1e-5).all()
 
 
@@ -118,9 +118,9 @@ def test_structural_similarity_by_hand(some, others):
                 values.append(luminance * (2 * covariance + 9e-4) / (x.var() + y.var() + 9e-4))
         expected.append(np.mean(values))
     with _backend.double_precision():
-        np.testing.assert_allclose(as_array(losses.structural_similarity(some, others)), expected, atol=1e-5)
+        np.testing.assert_allclose(as_array(structural_similarity(some, others)), expected, atol=1e-5)
         np.testing.assert_allclose(
-            as_array(losses.structural_similarity(some, some)), 1.0, atol=5e-3
+            as_array(structural_similarity(some, some)), 1.0, atol=5e-3
         )  # single precision on JAX
 
 
@@ -132,5 +132,5 @@ def test_divergence_by_numerical_integration(mean, spread):
     inside = density > 1e-300
     integrand = density[inside] * (np.log(density[inside]) - standard[inside])
     expected = np.sum(integrand) * (x[1] - x[0])
-    found = as_array(losses.gaussian_divergence(mean, np.full((1, 1), spread)))
+    found = as_array(gaussian_divergence(mean, np.full((1, 1), spread)))
     np.testing.assert_allclose(found, [expected], rtol=1e-5, atol=1e-5)

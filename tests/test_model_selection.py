@@ -14,19 +14,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skltransfer import TransferClassifier
-from skltransfer._domains import read_domains
-from skltransfer.model_selection import (
-    CircularValidation,
-    DeepEmbeddedValidation,
-    ImportanceWeightedScorer,
+from skltransfer._targets.domains import read_domains
+from skltransfer.model_selection._circular import CircularValidation
+from skltransfer.model_selection._splitters import (
     LeaveOneDomainOut,
+    SourceTargetShuffleSplit,
+    StratifiedDomainShuffleSplit,
+)
+from skltransfer.model_selection._target import (
     MixValScorer,
     MutualInformationScorer,
     PredictionEntropyScorer,
     SoftNeighborhoodDensity,
-    SourceTargetShuffleSplit,
-    StratifiedDomainShuffleSplit,
 )
+from skltransfer.model_selection._weighted import DeepEmbeddedValidation, ImportanceWeightedScorer
 
 SCORERS = [
     ImportanceWeightedScorer(),
@@ -96,7 +97,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def two_domains(digits):
-    """Rows, labels with those of the target masked, and domains."""
+    """Samples, labels with those of the target masked, and domains."""
     X, y = digits
     X = np.concatenate([X[300:500], one_pixel_right(X[500:650])]) / 16
     domain = np.repeat([1, -1], [200, 150])

@@ -16,7 +16,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import BackboneTransformer, TransferClassifier, feature_cache, load_backbone
+from skltransfer import BackboneTransformer, TransferClassifier, load_backbone
+from skltransfer._features import cache as feature_cache
 
 QUICK = {"input_shape": (28, 28), "image_size": 28}
 SET = [

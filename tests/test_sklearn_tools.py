@@ -28,7 +28,8 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from skltransfer import BackboneTransformer, TransferClassifier, features
+from skltransfer import BackboneTransformer, TransferClassifier
+from skltransfer._features import extraction as features
 
 SEEN = {"input_shape": (28, 28), "image_size": 32}
 
@@ -71,9 +72,9 @@ def test_feature_union(extractor, flat, labels):
     lambda est: HalvingGridSearchCV(est, {"C": [0.01, 0.1]}, cv=2, min_resources=20, random_state=0),
 ])  # fmt: skip
 def test_searches_run_the_network_once_a_row(make, quick, flat, labels, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     search = make(quick).fit(flat, labels)
-    assert features.rows_computed - before == len(flat)
+    assert features.n_computed - before == len(flat)
     assert search.best_score_ > 0.5
     assert right(search, flat, labels) > 0.9
 

@@ -23,10 +23,12 @@ from skltransfer import (
     BackboneTransformer,
     TransferClassifier,
     TransferRegressor,
-    features,
     load_backbone,
 )
-from skltransfer.inputs import Listening, Preparation, recognise, sound_format, sound_rows
+from skltransfer._features import extraction as features
+from skltransfer._inputs.audio import LogMelSpectrogram, audio_format, read_audio
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.recognition import recognise
 
 PLAIN = Preparation(0, 255, None, 1, (0.0,), (1.0,))
 
@@ -68,7 +70,7 @@ def listener():
 def picture(waves, samples=8000):
     from keras import ops
 
-    heard = Listening(samples, PLAIN)(ops.convert_to_tensor(np.asarray(waves, "float32")))
+    heard = LogMelSpectrogram(samples, PLAIN)(ops.convert_to_tensor(np.asarray(waves, "float32")))
     return ops.convert_to_numpy(heard)[..., 0]
 
 
@@ -109,10 +111,10 @@ def test_silence_is_black():
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050.0, 44100, 48000])
 def test_any_rate_gives_the_same_picture(rate):
-    rows, _ = sound_rows([tone(1000, 0.5, rate)], rate)
-    seen = picture(rows.read([0], Listening(8000, PLAIN)))[0]
-    other, _ = sound_rows([tone(1000, 0.5, 16000)], 16000)
-    expected = picture(other.read([0], Listening(8000, PLAIN)))[0]
+    rows, _ = read_audio([tone(1000, 0.5, rate)], rate)
+    seen = picture(rows.read([0], LogMelSpectrogram(8000, PLAIN)))[0]
+    other, _ = read_audio([tone(1000, 0.5, 16000)], 16000)
+    expected = picture(other.read([0], LogMelSpectrogram(8000, PLAIN)))[0]
     assert seen[:, 25].argmax() == expected[:, 25].argmax()
     loud = expected > 150
     np.testing.assert_allclose(seen[:, 5:45][loud[:, 5:45]], expected[:, 5:45][loud[:, 5:45]], atol=3)
@@ -129,7 +131,7 @@ def test_loudness_changes_nothing(listener, clips, factor):
 def test_whole_numbers_are_samples_too(dtype, full, middle):
     wave = tone(440)
     whole, real = (
-        sound_rows([clip], 8000)[0].read([0], Listening(8000, PLAIN))
+        read_audio([clip], 8000)[0].read([0], LogMelSpectrogram(8000, PLAIN))
         for clip in ((wave * (full - 1) + middle).astype(dtype), wave)
     )
     np.testing.assert_allclose(whole, real, atol=0.03 if dtype == "uint8" else 1e-3)
@@ -145,8 +147,8 @@ def test_files_are_what_arrays_are(listener, tmp_path):
 def test_stereo_is_averaged(tmp_path):
     left, right = tone(400), tone(900)
     soundfile.write(tmp_path / "stereo.wav", np.stack([left, right], axis=1), 8000, subtype="FLOAT")
-    heard = sound_rows([tmp_path / "stereo.wav"], None)[0].read([0], Listening(8000, PLAIN))
-    expected = sound_rows([left + right], 8000)[0].read([0], Listening(8000, PLAIN))
+    heard = read_audio([tmp_path / "stereo.wav"], None)[0].read([0], LogMelSpectrogram(8000, PLAIN))
+    expected = read_audio([left + right], 8000)[0].read([0], LogMelSpectrogram(8000, PLAIN))
     np.testing.assert_allclose(heard, expected, atol=1e-5)
 
 
@@ -154,7 +156,7 @@ def test_stereo_is_averaged(tmp_path):
     ("samples", "times"), [(1, 51), (8000, 51), (8001, 101), (16000, 101), (160_000, 1001), (900_000, 1001)]
 )
 def test_length_is_a_number_of_half_seconds_up_to_ten(samples, times):
-    assert sound_format(samples).shape == (64, times, 1)
+    assert audio_format(samples).shape == (64, times, 1)
 
 
 @pytest.mark.parametrize(("backbone", "size"), [("auto", (96, 224)), ("small_cnn", (64, 101))])
@@ -172,9 +174,9 @@ def test_what_comes_later_is_cut(listener):
 
 def test_no_more_than_ten_seconds_are_read(tmp_path):
     soundfile.write(tmp_path / "long.wav", tone(500, 12), 8000)
-    rows, longest = sound_rows([tmp_path / "long.wav"], None)
+    rows, longest = read_audio([tmp_path / "long.wav"], None)
     assert longest == 160_000
-    assert rows.read([0], Listening(160_000, PLAIN)).shape == (1, 160_000)
+    assert rows.read([0], LogMelSpectrogram(160_000, PLAIN)).shape == (1, 160_000)
 
 
 def test_clips_are_told_apart(clips, files):
@@ -214,16 +216,16 @@ def test_in_scikit_learns_tools(listener, clips, files):
 
 def test_features_are_computed_once_for_equal_content(listener, clips, files, tmp_path, empty_store):
     first = listener.fit_transform(files[:6])
-    before = features.rows_computed
+    before = features.n_computed
     for i, path in enumerate(files[:6]):
         shutil.copy(path, tmp_path / f"{i}.wav")
     again = clone(listener).fit(files[:6]).transform([tmp_path / f"{i}.wav" for i in range(6)])
-    assert features.rows_computed == before
+    assert features.n_computed == before
     np.testing.assert_array_equal(first, again)
     listener.fit_transform(clips[0][:6])
-    assert features.rows_computed == before + 6
+    assert features.n_computed == before + 6
     listener.set_params(sample_rate=9000).fit_transform(clips[0][:6])
-    assert features.rows_computed == before + 12
+    assert features.n_computed == before + 12
 
 
 @pytest.mark.parametrize("network", ["small_cnn", "small_resnet", "small_transformer"])
@@ -316,10 +318,10 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_clips_are_told_before_work_starts(case, listener, tmp_path):
     make, message = BAD[case]
-    before = features.rows_computed
+    before = features.n_computed
     with pytest.raises((ValueError, TypeError), match=message):
         listener.fit([tone(500), *make(tmp_path)])
-    assert features.rows_computed == before
+    assert features.n_computed == before
 
 
 @pytest.mark.parametrize(
@@ -392,9 +394,9 @@ def test_names_of_sound_files_are_known(name):
 def test_streamed_files_of_unknown_length_are_read(tmp_path):
     path, clip = tmp_path / "streamed.wav", np.sin(np.arange(8000) / 5)
     soundfile.write(path, clip, 8000, subtype="FLOAT")
-    heard = Listening(16000, PLAIN)
-    whole = sound_rows([path], None)[0].read([0], heard)
+    heard = LogMelSpectrogram(16000, PLAIN)
+    whole = read_audio([path], None)[0].read([0], heard)
     content = path.read_bytes()
     path.write_bytes(content[:4] + b"\xff" * 4 + content[8:])
-    np.testing.assert_array_equal(sound_rows([path], None)[0].read([0], heard), whole)
+    np.testing.assert_array_equal(read_audio([path], None)[0].read([0], heard), whole)
     assert whole.any()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skltransfer import TransferClassifier
-from skltransfer.heads import LabelEncoding, read_labels
+from skltransfer._targets.labels import LabelEncoding, read_labels
 
 
 @pytest.fixture(scope="module")

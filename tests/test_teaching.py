@@ -12,11 +12,14 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from skltransfer import AttentionTransfer, TransferClassifier, TransferRegressor, features, load_backbone, losses
-from skltransfer._teaching import interpolated
-from skltransfer.backbones import last_places
+from skltransfer import AttentionTransfer, TransferClassifier, TransferRegressor, load_backbone
+from skltransfer._engine.penalties import attention_transfer
+from skltransfer._features import extraction as features
+from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.samples import ArraySamples
 from skltransfer.backbones._builders import small_transformer
-from skltransfer.inputs import ArrayRows, InputFormat
+from skltransfer.backbones._cutting import last_places
+from skltransfer.supervised._attention_transfer import interpolated
 
 STRONG = 30.0
 one_block = partial(small_transformer, depth=1)  # fewer compile sooner
@@ -40,11 +43,11 @@ def grids(backbone, images):
     """Last feature maps."""
     plan = features.plan_extraction(backbone, InputFormat("images", (28, 28, 1), 0, 255))
     plan = replace(plan, stage=last_places(backbone.architecture), pooling="none")
-    return features.extract(plan, ArrayRows(images))
+    return features.extract(plan, ArraySamples(images))
 
 
 def distance(backbone, teacher, images):
-    return float(losses.attention_transfer(grids(backbone, images), grids(teacher, images)))
+    return float(attention_transfer(grids(backbone, images), grids(teacher, images)))
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9))
@@ -94,11 +97,11 @@ def test_clone_keeps_the_teacher(teacher):
 
 
 def test_teacher_sees_each_row_once(teacher, images, labels, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     grid = {"attention_transfer__strength": [1.0, 10.0], "learning_rate": [1e-4, 1e-3]}
     GridSearchCV(student(teacher, epochs=2), grid, cv=2, scoring=lambda *_: 0.0).fit(images, labels)
     fits = 2 * 2 * 2 + 1
-    assert features.rows_computed - before == len(images) + fits  # each fit asks one row how large the grid is
+    assert features.n_computed - before == len(images) + fits  # each fit asks one row how large the grid is
 
 
 def test_starting_network_teaches_as_a_number_does(teacher, images, labels):
@@ -144,9 +147,9 @@ def test_teaching_goes_with_everything_else(teacher, images, labels, options):
 
 
 def test_teacher_sees_the_views_of_a_row(teacher, images, labels, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     student(teacher, augmentation="flip_shift", n_views=3, epochs=4).fit(images, labels)
-    assert features.rows_computed - before == 3 * len(images) + 1
+    assert features.n_computed - before == 3 * len(images) + 1
 
 
 def test_checkpoint_is_that_of_one_teacher(teacher, images, labels, tmp_path):
@@ -232,10 +235,10 @@ def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, label
     options = {"strength": STRONG, "teacher": teacher, **options}
     if callable(options["teacher"]):
         options["teacher"] = options["teacher"]()
-    before = features.rows_computed
+    before = features.n_computed
     with pytest.raises(ValueError, match=message):
         student(options.pop("teacher"), **options).fit(images, labels)
-    assert features.rows_computed - before <= 2
+    assert features.n_computed - before <= 2
 
 
 def test_negative_numbers_and_texts_are_told(teacher, images, labels):

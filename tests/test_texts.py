@@ -19,14 +19,14 @@ from skltransfer import (
     LoRA,
     TransferClassifier,
     TransferRegressor,
-    features,
     load_backbone,
 )
-from skltransfer.backbones import cut
+from skltransfer._engine.forward import pool_features
+from skltransfer._features import extraction as features
+from skltransfer._features.extraction import batches_by_length
+from skltransfer._inputs.texts import TextSamples, learn_tokenization, read_texts
 from skltransfer.backbones import minilm as port
-from skltransfer.engine._forward import pool_features
-from skltransfer.features import batches_by_length
-from skltransfer.inputs import TextRows, learn_tokenization, text_rows
+from skltransfer.backbones._cutting import cut
 
 GOOD = [
     "a wonderful film", "great acting and a lovely story", "I loved it", "truly superb", "best movie of the year",
@@ -104,7 +104,7 @@ def test_port_is_exact(encoded):
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_texts_in_any_container_are_read_alike(container):
-    assert text_rows(container(TEXTS)).texts == TEXTS
+    assert read_texts(container(TEXTS)).texts == TEXTS
 
 
 @pytest.mark.parametrize("container", CONTAINERS[-4:])
@@ -123,9 +123,9 @@ def test_a_text_is_encoded_the_same_in_any_company(minilm, encoded, empty_store)
 
 
 def test_texts_go_through_the_network_once(minilm, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     search = GridSearchCV(TransferClassifier(minilm), {"C": [0.1, 1.0]}, cv=4).fit(np.array(TEXTS), LABELS)
-    assert features.rows_computed - before == len(set(TEXTS))
+    assert features.n_computed - before == len(set(TEXTS))
     assert search.best_score_ > 0.7
     assert search.predict(["what a lovely thing", "disgusting"]).tolist() == ["good", "bad"]
 
@@ -145,7 +145,7 @@ def test_odd_texts_are_encoded(minilm):
 
 
 def test_marks_of_the_tokenizer_are_words_in_a_text(minilm):
-    lengths = TextRows(["[PAD]", "[SEP] [CLS]"]).lengths([0, 1], minilm.tokenization)
+    lengths = TextSamples(["[PAD]", "[SEP] [CLS]"]).lengths([0, 1], minilm.tokenization)
     assert lengths.tolist() == [5, 9]  # "[", "pad", "]"; "sep" is two pieces
     ids = np.concatenate(minilm.tokenization.encode(["[PAD] and [SEP]"]))
     assert ids.min() > 0
@@ -154,7 +154,7 @@ def test_marks_of_the_tokenizer_are_words_in_a_text(minilm):
 
 def test_long_texts_are_cut(minilm):
     long = "word " * 10_000
-    assert TextRows([long]).lengths([0], minilm.tokenization).tolist() == [256]
+    assert TextSamples([long]).lengths([0], minilm.tokenization).tolist() == [256]
     row, cut_row = BackboneTransformer(minilm).fit_transform([long, "word " * 254])
     np.testing.assert_allclose(row, cut_row, atol=1e-5)
 
@@ -205,17 +205,17 @@ def test_the_tuned_encoder_starts_another(minilm, tmp_path):
 def test_parts_of_unequal_rows_are_remembered_in_a_folder(minilm, tmp_path, empty_store):
     settings = {"trainable": 1, "epochs": 1, "batch_size": 8, "random_state": 0, "memory": tmp_path}
     first = TransferClassifier(minilm, **settings).fit(TEXTS, LABELS)
-    before = features.rows_computed
+    before = features.n_computed
     again = TransferClassifier(minilm, **settings).fit(TEXTS, LABELS)
-    assert features.rows_computed == before
+    assert features.n_computed == before
     assert first.backbone_ == again.backbone_
 
 
 def test_a_network_cut_in_two_is_the_same_network(minilm, encoded):
     upper = cut(minilm, 2)
     lower = features.Extraction(minilm, "block3", "none", minilm.tokenization)
-    between = features.extract_rows(lower, TextRows(TEXTS))
-    assert [len(row) for row in between.values] == TextRows(TEXTS).lengths(range(16), minilm.tokenization).tolist()
+    between = features.extract_samples(lower, TextSamples(TEXTS))
+    assert [len(row) for row in between.values] == TextSamples(TEXTS).lengths(range(16), minilm.tokenization).tolist()
     whole = features.Extraction(upper, "block5", "avg", None)
     np.testing.assert_allclose(list(features.compute(whole, between, range(16))), encoded, atol=2e-5)
 

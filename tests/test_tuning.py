@@ -7,10 +7,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, _trained, features, load_backbone
-from skltransfer.backbones import weight_depths
-from skltransfer.heads import channel_importance
-from skltransfer.inputs import ArrayRows
+from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, load_backbone
+from skltransfer._estimators import fit as _trained
+from skltransfer._features import extraction as features
+from skltransfer._heads.solve import channel_importance
+from skltransfer._inputs.samples import ArraySamples
+from skltransfer.backbones._cutting import weight_depths
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +53,11 @@ def test_only_the_last_stages_move(source, images, labels, k):
 
 
 def test_frozen_part_runs_once_a_row_however_many_epochs_and_candidates(source, images, labels, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     grid = {"learning_rate": [1e-4, 1e-3], "layer_decay": [0.5, 1.0]}
     estimator = TransferClassifier(source, trainable=2, epochs=3, solve_head=False, random_state=0)
     search = GridSearchCV(estimator, grid, cv=2, scoring=lambda *_: 0.0).fit(images, labels)
-    assert features.rows_computed - before == len(images)
+    assert features.n_computed - before == len(images)
     assert search.cv_results_["params"][0].keys() == grid.keys()
 
 
@@ -146,17 +148,18 @@ def test_pull_to_the_start_keeps_weights_near(source, images, labels):
 
 
 def test_pull_of_features_keeps_features_near(source, images, labels):
-    start = TransferClassifier(source).fit(images, labels)._network.features(ArrayRows(images[..., None]), None)
+    start = TransferClassifier(source).fit(images, labels)._network.features(ArraySamples(images[..., None]), None)
 
     def drift(delta):
         tuned = tune(source, "all", images, labels, epochs=10, delta=delta)
-        return np.mean(np.square(tuned._network.features(ArrayRows(images[..., None]), None) - start))
+        return np.mean(np.square(tuned._network.features(ArraySamples(images[..., None]), None) - start))
 
     assert drift(100.0) < 0.2 * drift(0.0)
 
 
 def test_channels_that_the_head_needs_count_more(images, labels):
-    from skltransfer.heads import LabelEncoding, solve
+    from skltransfer._heads.solve import solve
+    from skltransfer._targets.labels import LabelEncoding
 
     random = np.random.default_rng(0)
     encoding = LabelEncoding.learn(labels)
@@ -185,26 +188,25 @@ def test_softer_targets_give_softer_answers(source, images, labels, options):
 
 @pytest.mark.parametrize("trainable", ["head", 2])
 def test_frozen_part_sees_each_view_of_a_row_once(source, images, labels, trainable, empty_store):
-    before = features.rows_computed
+    before = features.n_computed
     first = tune(source, trainable, images, labels, augmentation="flip_shift", n_views=3, epochs=5, solve_head=False)
-    assert features.rows_computed - before == 3 * len(images)
+    assert features.n_computed - before == 3 * len(images)
     again = tune(source, trainable, images, labels, augmentation="flip_shift", n_views=3, epochs=5, solve_head=False)
-    assert features.rows_computed - before == 3 * len(images)
+    assert features.n_computed - before == 3 * len(images)
     np.testing.assert_array_equal(first.predict_proba(images), again.predict_proba(images))
 
 
 def test_views_are_functions_of_the_row_alone(images):
-    from skltransfer.engine import Augmentation, ViewRows
-    from skltransfer.finetuning import augmentation_json
-    from skltransfer.inputs import InputFormat
+    from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
+    from skltransfer._inputs.formats import InputFormat
 
     change = Augmentation(augmentation_json("flip_shift"), InputFormat("images", (28, 28, 1)), seed=1)
-    rows = ViewRows(ArrayRows(images[..., None]), change, view=1)
+    rows = AugmentedSamples(ArraySamples(images[..., None]), change, view=1)
     alone = np.concatenate([rows.read([i]) for i in range(6)])
     np.testing.assert_array_equal(alone, rows.read(range(6)))
     assert alone.dtype == np.uint8
     assert not np.array_equal(alone, images[:6, ..., None])
-    other = ViewRows(ArrayRows(images[..., None]), change, view=2)
+    other = AugmentedSamples(ArraySamples(images[..., None]), change, view=2)
     assert not np.array_equal(other.read(range(6)), alone)
     assert rows.digest(0) != other.digest(0)
     fractions = Augmentation(augmentation_json("flip_shift"), InputFormat("images", (28, 28, 1), 0, 1), seed=1)
@@ -261,11 +263,11 @@ def test_each_class_is_held_out_and_groups_stay_whole(images, labels):
     encoding = TransferClassifier("small_cnn", epochs=1, random_state=0).fit(images, labels)._labels
     targets = encoding.targets(labels, np.ones(40), None)
     estimator = TransferClassifier(early_stopping=True, validation_fraction=0.2, random_state=0)
-    _, kept, held = estimator._hold_out(ArrayRows(images), targets, None)
+    _, kept, held = estimator._hold_out(ArraySamples(images), targets, None)
     assert held[1].values.sum(axis=0).tolist() == [2, 2, 2, 2]
     assert kept.values.sum(axis=0).tolist() == [8, 8, 8, 8]
     groups = np.arange(40) % 10
-    rows, _, (out, _) = estimator._hold_out(ArrayRows(np.arange(40)), targets, groups)
+    rows, _, (out, _) = estimator._hold_out(ArraySamples(np.arange(40)), targets, groups)
     assert set(rows.values % 10).isdisjoint(out.values % 10)
     assert len(out) == 8
 
@@ -437,10 +439,10 @@ def test_search_inside_the_values_of_trainable(source, images, labels):
     ],
 )
 def test_what_cannot_be_trained_is_told_before_work_starts(source, images, labels, options, message):
-    before = features.rows_computed
+    before = features.n_computed
     with pytest.raises(ValueError, match=message):
         TransferClassifier(source, **options).fit(images, labels)
-    assert features.rows_computed - before <= 1  # one row tells how large the features are
+    assert features.n_computed - before <= 1  # one row tells how large the features are
 
 
 def test_lora_on_a_network_without_kernels_is_told(images, labels):

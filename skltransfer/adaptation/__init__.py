@@ -1,7 +1,7 @@
 """Estimators that learn from domains with labels and adapt to domains without."""
 
 from skltransfer.adaptation._classifier import DomainAdaptationClassifier
-from skltransfer.adaptation._judging import AdaptationWarning
+from skltransfer.adaptation._diagnostics import AdaptationWarning
 from skltransfer.adaptation._regressor import DomainAdaptationRegressor
 
 __all__ = ["AdaptationWarning", "DomainAdaptationClassifier", "DomainAdaptationRegressor"]

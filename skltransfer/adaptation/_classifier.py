@@ -11,20 +11,20 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._targets.task import Task
 from skltransfer.adaptation._fitting import AdaptingEstimator
-from skltransfer.adaptation._labelled import spread
-from skltransfer.heads import LabelEncoding, read_labels
-from skltransfer.losses import Task
+from skltransfer.adaptation._source import spread
 
 Array = NDArray[Any]
 
 
 class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
-    """Classify rows of a target domain, of which no labels are known, by a source domain with labels.
+    """Classify samples of a target domain, of which no labels are known, by a source domain with labels.
 
     The network is trained on the source first, and then on both domains at once, in
-    batches with as many rows of the source as of the target, so that what it makes of them
-    becomes alike. The labels of target rows are never read.
+    batches with as many samples of the source as of the target, so that what it makes of them
+    becomes alike. The labels of target samples are never read.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Whatever `load_backbone` takes; "auto" as in `TransferClassifier`. A fitted
         `TransferClassifier` or `DomainAdaptationClassifier` in scikit-learn's
         ``FrozenEstimator`` gives its head and classes as well, to start from: methods that need
-        no source rows then adapt it to target rows alone.
+        no source samples then adapt it to target samples alone.
     method : str or callable, default="mcc"
         How the domains are brought together, after the papers under References:
         "source_only" (not at all), "adabn", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e",
         "adda", "mcd", "mdd", "mcc", "deepjdot", "self_training", "shot" or "tent". "adabn",
-        "shot" and "tent" need no source rows once the network is trained; "tent" adapts to the
-        rows that are predicted, in `predict`. A function of two `skltransfer.alignment.Side`,
+        "shot" and "tent" need no source samples once the network is trained; "tent" adapts to the
+        samples that are predicted, in `predict`. A function of two `skltransfer.alignment.Side`,
         of the source and the target, is a distance of your own; it gives a tensor of shape ().
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for
@@ -65,8 +65,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         How many of them, at first, see the source alone. "auto" is a third, and three quarters
         for "adda" and "shot", which learn from no labels afterwards.
     batch_size : int or "auto", default="auto"
-        Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
-        table up to 1024 rows, else 32.
+        Samples of all sources in a step, and of all targets as well. "auto" is all samples of a
+        table up to 1024 samples, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferClassifier`; "auto" is at most 0.001 where a
         second network learns against the first. "adda" adapts at 0.01 of it, "shot" at 0.1.
@@ -85,9 +85,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the source; each class of a dict has to be there.
     input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one picture, if each is a flattened row.
+        Shape of one image, if each is a flattened sample.
     image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the network sees pictures, as in `TransferClassifier`.
+        Size at which the network sees images, as in `TransferClassifier`.
     sample_rate : float, default=None
         Samples a second of waveforms, in Hz, as in `TransferClassifier`.
     memory : path-like, default=None
@@ -95,7 +95,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
-        Draws first weights and the order of the rows.
+        Draws first weights and the order of the samples.
 
     Attributes
     ----------
@@ -106,12 +106,12 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     domain_score_ : float
         Proxy A-distance of the embeddings of source and target, by a linear classifier and
         cross-validation: from 0 where they are alike to 2 where they are apart; NaN if `fit`
-        saw fewer than 10 rows of one of them.
+        saw fewer than 10 samples of one of them.
     history_ : dict of str to list of float
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
         part of it) and the learning rate.
     n_features_in_ : int
-        Values in one row; 1 for image and sound files and for waveforms.
+        Values in one sample; 1 for image and sound files and for waveforms.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if `fit` saw a frame.
     n_iter_ : int
@@ -120,7 +120,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     Warns
     -----
     AdaptationWarning
-        If predictions tell less of target rows than those of the network that saw the
+        If predictions tell less of target samples than those of the network that saw the
         source alone, if nearly all of the target is predicted as one class, or if columns of
         the two domains have other scales.
 
@@ -215,21 +215,21 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
     ) -> DomainAdaptationClassifier:
-        """Learn from the rows of the source, and adapt to those of the target.
+        """Learn from the samples of the source, and adapt to those of the target.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows of all domains.
-        y : array-like of shape (n_rows,), default=None
-            Labels. Those of target rows are not read. May be left out if there are target
-            rows only, for a network that is trained already.
-        sample_weight : array-like of shape (n_rows,), default=None
-            How often each row of the source counts; 0 leaves any row out.
-        sample_domain : array-like of int, shape (n_rows,), default=None
-            The domain of each row: positive for a source, negative for a target, one number a
-            domain. Without it, rows whose label is masked (-1 among integers, NaN among
-            floats, None) are the target; if none is, all rows are of the source, and nothing is
+            Samples of all domains.
+        y : array-like of shape (n_samples,), default=None
+            Labels. Those of target samples are not read. May be left out if there are target
+            samples only, for a network that is trained already.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample of the source counts; 0 leaves any sample out.
+        sample_domain : array-like of int, shape (n_samples,), default=None
+            The domain of each sample: positive for a source, negative for a target, one number a
+            domain. Without it, samples whose label is masked (-1 among integers, NaN among
+            floats, None) are the target; if none is, all samples are of the source, and nothing is
             adapted.
 
         Returns
@@ -240,15 +240,15 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Raises
         ------
         ValueError
-            If rows, labels, domains or parameters do not fit together, or the loss is no
+            If samples, labels, domains or parameters do not fit together, or the loss is no
             longer finite.
         """
-        rows, labels, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
+        samples, labels, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
         self._labels = LabelEncoding.learn(read_labels(labels)) if self._start is None else self._start._labels
         self.classes_ = self._labels.classes[0]
         _check_weighted(self.class_weight, self.classes_)
         targets = self._labels.targets(labels, weights, self.class_weight)
-        self._fit_rows(rows, spread(targets, domains), domains)
+        self._fit_samples(samples, spread(targets, domains), domains)
         return self
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
@@ -257,13 +257,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
         sample_domain, allow_source
-            Not used, as all rows are predicted alike; skada's scorers pass them.
+            Not used, as all samples are predicted alike; skada's scorers pass them.
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_samples,)
             Labels, as they came.
         """
         check_is_fitted(self)
@@ -275,14 +275,14 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
         sample_domain, allow_source
-            Not used, as all rows are predicted alike; skada's scorers pass them.
+            Not used, as all samples are predicted alike; skada's scorers pass them.
 
         Returns
         -------
-        ndarray of shape (n_rows, n_classes)
-            Rows sum to 1; columns are in the order of ``classes_``.
+        ndarray of shape (n_samples, n_classes)
+            Samples sum to 1; columns are in the order of ``classes_``.
         """
         check_is_fitted(self)
         return np.asarray(self._labels.probabilities(self._decide(X)))
@@ -293,13 +293,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
         sample_domain, allow_source
-            Not used, as all rows are predicted alike; skada's scorers pass them.
+            Not used, as all samples are predicted alike; skada's scorers pass them.
 
         Returns
         -------
-        ndarray of shape (n_rows, n_classes)
+        ndarray of shape (n_samples, n_classes)
             Natural logarithms.
         """
         check_is_fitted(self)
@@ -311,13 +311,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
         sample_domain, allow_source
-            Not used, as all rows are predicted alike; skada's scorers pass them.
+            Not used, as all samples are predicted alike; skada's scorers pass them.
 
         Returns
         -------
-        ndarray of shape (n_rows,) or (n_rows, n_classes)
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
             Log-odds of ``classes_[1]`` for two classes, else a value for each class.
         """
         check_is_fitted(self)
@@ -331,13 +331,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            The rows.
-        y : array-like of shape (n_rows,)
+            The samples.
+        y : array-like of shape (n_samples,)
             Their labels.
-        sample_weight : array-like of shape (n_rows,), default=None
-            How often each row counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts.
         sample_domain, allow_source
-            Not used, as all rows are predicted alike; skada's scorers pass them.
+            Not used, as all samples are predicted alike; skada's scorers pass them.
 
         Returns
         -------
@@ -352,11 +352,11 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
 
 
 def _check_weighted(class_weight: Any, classes: Array) -> None:
-    """Refuse the weight of a class that no row of the source has, as it could not be predicted."""
+    """Refuse the weight of a class that no sample of the source has, as it could not be predicted."""
     known = classes.tolist()
     absent = [label for label in class_weight if label not in known] if isinstance(class_weight, dict) else []
     if absent:
         raise ValueError(
-            f"class_weight: expected classes that rows of the source have, {known}. Got {absent} as well; add source "
-            "rows of them, or leave them out."
+            f"class_weight: expected classes that samples of the source have, {known}. Got {absent} as well; add source "
+            "samples of them, or leave them out."
         )

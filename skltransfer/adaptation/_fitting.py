@@ -16,30 +16,36 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import engine
-from skltransfer._base import SOUND_PARAMETERS
-from skltransfer._domains import Domains
-from skltransfer._progress import FitWatcher
-from skltransfer._trained import Split, TrainedEstimator, split_network
-from skltransfer.adaptation._judging import MIN_ROWS, Sample, domain_score, draw, tell_harm, tell_scales
-from skltransfer.adaptation._labelled import read_source
-from skltransfer.alignment import METHODS, Method, settle_method
-from skltransfer.backbones import Backbone
-from skltransfer.features import Extraction, plan_extraction
-from skltransfer.finetuning import RAMPS, Movement, movement
-from skltransfer.heads import (
-    DenseHead,
-    Head,
-    HeadLayers,
-    LinearHead,
-    Targets,
-    embedding,
-    head_arrays,
-    head_from_arrays,
-    head_layers,
+from skltransfer._engine.design import Design
+from skltransfer._engine.loop import TrainingSettings, train
+from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
+from skltransfer._estimators.base import AUDIO_PARAMETERS
+from skltransfer._estimators.fit import TrainedEstimator
+from skltransfer._estimators.progress import FitWatcher
+from skltransfer._features.extraction import Extraction, plan_extraction
+from skltransfer._features.split import SplitNetwork, split_network
+from skltransfer._heads.dense import DenseHead
+from skltransfer._heads.goal import Decisions
+from skltransfer._heads.kinds import Head, HeadLayers, embedding, head_arrays, head_from_arrays, head_layers
+from skltransfer._heads.solver import LinearHead
+from skltransfer._inputs.samples import Samples
+from skltransfer._targets.domains import Domains
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+from skltransfer.adaptation._batchnorm import renormalise
+from skltransfer.adaptation._diagnostics import (
+    MIN_SAMPLES,
+    Sample,
+    domain_score,
+    draw,
+    warn_of_negative_transfer,
+    warn_of_scales,
 )
-from skltransfer.inputs import Rows
-from skltransfer.losses import Task
+from skltransfer.adaptation._goal import Adaptation
+from skltransfer.adaptation._methods import METHODS, Method, settle_method
+from skltransfer.adaptation._ramp import RAMPS
+from skltransfer.adaptation._source import read_source
+from skltransfer.backbones._backbone import Backbone
 
 Array = NDArray[Any]
 
@@ -51,7 +57,7 @@ ADVERSARIAL_RATE = 1e-3
 class Stand(NamedTuple):
     """Where a fit stands: the network below the head, and the arrays of the head, None before it is drawn."""
 
-    split: Split
+    split: SplitNetwork
     head: list[Array] | None
 
 
@@ -60,18 +66,18 @@ class Plan(NamedTuple):
 
     method: Method
     backbone: Backbone
-    split: Split
-    moves: Movement
+    split: SplitNetwork
+    moves: TrainableLayers
     layers: HeadLayers
     head: list[Array] | None
 
 
 class Phase(NamedTuple):
-    """One training: its network, how long, on which rows, and the number of the domain of each, if that counts."""
+    """One training: its network, how long, on which samples, and the number of the domain of each, if that counts."""
 
-    design: engine.Design
-    training: engine.Training
-    rows: Rows
+    design: Design
+    training: TrainingSettings
+    samples: Samples
     targets: Targets
     domains: NDArray[np.intp] | None
 
@@ -81,7 +87,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **TrainedEstimator._parameter_constraints,
-        **SOUND_PARAMETERS,
+        **AUDIO_PARAMETERS,
         "method": [StrOptions(set(METHODS)), callable],
         "weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "ramp": [StrOptions(set(RAMPS))],
@@ -108,16 +114,16 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
 
         Returns
         -------
-        ndarray of shape (n_rows, n_features)
+        ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        rows = self._read(X, reset=False)
-        network, head = self._seeing(rows)
-        return embedding(head, network.features(rows, self.memory))
+        samples = self._read(X, reset=False)
+        network, head = self._seeing(samples)
+        return embedding(head, network.features(samples, self.memory))
 
     @property
     def _n_features_out(self) -> int:
@@ -145,24 +151,24 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         return start
 
     def _needs(self, sample_domain: Any) -> set[str]:
-        """Which rows there have to be."""
+        """Which samples there have to be."""
         method = settle_method(self.method)
         needs = set() if self._start is not None and not method.source else {"source"}
         return needs | {"target"} if sample_domain is not None and self.method not in ("source_only", "tent") else needs
 
     def _read_source(
         self, X: Any, y: Any, sample_weight: Any, sample_domain: Any
-    ) -> tuple[Rows, Array, Array, Domains]:
-        """Return the rows that count, labels and weights of those of the source, and the domain of each row."""
-        rows, name = self._read(X, reset=True), type(self).__name__
-        return read_source(rows, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=name)
+    ) -> tuple[Samples, Array, Array, Domains]:
+        """Return the samples that count, labels and weights of those of the source, and the domain of each sample."""
+        samples, name = self._read(X, reset=True), type(self).__name__
+        return read_source(samples, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=name)
 
-    def _fit_rows(self, rows: Rows, targets: Targets, domains: Domains) -> None:
-        """Learn from the source, then adapt to the target; targets of other rows have no weight."""
+    def _fit_samples(self, samples: Samples, targets: Targets, domains: Domains) -> None:
+        """Learn from the source, then adapt to the target; targets of other samples have no weight."""
         self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
-        tell_scales(rows, domains)
-        plan = self._plan(rows, targets, domains)
-        phases = self._phases(plan, rows, targets, domains)
+        warn_of_scales(samples, domains)
+        plan = self._plan(samples, targets, domains)
+        phases = self._phases(plan, samples, targets, domains)
         context = self._init_callback_context(max_subtasks=sum(phase.training.epochs for phase in phases))
         context.call_on_fit_task_begin(estimator=self)
         stand, unadapted = Stand(plan.split, plan.head), None
@@ -172,19 +178,21 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
             stand = self._carry_out(phase, stand, FitWatcher(self, context, verbose=int(self.verbose)))
         if plan.method.renormalises and domains.target.any():
             unadapted = stand
-            stand = Stand(self._renormalised(stand.split.joined(plan.backbone), rows.take(domains.target)), stand.head)
+            stand = Stand(
+                self._renormalised(stand.split.joined(plan.backbone), samples.take(domains.target)), stand.head
+            )
         self.n_iter_ = len(self.history_.get("loss", []))
         self.backbone_, self._network = stand.split.joined(plan.backbone), stand.split
         self._head = self._head_of(stand)
-        self._judge(draw(rows, domains, self._seed()), unadapted, targets)
+        self._diagnose(draw(samples, domains, self._seed()), unadapted, targets)
         context.call_on_fit_task_end(estimator=self)
 
-    def _plan(self, rows: Rows, targets: Targets, domains: Domains) -> Plan:
+    def _plan(self, samples: Samples, targets: Targets, domains: Domains) -> Plan:
         """Settle the network, what moves in it, and where it starts."""
         method, start = settle_method(self.method), self._start
-        backbone = self._starting_backbone(rows) if start is None else start.backbone_
+        backbone = self._starting_backbone(samples) if start is None else start.backbone_
         self._pretrained, self._parts = backbone.pretrained, 0
-        moves = movement(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
+        moves = resolve_trainable(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
         layers = head_layers(self.head) if start is None else _layers(start._head)
         self._check_together(moves)
         self._check_method(method, moves, layers, targets)
@@ -192,11 +200,11 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
             weights = targets.weights[:, 0]
             if method.trains and domains.target.any():
                 weights = weights / weights.sum() + domains.target / domains.target.sum()
-            backbone = self._standardized(backbone, rows, weights)
-        split = split_network(self._whole(backbone), moves.stages, rows, self.memory)
+            backbone = self._standardized(backbone, samples, weights)
+        split = split_network(self._whole(backbone), moves.stages, samples, self.memory)
         return Plan(method, backbone, split, moves, layers, None if start is None else head_arrays(start._head))
 
-    def _check_method(self, method: Method, moves: Movement, layers: HeadLayers, targets: Targets) -> None:
+    def _check_method(self, method: Method, moves: TrainableLayers, layers: HeadLayers, targets: Targets) -> None:
         """Refuse a method that cannot do anything here."""
         if layers.n_heads:
             raise ValueError(
@@ -220,7 +228,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
                 f"{able}."
             )
 
-    def _phases(self, plan: Plan, rows: Rows, targets: Targets, domains: Domains) -> list[Phase]:
+    def _phases(self, plan: Plan, samples: Samples, targets: Targets, domains: Domains) -> list[Phase]:
         """Settle the training on the source alone, and the one that adapts."""
         larger = max(int(domains.source.sum()), int(domains.target.sum()))
         weight = plan.method.weight if self.weight == "auto" else float(self.weight)
@@ -230,7 +238,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         first, phases = self._first_epochs(training.epochs, share, bool(domains.source.any()), adapts), []
         if first:
             source = replace(training, epochs=first)
-            phases.append(self._phase(plan, source, rows, targets, domains.source))
+            phases.append(self._phase(plan, source, samples, targets, domains.source))
         if training.epochs > first:
             rate = training.learning_rate
             if self.learning_rate == "auto" and plan.method.adversary is not None:
@@ -239,29 +247,29 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
                 training, epochs=training.epochs - first, warmup=0.0, learning_rate=rate * plan.method.rate
             )
             used = domains.target | (domains.source & plan.method.source)
-            phases.append(self._phase(plan, adapting, rows, targets, used, _numbered(domains.codes[used])))
+            phases.append(self._phase(plan, adapting, samples, targets, used, _numbered(domains.codes[used])))
         return phases
 
     def _phase(
         self,
         plan: Plan,
-        training: engine.Training,
-        rows: Rows,
+        training: TrainingSettings,
+        samples: Samples,
         targets: Targets,
         used: NDArray[np.bool_],
         numbered: tuple[NDArray[np.intp], int] | None = None,
     ) -> Phase:
-        goal, numbers = engine.Decisions(targets.tasks, *plan.layers[:2]), None
+        goal, numbers = Decisions(targets.tasks, *plan.layers[:2]), None
         if numbered is not None:
             numbers, n_sources = numbered
             shares = _shares(numbers, n_sources, training.batch_size)
             training = replace(training, batch_size=sum(shares))
-            goal = engine.Adaptation(
-                targets.tasks, *plan.layers[:2], method=plan.method, rows=shares, n_sources=n_sources,
+            goal = Adaptation(
+                targets.tasks, *plan.layers[:2], method=plan.method, samples=shares, n_sources=n_sources,
                 deep=self.aligned == "embedding",
             )  # fmt: skip
-        design = self._design(plan.split, plan.moves, self._row(plan.split, rows), goal)
-        return Phase(design, training, plan.split.rows(rows.take(used), self.memory), targets.take(used), numbers)
+        design = self._design(plan.split, plan.moves, self._sample(plan.split, samples), goal)
+        return Phase(design, training, plan.split.samples(samples.take(used), self.memory), targets.take(used), numbers)
 
     def _first_epochs(self, epochs: int, share: float, learns: bool, adapts: bool) -> int:
         """How many epochs see the source alone."""
@@ -279,7 +287,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
     def _carry_out(self, phase: Phase, stand: Stand, watcher: FitWatcher) -> Stand:
         """Train, and add to the history."""
         trained = self._train(
-            phase.design, phase.training, stand.split, watcher, [phase.rows], phase.targets,
+            phase.design, phase.training, stand.split, watcher, [phase.samples], phase.targets,
             head=stand.head, domains=phase.domains,
         )  # fmt: skip
         found = trained.history if phase.domains is not None else {"source": trained.history["loss"], **trained.history}
@@ -293,56 +301,56 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         assert stand.head is not None, "there is a start, or a phase that draws one"
         return head_from_arrays(stand.head, len(self.history_.get("loss", [])), padded=stand.split.padded)
 
-    def _judge(self, sample: Sample, unadapted: Stand | None, targets: Targets) -> None:
+    def _diagnose(self, sample: Sample, unadapted: Stand | None, targets: Targets) -> None:
         """Measure how alike the domains have become, and tell of harm."""
 
-        def embed(rows: Rows) -> Array:
-            return embedding(self._head, self._network.features(rows, self.memory))
+        def embed(samples: Samples) -> Array:
+            return embedding(self._head, self._network.features(samples, self.memory))
 
         self.domain_score_ = domain_score(embed, sample, self._seed())
         if unadapted is None or unadapted.head is None or targets.strata() is None:
             return
-        if len(sample.target) >= MIN_ROWS:
+        if len(sample.target) >= MIN_SAMPLES:
             features = [split.features(sample.target, self.memory) for split in (unadapted.split, self._network)]
             heads = self._head_of(unadapted), self._head
             before, after = (
                 softmax(head(found).astype(np.float64), axis=1) for head, found in zip(heads, features, strict=True)
             )
-            tell_harm(before, after, targets.values.T @ targets.weights[:, 0])
+            warn_of_negative_transfer(before, after, targets.values.T @ targets.weights[:, 0])
 
     def _whole(self, backbone: Backbone) -> Extraction:
         return plan_extraction(backbone, self._format, image_size=self.image_size)
 
-    def _renormalised(self, backbone: Backbone, rows: Rows) -> Split:
-        """Return the network with the statistics of these rows."""
-        found = engine.renormalise(backbone, self._whole(backbone).preparation, rows)
-        return Split(self._whole(found), None, 0)
+    def _renormalised(self, backbone: Backbone, samples: Samples) -> SplitNetwork:
+        """Return the network with the statistics of these samples."""
+        found = renormalise(backbone, self._whole(backbone).preparation, samples)
+        return SplitNetwork(self._whole(found), None, 0)
 
-    def _seeing(self, rows: Rows) -> tuple[Split, Head]:
-        """Network and head for rows that are predicted."""
+    def _seeing(self, samples: Samples) -> tuple[SplitNetwork, Head]:
+        """Network and head for samples that are predicted."""
         method = settle_method(self.method)
         if not method.predicts:
             return self._network, self._head
-        whole = self._renormalised(self.backbone_, rows).below
+        whole = self._renormalised(self.backbone_, samples).below
         assert whole is not None
         n_stages = len(whole.backbone.stages)
-        split, moves = Split(None, whole, n_stages), Movement(n_stages, "norm")
-        training = self._training(len(rows), moves, True, strength=method.weight, ramp="constant")
-        size = min(training.batch_size, len(rows))
-        goal = engine.Adaptation(self._tasks, *_layers(self._head)[:2], method=method, rows=(size,), n_sources=0)
+        split, moves = SplitNetwork(None, whole, n_stages), TrainableLayers(n_stages, "norm")
+        training = self._training(len(samples), moves, True, strength=method.weight, ramp="constant")
+        size = min(training.batch_size, len(samples))
+        goal = Adaptation(self._tasks, *_layers(self._head)[:2], method=method, samples=(size,), n_sources=0)
         width = self._tasks[0].n_outputs
-        unknown = Targets(self._tasks, np.zeros((len(rows), width)), np.zeros((len(rows), 1)))
-        trained = engine.train(
-            self._design(split, moves, self._row(split, rows), goal), replace(training, batch_size=size),
-            whole.backbone, [rows], unknown, head=head_arrays(self._head), domains=np.zeros(len(rows), np.intp),
+        unknown = Targets(self._tasks, np.zeros((len(samples), width)), np.zeros((len(samples), 1)))
+        trained = train(
+            self._design(split, moves, self._sample(split, samples), goal), replace(training, batch_size=size),
+            whole.backbone, [samples], unknown, head=head_arrays(self._head), domains=np.zeros(len(samples), np.intp),
         )  # fmt: skip
         return split.with_weights(trained.weights), self._head
 
     def _decide(self, X: Any) -> Array:
-        """Decision values of shape (n_rows, n_outputs)."""
-        rows = self._read(X, reset=False)
-        network, head = self._seeing(rows)
-        return head(network.features(rows, self.memory))
+        """Decision values of shape (n_samples, n_outputs)."""
+        samples = self._read(X, reset=False)
+        network, head = self._seeing(samples)
+        return head(network.features(samples, self.memory))
 
 
 def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
@@ -352,7 +360,7 @@ def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
 
 
 def _shares(numbers: NDArray[np.intp], n_sources: int, batch_size: int) -> tuple[int, ...]:
-    """Rows of each domain in a batch: as many of all sources as of all targets."""
+    """Samples of each domain in a batch: as many of all sources as of all targets."""
     n_targets = int(numbers.max()) + 1 - n_sources
     return (-(-batch_size // max(n_sources, 1)),) * n_sources + (-(-batch_size // n_targets),) * n_targets
 

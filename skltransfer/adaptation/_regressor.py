@@ -11,10 +11,11 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+from skltransfer._utils.statistics import weighted_moments
 from skltransfer.adaptation._fitting import AdaptingEstimator
-from skltransfer.adaptation._labelled import spread
-from skltransfer.heads import Targets, weighted_moments
-from skltransfer.losses import Task
+from skltransfer.adaptation._source import spread
 
 Array = NDArray[Any]
 
@@ -32,7 +33,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         Whatever `load_backbone` takes; "auto" as in `TransferRegressor`. A fitted
         `TransferRegressor` or `DomainAdaptationRegressor` in scikit-learn's
         ``FrozenEstimator`` gives its head as well, to start from: methods that need
-        no source rows then adapt it to target rows alone.
+        no source samples then adapt it to target samples alone.
     method : str or callable, default="coral"
         How the domains are brought together: "source_only" (not at all), "adabn", "coral",
         "mmd", "dann", or "adda"; see `DomainAdaptationClassifier`. A function of two
@@ -61,8 +62,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         How many of them, at first, see the source alone. "auto" is a third, and three quarters
         for "adda", which learns from no values afterwards.
     batch_size : int or "auto", default="auto"
-        Rows of all sources in a step, and of all targets as well. "auto" is all rows of a
-        table up to 1024 rows, else 32.
+        Samples of all sources in a step, and of all targets as well. "auto" is all samples of a
+        table up to 1024 samples, else 32.
     learning_rate : float or "auto", default="auto"
         Largest step size of AdamW, as in `TransferRegressor`; "auto" is at most 0.001 where a
         second network learns against the first. "adda" adapts at 0.01 of it.
@@ -79,9 +80,9 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
         untrained one.
     input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one picture, if each is a flattened row.
+        Shape of one image, if each is a flattened sample.
     image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the network sees pictures, as in `TransferRegressor`.
+        Size at which the network sees images, as in `TransferRegressor`.
     sample_rate : float, default=None
         Samples a second of waveforms, in Hz, as in `TransferRegressor`.
     memory : path-like, default=None
@@ -89,7 +90,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
-        Draws first weights and the order of the rows.
+        Draws first weights and the order of the samples.
 
     Attributes
     ----------
@@ -101,7 +102,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
         part of it) and the learning rate.
     n_features_in_ : int
-        Values in one row; 1 for image and sound files and for waveforms.
+        Values in one sample; 1 for image and sound files and for waveforms.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if `fit` saw a frame.
     n_iter_ : int
@@ -174,20 +175,20 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
     ) -> DomainAdaptationRegressor:
-        """Learn from the rows of the source, and adapt to those of the target.
+        """Learn from the samples of the source, and adapt to those of the target.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows of all domains.
-        y : array-like of shape (n_rows,), default=None
-            Numbers. Those of target rows are not read. May be left out if there are target
-            rows only, for a network that is trained already.
-        sample_weight : array-like of shape (n_rows,), default=None
-            How often each row of the source counts; 0 leaves any row out.
-        sample_domain : array-like of int, shape (n_rows,), default=None
-            The domain of each row: positive for a source, negative for a target, one number a
-            domain. Without it, rows whose value is NaN are the target; if none is, all rows are
+            Samples of all domains.
+        y : array-like of shape (n_samples,), default=None
+            Numbers. Those of target samples are not read. May be left out if there are target
+            samples only, for a network that is trained already.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample of the source counts; 0 leaves any sample out.
+        sample_domain : array-like of int, shape (n_samples,), default=None
+            The domain of each sample: positive for a source, negative for a target, one number a
+            domain. Without it, samples whose value is NaN are the target; if none is, all samples are
             of the source, and nothing is adapted.
 
         Returns
@@ -198,10 +199,10 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         Raises
         ------
         ValueError
-            If rows, values, domains or parameters do not fit together, or the loss is no
+            If samples, values, domains or parameters do not fit together, or the loss is no
             longer finite.
         """
-        rows, values, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
+        samples, values, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
         if self._start is None:
             values = check_array(values, ensure_2d=False, dtype=np.float64, input_name="y")[:, None]
             self._mean, self._scale = weighted_moments(values, weights)
@@ -209,7 +210,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
             self._mean, self._scale = self._start._mean, self._start._scale
             values = values[:, None]
         targets = Targets(TASKS, (values - self._mean) / self._scale, weights[:, None])
-        self._fit_rows(rows, spread(targets, domains), domains)
+        self._fit_samples(samples, spread(targets, domains), domains)
         return self
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
@@ -218,13 +219,13 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
         sample_domain, allow_source
-            Not used, as all rows are predicted alike; skada's scorers pass them.
+            Not used, as all samples are predicted alike; skada's scorers pass them.
 
         Returns
         -------
-        ndarray of shape (n_rows,)
+        ndarray of shape (n_samples,)
             In the units of ``y``.
         """
         check_is_fitted(self)

@@ -1,4 +1,4 @@
-"""Networks that learn from rows without labels."""
+"""Networks that learn from samples without labels."""
 
 from skltransfer.autoencoder._autoencoder import AutoencoderTransformer
 

@@ -1,4 +1,4 @@
-"""`AutoencoderTransformer`: a network that learns from rows without labels."""
+"""`AutoencoderTransformer`: a network that learns from samples without labels."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Array = NDArray[Any]
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
-    """Learn a few values that describe a row, from rows without labels.
+    """Learn a few values that describe a sample, from samples without labels.
 
-    An encoder turns each row into ``latent_dim`` values, a decoder turns them back, and both
+    An encoder turns each sample into ``latent_dim`` values, a decoder turns them back, and both
     are trained until little is lost. Train on a large set, take ``backbone_`` to start another
     `AutoencoderTransformer` on a small set, or a `TransferClassifier` on a few labels.
 
@@ -29,21 +29,21 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     ----------
     backbone : {"auto", "dense", "conv", "conv1d"}, or whatever `load_backbone` takes, \
             default="auto"
-        The encoder. "dense" is for tables, "conv" for pictures of any size and "conv1d" for
+        The encoder. "dense" is for tables, "conv" for images of any size and "conv1d" for
         arrays of sequences (n, steps, channels); "auto" is one of the first two. The
         ``backbone_`` of another fitted autoencoder brings its latent layer and its decoder
         along; any other network, such as ``"efficientnet_lite0"`` or
         ``"small_transformer"``, gets new ones.
     latent_dim : int or "auto", default="auto"
-        Latent values of a row. "auto" is that of a decoder that is brought along, else 32,
+        Latent values of a sample. "auto" is that of a decoder that is brought along, else 32,
         but at most half the columns of a table.
     hidden : tuple of int or "auto", default="auto"
         Units of dense layers, or filters of convolutions that halve the size, of the encoder
         and, in reverse, of a new decoder. ``()`` is linear.
     input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one picture, if each is a flattened row.
+        Shape of one image, if each is a flattened sample.
     image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the encoder sees pictures; see `TransferClassifier`.
+        Size at which the encoder sees images; see `TransferClassifier`.
     memory : path-like, default=None
         Folder in which the features of an encoder's frozen part are remembered.
     trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
@@ -53,16 +53,16 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         pretrained backbone and everything on an untrained one.
     loss : {"mse", "mae", "bce", "ssim"}, default="mse"
         What is lost: squared or absolute differences (columns of a table are brought to unit
-        deviation, pixels to 0 to 1), binary cross-entropy (rows from 0 to 1), or structural
-        similarity (pictures).
+        deviation, pixels to 0 to 1), binary cross-entropy (samples from 0 to 1), or structural
+        similarity (images).
     corruption : {"gaussian", "mask", "dropout", "flip", "flip_shift", "rand_augment"}, \
             keras.layers.Layer or None, default=None
-        How rows are spoilt before the encoder sees them in training; what is wanted back is
-        the whole row as it was. Noise is added; values are replaced by the mean, single ones
-        in tables, patches of an eighth of the side of pictures and sequences; or values are
+        How samples are spoilt before the encoder sees them in training; what is wanted back is
+        the whole sample as it was. Noise is added; values are replaced by the mean, single ones
+        in tables, patches of an eighth of the side of images and sequences; or values are
         dropped, and the others scaled up. With "mask", a table may miss values (NaN). A name
-        of an augmentation, or a layer that takes and gives pictures from 0 to 255, distorts
-        pictures: latent values then hardly depend on what it changes.
+        of an augmentation, or a layer that takes and gives images from 0 to 255, distorts
+        images: latent values then hardly depend on what it changes.
     corruption_level : float, default=0.3
         Deviation of the noise (in deviations of a column, or of the range of pixels), or share
         of what is dropped or masked.
@@ -70,11 +70,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Whether latent values are drawn from a normal distribution whose divergence from the
         standard one is part of the loss. A number is its weight, beta; True is 1.
     epochs : int or "auto", default="auto"
-        Passes over the rows. "auto" is at least 10, and as many as make 300 steps.
+        Passes over the samples. "auto" is at least 10, and as many as make 300 steps.
     batch_size : int or "auto", default="auto"
-        Rows a step. "auto" is all rows of a table up to 1024 rows, else 32.
+        Samples a step. "auto" is all samples of a table up to 1024 samples, else 32.
     learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW. "auto" is 0.01 for steps over all rows (0.003 for LoRA),
+        Largest step size of AdamW. "auto" is 0.01 for steps over all samples (0.003 for LoRA),
         0.0001 where stages of a pretrained backbone move, and 0.001 else.
     schedule : {"cosine", "constant"}, default="cosine"
         How the learning rate goes after the warm-up: down to 0, or not at all.
@@ -90,14 +90,14 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Strength of the pull of the latent values to those of the starting network (DELTA).
     augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
             default=None
-        How pictures are changed at random in training, before they are spoilt.
+        How images are changed at random in training, before they are spoilt.
     batch_norm : {"auto", "inference", "train"}, default="auto"
         Whether batch normalisations that move use the statistics of batches.
     early_stopping : bool, default=False
-        Whether to hold out rows, stop when their loss falls no more, and keep the weights of
+        Whether to hold out samples, stop when their loss falls no more, and keep the weights of
         the best epoch.
     validation_fraction : float, default=0.1
-        Share of the rows that are held out.
+        Share of the samples that are held out.
     n_iter_no_change : int, default=10
         Epochs without a better validation loss after which to stop.
     tol : float, default=0.0001
@@ -112,14 +112,14 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
-        Draws weights, the order of the rows, what is spoilt, and what is held out.
+        Draws weights, the order of the samples, what is spoilt, and what is held out.
 
     Attributes
     ----------
     backbone_ : Backbone
         The encoder; its ``decoder`` comes along.
     n_features_in_ : int
-        Values in one row; 1 for image files.
+        Values in one sample; 1 for image files.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the columns, if `fit` saw a frame.
     n_iter_ : int
@@ -130,7 +130,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     See Also
     --------
     TransferClassifier : Takes ``backbone_``, and labels.
-    ReconstructionDisplay : Pictures beside their reconstructions.
+    ReconstructionDisplay : Images beside their reconstructions.
 
     References
     ----------
@@ -226,17 +226,17 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
-        """Learn from rows without labels.
+        """Learn from samples without labels.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images
-            The rows: pictures of shape (n, height, width[, channels]), flattened rows with
+            The samples: images of shape (n, height, width[, channels]), flattened samples with
             ``input_shape``, image files, sequences of shape (n, steps, channels), or a table.
         y : None
             Not used.
-        sample_weight : array-like of shape (n_rows,), default=None
-            How often each row counts; 0 leaves it out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts; 0 leaves it out.
 
         Returns
         -------
@@ -246,22 +246,22 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Raises
         ------
         ValueError
-            If rows and parameters do not fit together, or the loss is no longer finite.
+            If samples and parameters do not fit together, or the loss is no longer finite.
         """
         return self._fit(X, sample_weight, once=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
-        """Take one more epoch over these rows, from where the fit stands.
+        """Take one more epoch over these samples, from where the fit stands.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images
-            The rows. Those of the first call decide how columns are brought to one unit.
+            The samples. Those of the first call decide how columns are brought to one unit.
         y : None
             Not used.
-        sample_weight : array-like of shape (n_rows,), default=None
-            How often each row counts; 0 leaves it out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts; 0 leaves it out.
 
         Returns
         -------
@@ -271,21 +271,21 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Raises
         ------
         ValueError
-            If the rows are not like those of the first call.
+            If the samples are not like those of the first call.
         """
         return self._fit(X, sample_weight, once=True)
 
     def transform(self, X: Any) -> Array:
-        """Encode rows.
+        """Encode samples.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
 
         Returns
         -------
-        ndarray of shape (n_rows, latent_dim)
+        ndarray of shape (n_samples, latent_dim)
             float32, or of the dtype of a table. For a variational autoencoder, the means.
         """
         check_is_fitted(self)
@@ -296,62 +296,62 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, latent_dim)
+        X : array-like of shape (n_samples, latent_dim)
             Latent values, as `transform` gives them.
 
         Returns
         -------
         ndarray
-            Rows of the shape, the dtype and the range of those that `fit` saw; for image files,
-            of shape (n_rows, height, width, 3) and bytes.
+            Samples of the shape, the dtype and the range of those that `fit` saw; for image files,
+            of shape (n_samples, height, width, 3) and bytes.
         """
         check_is_fitted(self)
         latent = check_array(X, dtype=[np.float64, np.float32])
         if latent.shape[1] != self._n_features_out:
             raise ValueError(
-                f"X: expected {self._n_features_out} latent values a row, as transform gives them. Got "
+                f"X: expected {self._n_features_out} latent values a sample, as transform gives them. Got "
                 f"{latent.shape[1]} columns."
             )
         return self._coder.restore(latent)
 
     def reconstruct(self, X: Any) -> Array:
-        """Encode rows and decode them again.
+        """Encode samples and decode them again.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images
-            Rows like those that `fit` saw. With ``corruption="mask"``, values of a table may
+            Samples like those that `fit` saw. With ``corruption="mask"``, values of a table may
             be missing.
 
         Returns
         -------
         ndarray
-            Like ``inverse_transform(transform(X))``: complete rows.
+            Like ``inverse_transform(transform(X))``: complete samples.
         """
         return self.inverse_transform(self.transform(X))
 
     def score_samples(self, X: Any) -> Array:
-        """Tell how well each row is reconstructed; strange rows have low values.
+        """Tell how well each sample is reconstructed; strange samples have low values.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
 
         Returns
         -------
-        ndarray of shape (n_rows,)
-            The negative loss of each row, a mean over its values. For a variational
+        ndarray of shape (n_samples,)
+            The negative loss of each sample, a mean over its values. For a variational
             autoencoder, the evidence bound in nats: of normal distributions of unit variance
             around the reconstruction for "mse" (in the units that the loss is in), Laplace
             distributions of unit scale for "mae", Bernoulli distributions for "bce".
         """
         check_is_fitted(self)
-        rows = self._read(X, reset=False)
+        samples = self._read(X, reset=False)
         score = self._coder.fidelity if self.backbone_.log_variance is None else self._coder.evidence
-        everything = np.arange(len(rows))
-        parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(rows), TOGETHER)]
-        return np.concatenate([score(rows.take(part)) for part in parts])
+        everything = np.arange(len(samples))
+        parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(samples), TOGETHER)]
+        return np.concatenate([score(samples.take(part)) for part in parts])
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`.
@@ -359,7 +359,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images
-            Rows like those that `fit` saw.
+            Samples like those that `fit` saw.
         y : None
             Not used.
 
@@ -372,7 +372,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @available_if(lambda self: bool(self.variational))
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> Array:
-        """Draw new rows; of a variational autoencoder only.
+        """Draw new samples; of a variational autoencoder only.
 
         Parameters
         ----------
@@ -384,7 +384,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Returns
         -------
         ndarray
-            Rows like those that `inverse_transform` gives.
+            Samples like those that `inverse_transform` gives.
         """
         check_is_fitted(self)
         draws = check_random_state(random_state).standard_normal((n_samples, self._n_features_out))

@@ -1,4 +1,4 @@
-"""A fitted autoencoder: from rows to latent values, and back."""
+"""A fitted autoencoder: from samples to latent values, and back."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer import losses
-from skltransfer._validation import import_keras
-from skltransfer.backbones import Backbone, decoded_shape, log_variances, statistics
-from skltransfer.features import Extraction, compute
-from skltransfer.inputs import ArrayRows, InputFormat, Layout, Preparation, Rows
+from skltransfer._features.extraction import Extraction, compute
+from skltransfer._inputs.formats import InputFormat, Layout
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.samples import ArraySamples, Samples
+from skltransfer._keras.optional import import_keras
+from skltransfer.autoencoder._builders import decoded_shape, log_variances, statistics
+from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_divergence, reconstruction_loss
+from skltransfer.backbones._backbone import Backbone
 
 Array = NDArray[Any]
 
 TOGETHER = 512
 N_DRAWS = 8
-"""Draws, the same for all rows, over which an evidence bound is a mean."""
+"""Draws, the same for all samples, over which an evidence bound is a mean."""
 
 
 @dataclass(frozen=True, eq=False)
 class Coder:
-    """An encoder with its decoder, and what rows are.
+    """An encoder with its decoder, and what samples are.
 
     Parameters
     ----------
     encoding : Extraction
-        From rows to latent values.
+        From samples to latent values.
     format : InputFormat
-        What one row is.
+        What one sample is.
     layout : Layout
-        How rows lay in what `fit` saw.
+        How samples lay in what `fit` saw.
     loss : str
         See `losses.reconstruction_loss`.
     """
@@ -46,54 +49,54 @@ class Coder:
 
     @property
     def decoder(self) -> Backbone:
-        """From latent values to rows."""
+        """From latent values to samples."""
         assert self.encoding.backbone.decoder is not None
         return self.encoding.backbone.decoder
 
-    def encode(self, rows: Rows) -> Array:
+    def encode(self, samples: Samples) -> Array:
         """Compute latent values, in the precision of a table."""
-        latent = self._latent(self.encoding, rows)
+        latent = self._latent(self.encoding, samples)
         return latent.astype(self.layout.dtype, copy=False) if self.format.kind == "table" else latent
 
     def restore(self, latent: Array) -> Array:
-        """Decode into rows like those that `fit` saw."""
-        if self.format.kind in ("images", "pictures"):
+        """Decode into samples like those that `fit` saw."""
+        if self.format.kind in ("image_arrays", "image_files"):
             return np.concatenate([self.layout.pixels(part, self.format) for part in self._decoded(latent)])
         return np.concatenate(list(self._decoded(latent))).astype(self.layout.dtype, copy=False)
 
-    def fidelity(self, rows: Rows) -> Array:
-        """Negative loss of each row."""
-        return -self._row_losses(rows, self._latent(self.encoding, rows))
+    def fidelity(self, samples: Samples) -> Array:
+        """Negative loss of each sample."""
+        return -self._row_losses(samples, self._latent(self.encoding, samples))
 
-    def evidence(self, rows: Rows) -> Array:
-        """Evidence bound of each row, in nats."""
-        mean = self._latent(self.encoding, rows)
-        spread = self._latent(replace(self.encoding, backbone=log_variances(self.encoding.backbone)), rows)
+    def evidence(self, samples: Samples) -> Array:
+        """Evidence bound of each sample, in nats."""
+        mean = self._latent(self.encoding, samples)
+        spread = self._latent(replace(self.encoding, backbone=log_variances(self.encoding.backbone)), samples)
         half = np.random.default_rng(0).standard_normal((N_DRAWS // 2, mean.shape[1]))
-        lost = [self._row_losses(rows, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
-        nats = losses.NATS[self.loss] * np.mean(lost, axis=0) + losses.NATS_CONSTANT[self.loss]
-        divergence = import_keras().ops.convert_to_numpy(losses.gaussian_divergence(mean, spread))
+        lost = [self._row_losses(samples, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
+        nats = NATS[self.loss] * np.mean(lost, axis=0) + NATS_CONSTANT[self.loss]
+        divergence = import_keras().ops.convert_to_numpy(gaussian_divergence(mean, spread))
         return -(math.prod(decoded_shape(self.decoder.architecture)) * nats + divergence)
 
-    def _latent(self, encoding: Extraction, rows: Rows) -> Array:
-        """Run an encoder; missing values of a table are those in the middle."""
-        if self.format.kind == "table" and isinstance(rows, ArrayRows) and np.isnan(rows.values).any():
+    def _latent(self, encoding: Extraction, samples: Samples) -> Array:
+        """Loop an encoder; missing values of a table are those in the middle."""
+        if self.format.kind == "table" and isinstance(samples, ArraySamples) and np.isnan(samples.values).any():
             mean = statistics(encoding.backbone).get("moving_mean", 0.0)
-            rows = ArrayRows(np.where(np.isnan(rows.values), mean, rows.values))
-        return np.stack(list(compute(encoding, rows, range(len(rows)))))
+            samples = ArraySamples(np.where(np.isnan(samples.values), mean, samples.values))
+        return np.stack(list(compute(encoding, samples, range(len(samples)))))
 
     def _decoded(self, latent: Array) -> Iterator[Array]:
-        """Run the decoder on a part of the rows after the other."""
+        """Loop the decoder on a part of the samples after the other."""
         plan = Extraction(self.decoder, self.decoder.stages[-1], "none", None)
         largest = 16 * math.prod(decoded_shape(self.decoder.architecture))
         for start in range(0, len(latent), TOGETHER):
             part = latent[start : start + TOGETHER]
-            yield np.stack(list(compute(plan, ArrayRows(part), range(len(part)), values=largest)))
+            yield np.stack(list(compute(plan, ArraySamples(part), range(len(part)), values=largest)))
 
-    def _row_losses(self, rows: Rows, latent: Array) -> Array:
-        """Loss of each row under these latent values; columns are brought to one unit."""
+    def _row_losses(self, samples: Samples, latent: Array) -> Array:
+        """Loss of each sample under these latent values; columns are brought to one unit."""
         decoded, present = np.concatenate(list(self._decoded(latent))), None
-        values: Any = rows.read(np.arange(len(rows)), self.encoding.preparation)
+        values: Any = samples.read(np.arange(len(samples)), self.encoding.preparation)
         target, known = pixel_target(self.encoding.backbone, self.format), statistics(self.encoding.backbone)
         if target is not None:
             values = target(import_keras().ops.cast(values, "float32"))
@@ -103,12 +106,12 @@ class Coder:
             if known and self.loss != "bce":
                 unit = np.sqrt(known["moving_variance"])
                 values, decoded = (values - known["moving_mean"]) / unit, (decoded - known["moving_mean"]) / unit
-        return import_keras().ops.convert_to_numpy(losses.reconstruction_loss(self.loss, values, decoded, present))
+        return import_keras().ops.convert_to_numpy(reconstruction_loss(self.loss, values, decoded, present))
 
 
 def pixel_target(backbone: Backbone, format: InputFormat) -> Preparation | None:
-    """How pixels become what a backbone's decoder gives; None for rows of numbers."""
-    if format.kind not in ("images", "pictures"):
+    """How pixels become what a backbone's decoder gives; None for samples of numbers."""
+    if format.kind not in ("image_arrays", "image_files"):
         return None
     assert backbone.decoder is not None
     height, width, channels = decoded_shape(backbone.decoder.architecture)

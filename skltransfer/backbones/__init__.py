@@ -1,7 +1,6 @@
 """Networks and their weights as values."""
 
-from skltransfer.backbones._attention import patch_grid, rollout
-from skltransfer.backbones._autoencoders import (
+from skltransfer.autoencoder._builders import (
     LATENT,
     autoencoder,
     decoded_shape,
@@ -10,6 +9,7 @@ from skltransfer.backbones._autoencoders import (
     statistics,
     with_log_variance,
 )
+from skltransfer.backbones._attention import patch_grid, rollout
 from skltransfer.backbones._backbone import Backbone, assign, build, building, read
 from skltransfer.backbones._builders import STANDARDIZE, patch_side, standardize
 from skltransfer.backbones._cutting import cut, join, last_places, weight_depths

@@ -6,7 +6,8 @@ import os
 import warnings
 from typing import Any
 
-from skltransfer._validation import import_keras, unknown_name
+from skltransfer._keras.optional import import_keras
+from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import Backbone, building, from_keras
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.68), "std": (1.0, 1.0, 1.0), "bgr": True}

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from skltransfer._validation import import_keras
+from skltransfer._keras.optional import import_keras
 from skltransfer.backbones._backbone import Backbone, build, building, from_keras
 from skltransfer.backbones._graph import ATTENTION, PRODUCTS, Config, calls_in_order
 
@@ -42,7 +42,7 @@ def attention_layers(network: Config) -> tuple[str, ...]:
 
 
 def rollout(backbone: Backbone) -> Backbone | None:
-    """Make the network that gives, for each row, how much each place counts in the average over places.
+    """Make the network that gives, for each sample, how much each place counts in the average over places.
 
     The attention of all blocks is multiplied, half of each block being what passes by it.
 
@@ -54,7 +54,7 @@ def rollout(backbone: Backbone) -> Backbone | None:
     Returns
     -------
     Backbone or None
-        It takes the same rows, and gives shape ``(n_rows, n_places)``; rows sum to 1. None if
+        It takes the same samples, and gives shape ``(n_samples, n_places)``; samples sum to 1. None if
         the network does not give a sequence whose places attend to each other.
 
     References
@@ -72,7 +72,7 @@ def rollout(backbone: Backbone) -> Backbone | None:
 
 
 def patch_grid(backbone: Backbone, n_places: int) -> tuple[int, ...]:
-    """Return how the places of a sequence lie in a picture, or ``(n_places,)`` if the network does not tell.
+    """Return how the places of a sequence lie in a image, or ``(n_places,)`` if the network does not tell.
 
     It tells by the last grid of so many places that it computes before.
     """

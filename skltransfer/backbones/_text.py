@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from skltransfer._inputs.texts import learn_tokenization
 from skltransfer.backbones._backbone import Backbone, building, from_keras
-from skltransfer.inputs import learn_tokenization
 
 WIDTH, DEPTH, N_HEADS = 64, 4, 4
 
@@ -53,9 +53,9 @@ def text_encoder(
     Returns
     -------
     keras.Model
-        Maps token numbers of shape ``(rows, tokens)``, 0 where a text has ended, to
-        ``(rows, tokens, width)``. The softmax of each block, ``"block0_weights"`` and so on,
-        has shape ``(rows, n_heads, tokens, tokens)``.
+        Maps token numbers of shape ``(samples, tokens)``, 0 where a text has ended, to
+        ``(samples, tokens, width)``. The softmax of each block, ``"block0_weights"`` and so on,
+        has shape ``(samples, n_heads, tokens, tokens)``.
 
     References
     ----------

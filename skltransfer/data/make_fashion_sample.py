@@ -1,6 +1,6 @@
 """Make the shipped sample from the four files of Fashion-MNIST.
 
-Run as ``python -m skltransfer.data.make_fashion_sample FOLDER``, with the folder that holds
+Loop as ``python -m skltransfer.data.make_fashion_sample FOLDER``, with the folder that holds
 ``train-images-idx3-ubyte.gz`` and its three siblings.
 """
 
@@ -21,14 +21,14 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def read(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read pictures and labels of one part, "train" or "t10k", from IDX files."""
+    """Read images and labels of one part, "train" or "t10k", from IDX files."""
     images = gzip.decompress((folder / f"{part}-images-idx3-ubyte.gz").read_bytes())
     labels = gzip.decompress((folder / f"{part}-labels-idx1-ubyte.gz").read_bytes())
     return np.frombuffer(images, np.uint8, offset=16).reshape(-1, 28, 28), np.frombuffer(labels, np.uint8, offset=8)
 
 
 def first_of_each(labels: NDArray[np.uint8], count: int) -> NDArray[np.intp]:
-    """Positions of the first rows of each class, classes alternating."""
+    """Positions of the first samples of each class, classes alternating."""
     return np.column_stack([np.flatnonzero(labels == label)[:count] for label in range(10)]).ravel()
 
 

@@ -1,4 +1,4 @@
-"""Distances between two sets of rows, and tests of whether they come from one distribution."""
+"""Distances between two sets of samples, and tests of whether they come from one distribution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state, resample
 Array = NDArray[Any]
 Random = np.random.RandomState
 MMD_ROWS = 500
-"""Of a larger domain, so many rows drawn at random go into the kernel test."""
+"""Of a larger domain, so many samples drawn at random go into the kernel test."""
 N_PERMUTATIONS = 200
 MIN_MOVING = 10
 
@@ -29,12 +29,12 @@ class LabelShift(NamedTuple):
     """What a classifier of the source tells about classes of the target."""
 
     error: float
-    """Cross-validated share of wrong predictions on source rows."""
+    """Cross-validated share of wrong predictions on source samples."""
     weights: Array
     """Share of each class in the target over that in the source."""
     p_value: float
     predicted: Array
-    """Class of each target row, as a number."""
+    """Class of each target sample, as a number."""
 
 
 def check_features(X: Any, name: str) -> Array:
@@ -42,14 +42,14 @@ def check_features(X: Any, name: str) -> Array:
 
     Parameters
     ----------
-    X : array-like of shape (n_rows, n_features)
+    X : array-like of shape (n_samples, n_features)
         Features.
     name : str
         What to call them in an error.
 
     Returns
     -------
-    ndarray of float64, shape (n_rows, n_features)
+    ndarray of float64, shape (n_samples, n_features)
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check_features(X: Any, name: str) -> Array:
     if values.dtype.kind not in "biuf" or values.ndim != 2:
         raise ValueError(
             f"{name}: expected features, a 2-D array of numbers. Got an array of shape {values.shape} and dtype "
-            f"{values.dtype}; BackboneTransformer().fit_transform(X) turns pictures, texts and sounds into features."
+            f"{values.dtype}; BackboneTransformer().fit_transform(X) turns images, texts and sounds into features."
         )
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
@@ -69,7 +69,7 @@ def check_features(X: Any, name: str) -> Array:
 
 
 def density_ratio(source: Array, target: Array) -> Array:
-    """How much likelier each source row is in the target than in the source.
+    """How much likelier each source sample is in the target than in the source.
 
     The odds of a logistic regression that tells the domains apart, on standardised columns and
     with a penalty that grows with their number.
@@ -77,9 +77,9 @@ def density_ratio(source: Array, target: Array) -> Array:
     Parameters
     ----------
     source : ndarray of shape (n_source, n_features)
-        Rows to weight.
+        Samples to weight.
     target : ndarray of shape (n_target, n_features)
-        Rows of the other domain.
+        Samples of the other domain.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def density_ratio(source: Array, target: Array) -> Array:
 
     References
     ----------
-    Bickel, Brückner & Scheffer, "Discriminative Learning for Differing Training and Test
+    Bickel, Brückner & Scheffer, "Discriminative Learning for Differing TrainingSettings and Test
     Distributions", ICML 2007.
 
     Examples
@@ -115,7 +115,7 @@ def a_distance(source: Array, target: Array, random: Random) -> float:
 def classifier_test(source: Array, target: Array, random: Random) -> tuple[float, float]:
     """Accuracy and p-value of the classifier two-sample test (Lopez-Paz & Oquab 2017).
 
-    One half of the rows trains, the other is told apart; the accuracy is a mean over domains. Its
+    One half of the samples trains, the other is told apart; the accuracy is a mean over domains. Its
     variance under the hypothesis of equal domains is at most that of fair coins, which makes the
     p-value conservative.
     """
@@ -128,17 +128,17 @@ def classifier_test(source: Array, target: Array, random: Random) -> tuple[float
 
 
 def mmd_test(source: Array, target: Array, *, random_state: int | Random | None = None) -> tuple[float, float]:
-    """Squared maximum mean discrepancy of two sets of rows, and the p-value of a permutation test.
+    """Squared maximum mean discrepancy of two sets of samples, and the p-value of a permutation test.
 
     Unbiased, so it may be below 0; a Gaussian kernel whose squared width is the median of squared
-    distances. At most 500 rows of each set, drawn at random, count; 200 permutations.
+    distances. At most 500 samples of each set, drawn at random, count; 200 permutations.
 
     Parameters
     ----------
-    source, target : ndarrays of shape (n_rows, n_features)
-        At least 2 rows each.
+    source, target : ndarrays of shape (n_samples, n_features)
+        At least 2 samples each.
     random_state : int, RandomState instance or None, default=None
-        Draws rows and permutations.
+        Draws samples and permutations.
 
     Returns
     -------
@@ -193,22 +193,22 @@ def label_shift(source: Array, classes: Array, target: Array, random: Random) ->
 
 
 def with_shares(classes: Array, shares: Array, random: Random) -> NDArray[np.intp]:
-    """Rows that have given shares of classes: as many as there are without taking one twice."""
+    """Samples that have given shares of classes: as many as there are without taking one twice."""
     counts = np.bincount(classes, minlength=len(shares))
     wanted = shares > 0
     total = (counts[wanted] / shares[wanted]).min()
-    rows = [
+    samples = [
         random.permutation(np.flatnonzero(classes == number))[: int(total * share)]
         for number, share in enumerate(shares)
     ]
-    return np.concatenate(rows)
+    return np.concatenate(samples)
 
 
 def class_drift(source: Array, classes: Array, target: Array, predicted: Array) -> Array:
-    """Distance of each class's mean in the source from that of target rows predicted as it.
+    """Distance of each class's mean in the source from that of target samples predicted as it.
 
-    In units of the root mean squared distance of the class's source rows from their mean; NaN
-    where no target row is predicted as it.
+    In units of the root mean squared distance of the class's source samples from their mean; NaN
+    where no target sample is predicted as it.
     """
     drift = np.full(int(classes.max()) + 1, np.nan)
     for number in np.intersect1d(np.arange(len(drift)), predicted):
@@ -230,9 +230,9 @@ def scale_mismatch(source: Array, target: Array, factor: float = 10.0) -> NDArra
 
 
 def mutual_information(probabilities: Array) -> float:
-    """Mutual information of rows and their predicted classes, in nats: high if predictions are sure and differ.
+    """Mutual information of samples and their predicted classes, in nats: high if predictions are sure and differ.
 
-    Probabilities have the shape (n_rows, n_classes). See Bridle, Heading & MacKay, "Unsupervised
+    Probabilities have the shape (n_samples, n_classes). See Bridle, Heading & MacKay, "Unsupervised
     Classifiers, Mutual Information and Phantom Targets", NeurIPS 1991.
     """
     return float(entr(probabilities.mean(axis=0)).sum() - entr(probabilities).sum(axis=1).mean())

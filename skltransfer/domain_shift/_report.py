@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skltransfer._domains import missing
+from skltransfer._targets.domains import missing
 from skltransfer.domain_shift import _measures as measures
 from skltransfer.domain_shift._measures import Array
 
 LEVEL = 0.05 / 3
 """Of p-values: three tests are read, and no shift is to be found in 19 of 20 pairs of equal domains."""
-MIN_ROWS = 10
+MIN_SAMPLES = 10
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class DomainReport:
     Attributes
     ----------
     n_source, n_target, n_features : int
-        How many rows and columns there were.
+        How many samples and columns there were.
     a_distance : float
         Proxy A-distance, from 0 (a linear classifier cannot tell the domains apart) to 2.
     mmd2, mmd_p_value : float
         Squared maximum mean discrepancy of standardised features, and the p-value of the
         hypothesis that there is no shift.
     c2st_accuracy, c2st_p_value : float
-        Classifier two-sample test: how often a row's domain is told from its features (0.5 is
+        Classifier two-sample test: how often a sample's domain is told from its features (0.5 is
         chance), and the p-value of the hypothesis that there is no shift.
     source_shares, target_shares : dict
         Share of each class in the source, and as estimated for the target; right if each class
@@ -44,9 +44,9 @@ class DomainReport:
         Of the hypothesis that classes are predicted equally often in both domains.
     reweighted_p_value : float
         The p-value of the discrepancy once the source has the estimated shares; where it is
-        high, a shift of labels explains all of the shift. NaN if too few rows are left.
+        high, a shift of labels explains all of the shift. NaN if too few samples are left.
     class_drift : dict
-        Distance of each class's source mean from the mean of the target rows predicted as it,
+        Distance of each class's source mean from the mean of the target samples predicted as it,
         in units of the class's deviation; NaN where none is.
     source_error : float
         Cross-validated error of a linear classifier on the source.
@@ -100,7 +100,7 @@ class DomainReport:
         return (
             f"no shift found: no test rejects equal domains (smallest p = "
             f"{min(self.mmd_p_value, self.c2st_p_value, self.label_p_value):.2g}). A classifier of the source needs no "
-            "adaptation, as far as these rows tell.",
+            "adaptation, as far as these samples tell.",
         )
 
     def to_frame(self) -> Any:
@@ -116,26 +116,26 @@ class DomainReport:
         return pd.DataFrame(self._figures(), columns=["figure", "value", "meaning"])
 
     def __str__(self) -> str:
-        head = f"{self.n_source} source rows, {self.n_target} target rows, {self.n_features} features"
+        head = f"{self.n_source} source samples, {self.n_target} target samples, {self.n_features} features"
         width = max(len(name) for name, _, _ in self._figures())
         lines = [f"  {name:{width}} {value:>9.3g}  {meaning}" for name, value, meaning in self._figures()]
         return "\n".join([head, *lines, *(f"- {sentence}" for sentence in self.suggestions)])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
+        samples = "".join(
             f"<tr><td>{escape(name)}</td><td>{value:.3g}</td><td>{escape(meaning)}</td></tr>"
             for name, value, meaning in self._figures()
         )
         items = "".join(f"<li>{escape(sentence)}</li>" for sentence in self.suggestions)
         head = "<tr><th>figure</th><th>value</th><th>meaning</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table><ul>{items}</ul>"
+        return f"<table><thead>{head}</thead><tbody>{samples}</tbody></table><ul>{items}</ul>"
 
     def _figures(self) -> list[tuple[str, float, str]]:
         figures = [
             ("A-distance", self.a_distance, "0: domains cannot be told apart linearly, 2: without error"),
             ("MMD²", self.mmd2, "squared distance of the domains' means in a kernel's space; about 0 without shift"),
             ("MMD p-value", self.mmd_p_value, "small: a shift"),
-            ("domain accuracy", self.c2st_accuracy, "rows whose domain is told; 0.5 is chance"),
+            ("domain accuracy", self.c2st_accuracy, "samples whose domain is told; 0.5 is chance"),
             ("domain accuracy p-value", self.c2st_p_value, "small: a shift"),
             ("label p-value", self.label_p_value, "small: classes are predicted more or less often"),
             (
@@ -197,13 +197,13 @@ def domain_report(X_source: Any, y_source: Any, X_target: Any, *, random_state: 
     Parameters
     ----------
     X_source : array-like of shape (n_source, n_features)
-        Features of rows with labels, such as `BackboneTransformer` gives.
+        Features of samples with labels, such as `BackboneTransformer` gives.
     y_source : array-like of shape (n_source,)
-        Their classes; at least 2 classes, at least 2 rows of each.
+        Their classes; at least 2 classes, at least 2 samples of each.
     X_target : array-like of shape (n_target, n_features)
-        Features of rows that the classifier will be used on.
+        Features of samples that the classifier will be used on.
     random_state : int, RandomState instance or None, default=None
-        Draws folds, permutations, and the rows of the kernel test from domains of over 500.
+        Draws folds, permutations, and the samples of the kernel test from domains of over 500.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def domain_report(X_source: Any, y_source: Any, X_target: Any, *, random_state: 
     ------
     ValueError
         If features are not 2-D arrays of finite numbers with the same columns and at least 10
-        rows, or labels are missing or too few.
+        samples, or labels are missing or too few.
 
     References
     ----------
@@ -269,10 +269,10 @@ def domain_report(X_source: Any, y_source: Any, X_target: Any, *, random_state: 
 
 
 def _reweighted(source: Array, classes: Array, shares: Array, target: Array, random: measures.Random) -> float:
-    rows = measures.with_shares(classes, shares, random)
-    if len(rows) < MIN_ROWS:
+    samples = measures.with_shares(classes, shares, random)
+    if len(samples) < MIN_SAMPLES:
         return float("nan")
-    return measures.mmd_test(source[rows], target, random_state=random)[1]
+    return measures.mmd_test(source[samples], target, random_state=random)[1]
 
 
 def _check_sizes(source: Array, target: Array) -> None:
@@ -282,21 +282,25 @@ def _check_sizes(source: Array, target: Array) -> None:
             "both domains with one transformer."
         )
     for name, X in (("X_source", source), ("X_target", target)):
-        if len(X) < MIN_ROWS:
-            raise ValueError(f"{name}: expected at least {MIN_ROWS} rows to test. Got {len(X)}; add rows.")
+        if len(X) < MIN_SAMPLES:
+            raise ValueError(f"{name}: expected at least {MIN_SAMPLES} samples to test. Got {len(X)}; add samples.")
 
 
-def _read_classes(y: Any, n_rows: int) -> tuple[list[Any], Array]:
-    """Labels, and the class of each row as a number."""
+def _read_classes(y: Any, n_samples: int) -> tuple[list[Any], Array]:
+    """Labels, and the class of each sample as a number."""
     y = np.asarray(y)
-    if y.shape != (n_rows,):
-        raise ValueError(f"y_source: expected {n_rows} labels, one for each row. Got an array of shape {y.shape}.")
+    if y.shape != (n_samples,):
+        raise ValueError(
+            f"y_source: expected {n_samples} labels, one for each sample. Got an array of shape {y.shape}."
+        )
     if missing(y).any():
-        raise ValueError(f"y_source: expected a label in each row. Got {missing(y).sum()} None or NaN; leave them out.")
+        raise ValueError(
+            f"y_source: expected a label in each sample. Got {missing(y).sum()} None or NaN; leave them out."
+        )
     labels, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(labels) < 2 or counts.min() < 2:
         raise ValueError(
-            f"y_source: expected at least 2 classes with at least 2 rows each. Got {len(labels)} classes, the smallest "
-            f"of {counts.min()} rows; add rows, or leave out the class."
+            f"y_source: expected at least 2 classes with at least 2 samples each. Got {len(labels)} classes, the smallest "
+            f"of {counts.min()} samples; add samples, or leave out the class."
         )
     return labels.tolist(), classes

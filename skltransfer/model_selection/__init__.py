@@ -1,6 +1,6 @@
 """Choosing among adapted estimators where the target has no labels: scorers, and splitters that know domains.
 
-The scorers are objects for ``scoring=``. Without metadata routing, they know target rows by their
+The scorers are objects for ``scoring=``. Without metadata routing, they know target samples by their
 masked labels (-1 among integers, NaN among floats, None among others); with it, by
 ``sample_domain``, which they request by themselves.
 """

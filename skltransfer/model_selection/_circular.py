@@ -10,18 +10,18 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
-from skltransfer._domains import Domains, masked_like
-from skltransfer.model_selection._scoring import Array, DomainScorer, rows_of
+from skltransfer._targets.domains import Domains, masked_like
+from skltransfer.model_selection._scoring import Array, DomainScorer, samples_of
 
 
 class CircularValidation(DomainScorer):
-    """Accuracy on source rows of a clone that is fitted the other way round.
+    """Accuracy on source samples of a clone that is fitted the other way round.
 
-    The clone takes the target rows, with the estimator's predictions for labels, as its source,
-    and the source rows, with masked labels, as its target. Where neither its ``fit`` nor the
-    last step of a Pipeline takes ``sample_domain``, it is fitted on the target rows alone.
+    The clone takes the target samples, with the estimator's predictions for labels, as its source,
+    and the source samples, with masked labels, as its target. Where neither its ``fit`` nor the
+    last step of a Pipeline takes ``sample_domain``, it is fitted on the target samples alone.
 
-    It costs one fit a score. An estimator that takes all rows for one class is not fitted again:
+    It costs one fit a score. An estimator that takes all samples for one class is not fitted again:
     its score is the share of that class in the source.
 
     References
@@ -43,18 +43,18 @@ class CircularValidation(DomainScorer):
     """
 
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
-        pseudo = np.asarray(estimator.predict(rows_of(X, domains.target)))
+        pseudo = np.asarray(estimator.predict(samples_of(X, domains.target)))
         wanted = y[domains.source]
         if len(np.unique(pseudo)) < 2:
             return float(np.mean(wanted == pseudo[0]))
         back = _fit_back(clone(estimator), X, pseudo, domains)
-        return float(np.mean(np.asarray(back.predict(rows_of(X, domains.source))) == wanted))
+        return float(np.mean(np.asarray(back.predict(samples_of(X, domains.source))) == wanted))
 
 
 def _fit_back(estimator: Any, X: Any, pseudo: Array, domains: Domains) -> Any:
     name = _domain_parameter(estimator)
     if name is None:
-        return estimator.fit(rows_of(X, domains.target), pseudo)
+        return estimator.fit(samples_of(X, domains.target), pseudo)
     hidden = masked_like(pseudo, len(domains.codes))
     labels = hidden.astype(np.result_type(hidden, pseudo)) if hidden.dtype != object else hidden
     labels[domains.target] = pseudo
@@ -62,7 +62,7 @@ def _fit_back(estimator: Any, X: Any, pseudo: Array, domains: Domains) -> Any:
 
 
 def _domain_parameter(estimator: Any) -> str | None:
-    """Name by which ``fit`` takes the domains of rows, if it does."""
+    """Name by which ``fit`` takes the domains of samples, if it does."""
     if has_fit_parameter(estimator, "sample_domain"):
         return "sample_domain"
     if isinstance(estimator, Pipeline) and has_fit_parameter(estimator[-1], "sample_domain"):

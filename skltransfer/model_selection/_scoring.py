@@ -12,7 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import _num_samples
 
-from skltransfer._domains import Domains, read_domains
+from skltransfer._targets.domains import Domains, read_domains
 
 Array = NDArray[Any]
 
@@ -39,12 +39,12 @@ class DomainScorer(BaseEstimator):
         estimator : estimator
             Fitted.
         X : array-like, frame, or sequence
-            Rows that the estimator takes; best those that it was not fitted on.
-        y : array-like of shape (n_rows,), default=None
-            Labels of source rows; those of target rows are not read.
-        sample_domain : array-like of int, shape (n_rows,), default=None
-            Positive for source rows, negative for target rows. None takes rows with masked
-            labels as the target; if none is masked, scorers that need no source take all rows.
+            Samples that the estimator takes; best those that it was not fitted on.
+        y : array-like of shape (n_samples,), default=None
+            Labels of source samples; those of target samples are not read.
+        sample_domain : array-like of int, shape (n_samples,), default=None
+            Positive for source samples, negative for target samples. None takes samples with masked
+            labels as the target; if none is masked, scorers that need no source take all samples.
 
         Returns
         -------
@@ -54,7 +54,7 @@ class DomainScorer(BaseEstimator):
         Raises
         ------
         ValueError
-            If rows or labels that the scorer needs are not there.
+            If samples or labels that the scorer needs are not there.
         TypeError
             If the estimator lacks a method that the scorer needs.
         """
@@ -62,12 +62,12 @@ class DomainScorer(BaseEstimator):
         return float(self._score(estimator, X, None if y is None else np.asarray(y), domains))
 
     def _read(self, X: Any, y: Any, sample_domain: Any) -> Domains:
-        n_rows = _num_samples(X)
+        n_samples = _num_samples(X)
         if "source" in self._needs and y is None:
-            raise ValueError(f"{type(self).__name__}: expected labels of source rows. Got y=None; pass y.")
+            raise ValueError(f"{type(self).__name__}: expected labels of source samples. Got y=None; pass y.")
         alone = "source" not in self._needs and sample_domain is None
-        domains = read_domains(y, sample_domain, n_rows, needs=() if alone else self._needs)
-        return domains if domains.target.any() else Domains(np.full(n_rows, -1))
+        domains = read_domains(y, sample_domain, n_samples, needs=() if alone else self._needs)
+        return domains if domains.target.any() else Domains(np.full(n_samples, -1))
 
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
         raise NotImplementedError
@@ -77,8 +77,8 @@ class DomainScorer(BaseEstimator):
         return False
 
 
-def rows_of(X: Any, mask: NDArray[np.bool_]) -> Any:
-    """Rows where a mask is true, of whatever kind they are."""
+def samples_of(X: Any, mask: NDArray[np.bool_]) -> Any:
+    """Samples where a mask is true, of whatever kind they are."""
     return _safe_indexing(X, np.flatnonzero(mask))
 
 
@@ -93,7 +93,7 @@ def probabilities(estimator: Any, X: Any, scorer: DomainScorer) -> Array:
 
 
 def embedding(estimator: Any, X: Any) -> Array:
-    """Rows as the estimator sees them just before it decides.
+    """Samples as the estimator sees them just before it decides.
 
     Its ``transform``; of a Pipeline that has none, that of the steps before the last; else its
     ``decision_function``, or ``predict_proba``.
@@ -108,7 +108,7 @@ def embedding(estimator: Any, X: Any) -> Array:
         values = estimator.predict_proba(X)
     else:
         raise TypeError(
-            "expected an estimator with transform, decision_function or predict_proba, whose values stand for rows. "
+            "expected an estimator with transform, decision_function or predict_proba, whose values stand for samples. "
             f"Got {type(estimator).__name__}."
         )
     values = np.asarray(values.toarray() if hasattr(values, "toarray") else values, dtype=np.float64)

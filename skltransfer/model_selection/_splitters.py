@@ -1,4 +1,4 @@
-"""Splits of rows that know domains."""
+"""Splits of samples that know domains."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils.validation import _num_samples
 
-from skltransfer._domains import Domains, read_domains
+from skltransfer._targets.domains import Domains, read_domains
 
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+SplitNetwork = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 class _DomainSplitter(BaseEstimator):
@@ -21,48 +21,48 @@ class _DomainSplitter(BaseEstimator):
 
     __metadata_request__split: ClassVar[dict[str, Any]] = {"sample_domain": True, "groups": True}
 
-    def split(self, X: Any, y: Any = None, sample_domain: Any = None, *, groups: Any = None) -> Iterator[Split]:
-        """Split rows into training and test rows.
+    def split(self, X: Any, y: Any = None, sample_domain: Any = None, *, groups: Any = None) -> Iterator[SplitNetwork]:
+        """SplitNetwork samples into training and test samples.
 
         Parameters
         ----------
         X : array-like, frame or sequence
-            The rows.
-        y : array-like of shape (n_rows,), default=None
-            Labels; those of target rows are not read.
-        sample_domain : array-like of int, shape (n_rows,), default=None
-            Positive for source rows, negative for target rows; None takes rows with masked
+            The samples.
+        y : array-like of shape (n_samples,), default=None
+            Labels; those of target samples are not read.
+        sample_domain : array-like of int, shape (n_samples,), default=None
+            Positive for source samples, negative for target samples; None takes samples with masked
             labels as the target.
-        groups : array-like of int, shape (n_rows,), default=None
+        groups : array-like of int, shape (n_samples,), default=None
             Another name of ``sample_domain``, by which scikit-learn's functions pass it.
 
         Yields
         ------
         train, test : ndarrays of int
-            Numbers of rows.
+            Numbers of samples.
 
         Raises
         ------
         ValueError
-            If domains are not what they have to be, or rows do not suffice.
+            If domains are not what they have to be, or samples do not suffice.
         """
         given = groups if sample_domain is None else sample_domain
         domains = read_domains(y, given, _num_samples(X), needs=("source",))
         yield from self._splits(y, domains)
 
-    def _splits(self, y: Any, domains: Domains) -> Iterator[Split]:
+    def _splits(self, y: Any, domains: Domains) -> Iterator[SplitNetwork]:
         raise NotImplementedError
 
 
 class LeaveOneDomainOut(_DomainSplitter):
     """Each domain is the test set once, and the others train.
 
-    Domains k and -k are one domain in two roles. If it is there in both, its source rows (k) are
-    the test set, which can be scored by their labels, its target rows (-k) stay among the
-    training rows as those to adapt to, and other domains take part as sources only.
+    Domains k and -k are one domain in two roles. If it is there in both, its source samples (k) are
+    the test set, which can be scored by their labels, its target samples (-k) stay among the
+    training samples as those to adapt to, and other domains take part as sources only.
 
-    A domain is left out only if the others still have source rows and, where there are target
-    rows at all, target rows.
+    A domain is left out only if the others still have source samples and, where there are target
+    samples at all, target samples.
 
     Examples
     --------
@@ -98,11 +98,11 @@ class LeaveOneDomainOut(_DomainSplitter):
             )
         return sum(1 for _ in self.split(given if X is None else X, y, sample_domain, groups=groups))
 
-    def _splits(self, y: Any, domains: Domains) -> Iterator[Split]:
+    def _splits(self, y: Any, domains: Domains) -> Iterator[SplitNetwork]:
         splits = [split for name in np.unique(np.abs(domains.codes)) if (split := _leave_out(name, domains))]
         if not splits:
             raise ValueError(
-                f"LeaveOneDomainOut: expected a domain without which source and target rows are left. Got the domains "
+                f"LeaveOneDomainOut: expected a domain without which source and target samples are left. Got the domains "
                 f"{np.unique(domains.codes).tolist()}; number several domains, or use StratifiedDomainShuffleSplit."
             )
         yield from splits
@@ -116,9 +116,9 @@ class _ShuffleSplit(_DomainSplitter):
     n_splits : int
         How many.
     test_size, train_size : float, int or None
-        Share or number of rows; None is what the other leaves, or 0.1 for the test.
+        Share or number of samples; None is what the other leaves, or 0.1 for the test.
     random_state : int, RandomState instance or None
-        Draws the rows.
+        Draws the samples.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class _ShuffleSplit(_DomainSplitter):
         """
         return self.n_splits
 
-    def _splits(self, y: Any, domains: Domains) -> Iterator[Split]:
+    def _splits(self, y: Any, domains: Domains) -> Iterator[SplitNetwork]:
         splitter = StratifiedShuffleSplit(
             self.n_splits, test_size=self.test_size, train_size=self.train_size, random_state=self.random_state
         )
@@ -161,9 +161,9 @@ class SourceTargetShuffleSplit(_ShuffleSplit):
     n_splits : int, default=10
         How many.
     test_size, train_size : float, int or None, default=None
-        Share or number of rows; None is what the other leaves, or 0.1 for the test.
+        Share or number of samples; None is what the other leaves, or 0.1 for the test.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows.
+        Draws the samples.
 
     Examples
     --------
@@ -187,9 +187,9 @@ class StratifiedDomainShuffleSplit(_ShuffleSplit):
     n_splits : int, default=10
         How many.
     test_size, train_size : float, int or None, default=None
-        Share or number of rows; None is what the other leaves, or 0.1 for the test.
+        Share or number of samples; None is what the other leaves, or 0.1 for the test.
     random_state : int, RandomState instance or None, default=None
-        Draws the rows.
+        Draws the samples.
 
     Examples
     --------
@@ -209,7 +209,7 @@ class StratifiedDomainShuffleSplit(_ShuffleSplit):
         return np.unique(np.column_stack([domains.codes, classes]), axis=0, return_inverse=True)[1]
 
 
-def _leave_out(name: int, domains: Domains) -> Split | None:
+def _leave_out(name: int, domains: Domains) -> SplitNetwork | None:
     own = np.abs(domains.codes) == name
     in_both_roles = (own & domains.source).any() and (own & domains.target).any()
     kept_target = domains.target & (own if in_both_roles else ~own)

@@ -1,4 +1,4 @@
-"""Scores on target rows alone."""
+"""Scores on target samples alone."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scipy.sparse import issparse
 from scipy.special import entr, softmax
 from sklearn.utils import check_random_state, gen_batches
 
-from skltransfer._domains import Domains
-from skltransfer.domain_shift import mutual_information
-from skltransfer.model_selection._scoring import Array, DomainScorer, probabilities, rows_of
+from skltransfer._targets.domains import Domains
+from skltransfer.domain_shift._measures import mutual_information
+from skltransfer.model_selection._scoring import Array, DomainScorer, probabilities, samples_of
 
 
 class PredictionEntropyScorer(DomainScorer):
-    """Negative mean entropy of predictions on target rows, in nats.
+    """Negative mean entropy of predictions on target samples, in nats.
 
-    An estimator that is sure of every row scores 0, even if it takes all rows for one class.
+    An estimator that is sure of every sample scores 0, even if it takes all samples for one class.
 
     References
     ----------
@@ -38,15 +38,15 @@ class PredictionEntropyScorer(DomainScorer):
     _needs: ClassVar = ("target",)
 
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
-        proba = probabilities(estimator, rows_of(X, domains.target), self)
+        proba = probabilities(estimator, samples_of(X, domains.target), self)
         return -float(entr(proba).sum(axis=1).mean())
 
 
 class MutualInformationScorer(DomainScorer):
-    """Mutual information of target rows and their predicted classes, in nats.
+    """Mutual information of target samples and their predicted classes, in nats.
 
     The entropy of the mean prediction, less the mean entropy of predictions: high where an
-    estimator is sure of each row and predicts all classes, and 0 where it takes all rows for one
+    estimator is sure of each sample and predicts all classes, and 0 where it takes all samples for one
     class. It speaks for classes that are about equally frequent in the target.
 
     References
@@ -69,19 +69,19 @@ class MutualInformationScorer(DomainScorer):
     _needs: ClassVar = ("target",)
 
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
-        return mutual_information(probabilities(estimator, rows_of(X, domains.target), self))
+        return mutual_information(probabilities(estimator, samples_of(X, domains.target), self))
 
 
 class SoftNeighborhoodDensity(DomainScorer):
-    """Mean entropy of how target rows resemble each other by their predictions, in nats.
+    """Mean entropy of how target samples resemble each other by their predictions, in nats.
 
-    High where rows lie close together in large clusters of equal predictions. An estimator that
-    takes all rows for one class scores highest, so it is for comparing those that do not.
+    High where samples lie close together in large clusters of equal predictions. An estimator that
+    takes all samples for one class scores highest, so it is for comparing those that do not.
 
     Parameters
     ----------
     temperature : float, default=0.05
-        What cosine similarities are divided by before the softmax over the other rows.
+        What cosine similarities are divided by before the softmax over the other samples.
 
     References
     ----------
@@ -105,32 +105,32 @@ class SoftNeighborhoodDensity(DomainScorer):
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
         if not isinstance(self.temperature, Real) or not 0 < self.temperature < np.inf:
             raise ValueError(f"temperature: expected a positive number. Got {self.temperature!r}.")
-        proba = probabilities(estimator, rows_of(X, domains.target), self)
+        proba = probabilities(estimator, samples_of(X, domains.target), self)
         if len(proba) < 2:
-            raise ValueError("SoftNeighborhoodDensity: expected at least 2 target rows. Got 1; add rows.")
+            raise ValueError("SoftNeighborhoodDensity: expected at least 2 target samples. Got 1; add samples.")
         proba = proba / np.linalg.norm(proba, axis=1, keepdims=True)
         return sum(self._entropies(proba, batch).sum() for batch in gen_batches(len(proba), 1024)) / len(proba)
 
     def _entropies(self, proba: Array, batch: slice) -> Array:
         similarity = proba[batch] @ proba.T / self.temperature
-        rows = np.arange(len(similarity))
-        similarity[rows, rows + batch.start] = -np.inf
+        samples = np.arange(len(similarity))
+        similarity[samples, samples + batch.start] = -np.inf
         return entr(softmax(similarity, axis=1)).sum(axis=1)
 
 
 class MixValScorer(DomainScorer):
-    """How often a mixture of two target rows is predicted as the row that is most of it.
+    """How often a mixture of two target samples is predicted as the sample that is most of it.
 
-    Each row is mixed with one that is predicted alike, and with one that is predicted
-    otherwise; the score is the mean of the two shares. Where no row has such a partner, that
-    share is 0, so an estimator that takes all rows for one class scores at most 0.5.
+    Each sample is mixed with one that is predicted alike, and with one that is predicted
+    otherwise; the score is the mean of the two shares. Where no sample has such a partner, that
+    share is 0, so an estimator that takes all samples for one class scores at most 0.5.
 
-    Rows have to be arrays, sparse matrices or frames of numbers: texts and files have no mixture.
+    Samples have to be arrays, sparse matrices or frames of numbers: texts and files have no mixture.
 
     Parameters
     ----------
     mix : float, default=0.55
-        Share of the row whose prediction has to stay, above 0.5 and below 1.
+        Share of the sample whose prediction has to stay, above 0.5 and below 1.
     random_state : int, RandomState instance or None, default=None
         Draws partners.
 
@@ -159,9 +159,9 @@ class MixValScorer(DomainScorer):
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
         if not isinstance(self.mix, Real) or not 0.5 < self.mix < 1:
             raise ValueError(f"mix: expected a number above 0.5 and below 1. Got {self.mix!r}.")
-        rows = rows_of(X, domains.target)
-        numbers = _numbers(rows)
-        predicted = np.asarray(estimator.predict(rows))
+        samples = samples_of(X, domains.target)
+        numbers = _numbers(samples)
+        predicted = np.asarray(estimator.predict(samples))
         random = check_random_state(self.random_state)
         shares = []
         for partners in (_partners_alike(predicted, random), _partners_unlike(predicted, random)):
@@ -170,16 +170,16 @@ class MixValScorer(DomainScorer):
                 shares.append(0.0)
                 continue
             mixed = self.mix * numbers[paired] + (1 - self.mix) * numbers[partners[paired]]
-            again = np.asarray(estimator.predict(_same_kind(mixed, rows)))
+            again = np.asarray(estimator.predict(_same_kind(mixed, samples)))
             shares.append(float(np.mean(again == predicted[paired])))
         return float(np.mean(shares))
 
 
-def _numbers(rows: Any) -> Any:
-    """Rows as an array or sparse matrix that can be mixed."""
-    if issparse(rows):
-        return rows.tocsr()
-    values = np.asarray(rows)
+def _numbers(samples: Any) -> Any:
+    """Samples as an array or sparse matrix that can be mixed."""
+    if issparse(samples):
+        return samples.tocsr()
+    values = np.asarray(samples)
     if values.dtype.kind not in "biuf":
         raise ValueError(
             f"MixValScorer: expected arrays or frames of numbers, to mix them. Got values of dtype {values.dtype}; "
@@ -188,15 +188,15 @@ def _numbers(rows: Any) -> Any:
     return values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
 
 
-def _same_kind(mixed: Any, rows: Any) -> Any:
-    """Mixed rows as a frame, if rows are one."""
-    if not hasattr(rows, "columns"):
+def _same_kind(mixed: Any, samples: Any) -> Any:
+    """Mixed samples as a frame, if samples are one."""
+    if not hasattr(samples, "columns"):
         return mixed
-    return type(rows)(dict(zip(rows.columns, mixed.T, strict=True)))
+    return type(samples)(dict(zip(samples.columns, mixed.T, strict=True)))
 
 
 def _partners_alike(predicted: Array, random: np.random.RandomState) -> NDArray[np.intp]:
-    """For each row another one of the same prediction, or -1."""
+    """For each sample another one of the same prediction, or -1."""
     partners = np.full(len(predicted), -1)
     for label in np.unique(predicted):
         members = random.permutation(np.flatnonzero(predicted == label))
@@ -206,7 +206,7 @@ def _partners_alike(predicted: Array, random: np.random.RandomState) -> NDArray[
 
 
 def _partners_unlike(predicted: Array, random: np.random.RandomState) -> NDArray[np.intp]:
-    """For each row one of another prediction, or -1."""
+    """For each sample one of another prediction, or -1."""
     partners = np.full(len(predicted), -1)
     for label in np.unique(predicted):
         members, others = np.flatnonzero(predicted == label), np.flatnonzero(predicted != label)

@@ -1,4 +1,4 @@
-"""Scores on source rows that count as much as they look like target rows."""
+"""Scores on source samples that count as much as they look like target samples."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._domains import Domains
-from skltransfer.domain_shift import density_ratio
-from skltransfer.model_selection._scoring import Array, DomainScorer, embedding, probabilities, rows_of
+from skltransfer._targets.domains import Domains
+from skltransfer.domain_shift._measures import density_ratio
+from skltransfer.model_selection._scoring import Array, DomainScorer, embedding, probabilities, samples_of
 
 
 class ImportanceWeightedScorer(DomainScorer):
-    """Accuracy on source rows, each weighted by how much likelier it is in the target.
+    """Accuracy on source samples, each weighted by how much likelier it is in the target.
 
     Weights are the odds of a logistic regression that tells source from target by the
     estimator's ``transform``; of a Pipeline without one, by the steps before the last; else by
     ``decision_function`` or ``predict_proba``. They are brought to a sum of 1.
 
-    It assumes that rows of the target could be rows of the source: where the domains can be told
+    It assumes that samples of the target could be samples of the source: where the domains can be told
     apart without error, no weight is right, and the score says little.
 
     References
@@ -39,14 +39,14 @@ class ImportanceWeightedScorer(DomainScorer):
     """
 
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
-        source = rows_of(X, domains.source)
-        weights = density_ratio(embedding(estimator, source), embedding(estimator, rows_of(X, domains.target)))
+        source = samples_of(X, domains.source)
+        weights = density_ratio(embedding(estimator, source), embedding(estimator, samples_of(X, domains.target)))
         right = np.asarray(estimator.predict(source)) == y[domains.source]
         return float(np.average(right, weights=weights))
 
 
 class DeepEmbeddedValidation(DomainScorer):
-    """Negative cross-entropy on source rows weighted as target rows, with a control variate.
+    """Negative cross-entropy on source samples weighted as target samples, with a control variate.
 
     Weights are those of `ImportanceWeightedScorer`. That their mean has to be 1 takes most of
     their noise out of the mean loss: ``mean(w l) + eta (mean(w) - 1)`` with
@@ -70,9 +70,9 @@ class DeepEmbeddedValidation(DomainScorer):
     """
 
     def _score(self, estimator: Any, X: Any, y: Any, domains: Domains) -> float:
-        source = rows_of(X, domains.source)
+        source = samples_of(X, domains.source)
         losses = _cross_entropy(probabilities(estimator, source, self), y[domains.source], estimator.classes_)
-        weights = density_ratio(embedding(estimator, source), embedding(estimator, rows_of(X, domains.target)))
+        weights = density_ratio(embedding(estimator, source), embedding(estimator, samples_of(X, domains.target)))
         weighted = weights * losses
         spread = np.var(weights)
         eta = 0.0 if spread < 1e-12 else -np.mean((weighted - weighted.mean()) * (weights - weights.mean())) / spread
@@ -80,6 +80,6 @@ class DeepEmbeddedValidation(DomainScorer):
 
 
 def _cross_entropy(proba: Array, y: Array, classes: Array) -> Array:
-    """Loss of each row in nats; a class that the estimator does not know has the smallest probability."""
+    """Loss of each sample in nats; a class that the estimator does not know has the smallest probability."""
     right = (y[:, None] == np.asarray(classes)[None, :]) * proba
     return -np.log(np.clip(right.sum(axis=1), np.finfo(np.float64).eps, 1))

@@ -1,4 +1,4 @@
-"""Where a network looks, over pictures and texts."""
+"""Where a network looks, over images and texts."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer.inputs import recognise
-from skltransfer.plots._rows import picture_pixels, pixel_range, some_rows
+from skltransfer._inputs.recognition import recognise
+from skltransfer.plots._samples import image_pixels, pixel_range, some_samples
 
 Array = NDArray[Any]
 Words = list[tuple[str, float]]
@@ -23,26 +23,26 @@ DRAWN = 224
 
 
 class AttentionMapDisplay:
-    """Heat over pictures, or words in colour: how much each place counts.
+    """Heat over images, or words in colour: how much each place counts.
 
     Make one with `from_estimator`.
 
     Parameters
     ----------
-    rows : ndarray of shape (n, height, width[, channels]), or list of list of (str, float)
-        Pictures from 0 to 1, or the words of each text with what stands before them, each with
+    samples : ndarray of shape (n, height, width[, channels]), or list of list of (str, float)
+        Images from 0 to 1, or the words of each text with what stands before them, each with
         its share.
     maps : sequence of ndarray
-        Of each row; see `TransferClassifier.attention_maps`.
+        Of each sample; see `TransferClassifier.attention_maps`.
     titles : sequence of str
-        What is written above each row.
+        What is written above each sample.
 
     Attributes
     ----------
     figure_ : matplotlib.figure.Figure
         The drawing.
     axes_ : ndarray of matplotlib.axes.Axes of shape (n,)
-        One a row.
+        One a sample.
 
     Examples
     --------
@@ -51,30 +51,30 @@ class AttentionMapDisplay:
     >>> from skltransfer.plots import AttentionMapDisplay
     >>> sample = load_fashion_sample()
     >>> clf = TransferClassifier().fit(sample.images, sample.target)
-    >>> AttentionMapDisplay.from_estimator(clf, sample.images, n_rows=3).axes_.shape
+    >>> AttentionMapDisplay.from_estimator(clf, sample.images, n_samples=3).axes_.shape
     (3,)
     """
 
-    def __init__(self, *, rows: Any, maps: Sequence[Array], titles: Sequence[str]) -> None:
-        self.rows = rows
+    def __init__(self, *, samples: Any, maps: Sequence[Array], titles: Sequence[str]) -> None:
+        self.samples = samples
         self.maps = maps
         self.titles = titles
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any = None, *, n_rows: int = 8, method: str = "auto", figure: Any = None
+        cls, estimator: Any, X: Any, y: Any = None, *, n_samples: int = 8, method: str = "auto", figure: Any = None
     ) -> AttentionMapDisplay:
         """Compute maps and draw them.
 
         Parameters
         ----------
         estimator : TransferClassifier or TransferRegressor
-            Fitted on pictures or texts.
+            Fitted on images or texts.
         X : array-like, or sequence of paths, PIL images or texts
-            The rows, of which the first are drawn.
+            The samples, of which the first are drawn.
         y : array-like of shape (n,), default=None
             What they are; written beside what is predicted.
-        n_rows : int, default=8
+        n_samples : int, default=8
             How many to draw, at most.
         method : str, default="auto"
             See `TransferClassifier.attention_maps`.
@@ -88,24 +88,26 @@ class AttentionMapDisplay:
         Raises
         ------
         ValueError
-            If rows are neither pictures nor texts, or the network has no such maps.
+            If samples are neither images nor texts, or the network has no such maps.
         """
         kind = recognise(X, estimator.input_shape)
-        if kind not in ("images", "pictures", "texts"):
-            raise ValueError(f"X: expected pictures or texts. Got rows of shape {np.shape(X)[1:]}.")
-        chosen = some_rows(X, np.arange(min(n_rows, len(X))))
+        if kind not in ("image_arrays", "image_files", "texts"):
+            raise ValueError(f"X: expected images or texts. Got samples of shape {np.shape(X)[1:]}.")
+        chosen = some_samples(X, np.arange(min(n_samples, len(X))))
         maps = estimator.attention_maps(chosen, method=method)
         if kind != "texts" and maps[0].ndim != 2:
-            raise ValueError(f"X: expected pictures or texts. Got rows with maps of shape {maps[0].shape}.")
+            raise ValueError(f"X: expected images or texts. Got samples with maps of shape {maps[0].shape}.")
         titles = _titles(estimator.predict(chosen), None if y is None else np.asarray(y)[: len(chosen)])
         if kind == "texts":
             tokenization = estimator.backbone_.tokenization
-            rows: Any = [_words(text, tokenization.tokens(text), heat) for text, heat in zip(chosen, maps, strict=True)]
+            samples: Any = [
+                _words(text, tokenization.tokens(text), heat) for text, heat in zip(chosen, maps, strict=True)
+            ]
         else:
             low, high = pixel_range(X, kind)
-            pixels = picture_pixels(chosen, estimator.input_shape, (DRAWN, DRAWN)).astype(float)
-            rows = ((pixels - low) / (high - low)).clip(0, 1)
-        return cls(rows=rows, maps=maps, titles=titles).plot(figure=figure)
+            pixels = image_pixels(chosen, estimator.input_shape, (DRAWN, DRAWN)).astype(float)
+            samples = ((pixels - low) / (high - low)).clip(0, 1)
+        return cls(samples=samples, maps=maps, titles=titles).plot(figure=figure)
 
     def plot(self, *, figure: Any = None) -> AttentionMapDisplay:
         """Draw.
@@ -120,25 +122,27 @@ class AttentionMapDisplay:
         AttentionMapDisplay
             This display.
         """
-        texts, n_rows = isinstance(self.rows, list), len(self.rows)
-        lines = [_lines(words) for words in self.rows] if texts else []
+        texts, n_samples = isinstance(self.samples, list), len(self.samples)
+        lines = [_lines(words) for words in self.samples] if texts else []
         if figure is None:
             import matplotlib.pyplot as plt
 
-            size = (7.5, 0.3 * sum(map(len, lines)) + 0.35 * n_rows) if texts else (1.7 * n_rows + 0.2, 2.1)
+            size = (7.5, 0.3 * sum(map(len, lines)) + 0.35 * n_samples) if texts else (1.7 * n_samples + 0.2, 2.1)
             figure = plt.figure(figsize=size, layout=None if texts else "constrained")
         if texts:
             heights = [len(own) + 1 for own in lines]
-            axes = figure.subplots(n_rows, 1, squeeze=False, gridspec_kw={"height_ratios": heights, "hspace": 0})[:, 0]
+            axes = figure.subplots(n_samples, 1, squeeze=False, gridspec_kw={"height_ratios": heights, "hspace": 0})[
+                :, 0
+            ]
             if hasattr(figure, "subplots_adjust"):
                 figure.subplots_adjust(0.02, 0.01, 0.98, 0.99)
         else:
-            axes = figure.subplots(1, n_rows, squeeze=False)[0]
+            axes = figure.subplots(1, n_samples, squeeze=False)[0]
         for number, (ax, title) in enumerate(zip(axes, self.titles, strict=True)):
             if texts:
                 _draw_words(ax, lines[number], title)
             else:
-                _draw_picture(ax, self.rows[number], self.maps[number], title)
+                _draw_image(ax, self.samples[number], self.maps[number], title)
         self.figure_, self.axes_ = figure, axes
         return self
 
@@ -176,9 +180,9 @@ def _lines(words: Words) -> list[Words]:
     return lines
 
 
-def _draw_picture(ax: Any, picture: Array, heat: Array, title: str) -> None:
-    height, width = picture.shape[:2]
-    ax.imshow(np.squeeze(picture), cmap="gray", vmin=0, vmax=1)
+def _draw_image(ax: Any, image: Array, heat: Array, title: str) -> None:
+    height, width = image.shape[:2]
+    ax.imshow(np.squeeze(image), cmap="gray", vmin=0, vmax=1)
     place = (-0.5, width - 0.5, height - 0.5, -0.5)
     ax.imshow(heat, cmap="inferno", alpha=0.55, extent=place, interpolation="bicubic", vmin=0)
     ax.set(xticks=[], yticks=[])
@@ -194,12 +198,12 @@ def _draw_words(ax: Any, lines: list[Words], title: str) -> None:
     ax.set(xlim=(0, COLUMNS), ylim=(len(lines), -1))
     ax.axis("off")
     ax.text(0, -0.4, title, fontsize=9, va="center", weight="bold")
-    for row, line in enumerate(lines):
+    for sample, line in enumerate(lines):
         column = 0
         for word, share in line:
             indent = len(word) - len(word.lstrip())
-            box = Rectangle((column + indent, row + 0.05), len(word) - indent, 0.9)
+            box = Rectangle((column + indent, sample + 0.05), len(word) - indent, 0.9)
             box.set(facecolor="tab:orange", alpha=share / most, linewidth=0)
             ax.add_patch(box)
-            ax.text(column, row + 0.5, word, family="monospace", fontsize=size, va="center")
+            ax.text(column, sample + 0.5, word, family="monospace", fontsize=size, va="center")
             column += len(word)

@@ -12,16 +12,16 @@ Array = NDArray[Any]
 
 
 class LatentDisplay:
-    """Latent values of rows in a plane, coloured by class or by domain.
+    """Latent values of samples in a plane, coloured by class or by domain.
 
     Make one with `from_estimator`.
 
     Parameters
     ----------
-    points : ndarray of shape (n_rows, 2)
-        Where rows lie.
-    groups : ndarray of shape (n_rows,) or None
-        Class or domain of each row.
+    points : ndarray of shape (n_samples, 2)
+        Where samples lie.
+    groups : ndarray of shape (n_samples,) or None
+        Class or domain of each sample.
     names : tuple of str
         What the two axes show.
 
@@ -50,16 +50,16 @@ class LatentDisplay:
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: Any, y: Any = None, *, ax: Any = None) -> LatentDisplay:
-        """Transform rows and draw them.
+        """Transform samples and draw them.
 
         Parameters
         ----------
         estimator : transformer
             Fitted; has `transform`.
         X : array-like, frame, or sequence of paths or PIL images
-            The rows.
-        y : array-like of shape (n_rows,), default=None
-            Class or domain of each row.
+            The samples.
+        y : array-like of shape (n_samples,), default=None
+            Class or domain of each sample.
         ax : matplotlib.axes.Axes, default=None
             What to draw into; None makes a new figure of pyplot.
 
@@ -77,7 +77,7 @@ class LatentDisplay:
         if latent.shape[1] < 2:
             raise ValueError(f"expected at least 2 latent values to draw in a plane. Got {latent.shape[1]}.")
         if groups is not None and len(groups) != len(latent):
-            raise ValueError(f"y: expected {len(latent)} values, one for each row of X. Got {len(groups)}.")
+            raise ValueError(f"y: expected {len(latent)} values, one for each sample of X. Got {len(groups)}.")
         names = ("latent value 0", "latent value 1")
         if latent.shape[1] > 2:
             pca = PCA(2).fit(latent)

@@ -1,4 +1,4 @@
-"""Pictures beside their reconstructions."""
+"""Images beside their reconstructions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer.inputs import recognise
-from skltransfer.plots._rows import picture_pixels, pixel_range, some_rows
+from skltransfer._inputs.recognition import recognise
+from skltransfer.plots._samples import image_pixels, pixel_range, some_samples
 
 Array = NDArray[Any]
 
 
 class ReconstructionDisplay:
-    """Pictures beside their reconstructions, the worst first.
+    """Images beside their reconstructions, the worst first.
 
     Make one with `from_estimator`.
 
     Parameters
     ----------
-    pictures, reconstructions : ndarrays of shape (n, height, width[, channels])
+    images, reconstructions : ndarrays of shape (n, height, width[, channels])
         In the order in which they are drawn.
     scores : ndarray of shape (n,)
-        What `score_samples` says of each picture; low values are strange.
+        What `score_samples` says of each image; low values are strange.
     low, high : float
         Pixel values of black and white.
 
@@ -32,7 +32,7 @@ class ReconstructionDisplay:
     figure_ : matplotlib.figure.Figure
         The drawing.
     axes_ : ndarray of matplotlib.axes.Axes of shape (2, n)
-        Pictures above, reconstructions below.
+        Images above, reconstructions below.
 
     Examples
     --------
@@ -41,12 +41,12 @@ class ReconstructionDisplay:
     >>> from skltransfer.plots import ReconstructionDisplay
     >>> images = load_fashion_sample().images
     >>> autoencoder = AutoencoderTransformer(latent_dim=8, epochs=2, random_state=0).fit(images)
-    >>> ReconstructionDisplay.from_estimator(autoencoder, images, n_pictures=5).axes_.shape
+    >>> ReconstructionDisplay.from_estimator(autoencoder, images, n_image_files=5).axes_.shape
     (2, 5)
     """
 
-    def __init__(self, *, pictures: Array, reconstructions: Array, scores: Array, low: float, high: float) -> None:
-        self.pictures = pictures
+    def __init__(self, *, images: Array, reconstructions: Array, scores: Array, low: float, high: float) -> None:
+        self.images = images
         self.reconstructions = reconstructions
         self.scores = scores
         self.low = low
@@ -54,17 +54,17 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, *, n_pictures: int = 8, figure: Any = None
+        cls, estimator: Any, X: Any, *, n_image_files: int = 8, figure: Any = None
     ) -> ReconstructionDisplay:
-        """Reconstruct pictures and draw those that are reconstructed worst.
+        """Reconstruct images and draw those that are reconstructed worst.
 
         Parameters
         ----------
         estimator : AutoencoderTransformer
-            Fitted on pictures.
+            Fitted on images.
         X : array-like, or sequence of paths or PIL images
-            The pictures.
-        n_pictures : int, default=8
+            The images.
+        n_image_files : int, default=8
             How many to draw, at most.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             What to draw into; None makes a new figure of pyplot.
@@ -76,22 +76,22 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If rows are not pictures.
+            If samples are not images.
         """
         kind = recognise(X, estimator.input_shape)
         if kind == "table":
             raise ValueError(
-                f"X: expected pictures. Got rows of shape {np.shape(X)[1:]}; LatentDisplay draws other rows."
+                f"X: expected images. Got samples of shape {np.shape(X)[1:]}; LatentDisplay draws other samples."
             )
         scores = estimator.score_samples(X)
-        worst = np.argsort(scores, kind="stable")[:n_pictures]
-        chosen = some_rows(X, worst)
+        worst = np.argsort(scores, kind="stable")[:n_image_files]
+        chosen = some_samples(X, worst)
         back = np.asarray(estimator.reconstruct(chosen))
-        pictures = picture_pixels(chosen, estimator.input_shape, back.shape[1:3])
+        images = image_pixels(chosen, estimator.input_shape, back.shape[1:3])
         if back.ndim == 2 and estimator.input_shape is not None:
             back = back.reshape(-1, *estimator.input_shape)
         low, high = pixel_range(X, kind)
-        display = cls(pictures=pictures, reconstructions=back, scores=scores[worst], low=low, high=high)
+        display = cls(images=images, reconstructions=back, scores=scores[worst], low=low, high=high)
         return display.plot(figure=figure)
 
     def plot(self, *, figure: Any = None) -> ReconstructionDisplay:
@@ -107,19 +107,19 @@ class ReconstructionDisplay:
         ReconstructionDisplay
             This display.
         """
-        n_pictures = len(self.pictures)
+        n_image_files = len(self.images)
         if figure is None:
             import matplotlib.pyplot as plt
 
-            figure = plt.figure(figsize=(1.3 * n_pictures + 0.4, 3.2), layout="constrained")
-        axes = figure.subplots(2, n_pictures, squeeze=False)
+            figure = plt.figure(figsize=(1.3 * n_image_files + 0.4, 3.2), layout="constrained")
+        axes = figure.subplots(2, n_image_files, squeeze=False)
         for column, score in enumerate(self.scores):
-            for row, pixels in enumerate((self.pictures[column], self.reconstructions[column])):
+            for sample, pixels in enumerate((self.images[column], self.reconstructions[column])):
                 shown = np.squeeze((np.asarray(pixels, dtype=float) - self.low) / (self.high - self.low))
-                axes[row, column].imshow(shown.clip(0, 1), cmap="gray", vmin=0, vmax=1)
-                axes[row, column].set(xticks=[], yticks=[])
+                axes[sample, column].imshow(shown.clip(0, 1), cmap="gray", vmin=0, vmax=1)
+                axes[sample, column].set(xticks=[], yticks=[])
             axes[0, column].set_title(f"{score:.3g}", fontsize=9)
-        axes[0, 0].set_ylabel("picture")
+        axes[0, 0].set_ylabel("image")
         axes[1, 0].set_ylabel("reconstruction")
         self.figure_, self.axes_ = figure, axes
         return self

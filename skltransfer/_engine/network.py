@@ -1,0 +1,120 @@
+"""What is compiled for training; imported when the first network is compiled, as it needs Keras."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import keras
+from keras import ops
+
+from skltransfer._engine.design import NO_PLACES, Design
+from skltransfer._engine.penalties import attention_transfer, delta, l2_sp
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer.backbones._backbone import build
+from skltransfer.backbones._cutting import last_places
+
+
+class Network(keras.Model):
+    """Augmentation, preparation, the body and how it is held; a subclass adds what is on top."""
+
+    def __init__(self, design: Design, body: Any) -> None:
+        super().__init__(dtype=design.dtype)
+        self.design, self.body = design, body
+        self.anchor = build(design.architecture) if design.keeps_start and design.architecture else None
+        if self.anchor is not None:
+            self.anchor.trainable = False
+        self.augment = None if design.augmentation is None else _layer(design.augmentation)
+        self.anchors: list[Any] = []
+        self.rivals: list[Any] = []
+        if design.matched:
+            self.importance = self._setting((body.outputs[0].shape[-1],), "importance")
+        if design.attended or design.taught:
+            self.transfer = self._setting((), "attention_transfer")
+        self.watched, self.watched_anchor = self._watched(body), self._watched(self.anchor)
+
+    def build(self, input_shape: Any) -> None:
+        """Each layer is built at its first call."""
+
+    @property
+    def anchored(self) -> list[Any]:
+        """The weights whose start is kept, as L2-SP pulls them there."""
+        return self.body.trainable_variables if self.design.pulled else []
+
+    def add_anchors(self) -> None:
+        """Make room for where these weights start."""
+        if self.design.pulled:
+            self.l2_sp = self._setting((), "l2_sp")
+        self.anchors = [self._setting(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
+
+    def pixels(self, batch: Any, training: bool) -> Any:
+        """Cast samples, and change images at random."""
+        x = ops.cast(batch, self.design.dtype)
+        return x if self.augment is None or not training else self.changed(x, self.augment)
+
+    def changed(self, x: Any, layer: Any) -> Any:
+        """Change images by a layer that takes and gives values from 0 to 255."""
+        preparation = self.design.preparation
+        assert isinstance(preparation, Preparation), "only images are changed"
+        low, span = preparation.low, preparation.high - preparation.low
+        return ops.clip(layer((x - low) * (255.0 / span), training=True), 0.0, 255.0) * (span / 255.0) + low
+
+    def prepare(self, x: Any) -> Any:
+        """Turn samples into what the body takes."""
+        return x if self.design.preparation is None else self.design.preparation(x)
+
+    def apart(self, batch: Any) -> tuple[Any, Any]:
+        """Return samples, and where a teacher is active in them, as feature maps of one channel."""
+        if not self.design.taught:
+            return batch, None
+        assert self.design.raw is not None
+        x, width = ops.cast(batch, self.design.dtype), self.design.taught
+        return ops.reshape(x[:, width:], (-1, *self.design.raw)), x[:, :width, None]
+
+    def hold(self, prepared: Any, features: Any, training: bool, places: Any = None, teacher: Any = None) -> None:
+        """Add the pulls to the loss."""
+        if training and self.design.pulled:
+            self.add_loss(self.l2_sp * l2_sp(self.anchored, self.anchors))
+        if training and self.anchor is not None:
+            start, where = _look(self.watched_anchor, prepared, training=False)
+            if self.design.matched:
+                self.add_loss(delta(features, start, self.importance))
+            if self.design.attended:
+                self.add_loss(self.transfer * attention_transfer(places, where))
+        if training and teacher is not None:
+            self.add_loss(self.transfer * attention_transfer(places, teacher))
+
+    def _watched(self, model: Any) -> Any:
+        """Let a model that gives vectors give its last grid or sequence beside them, if attention is transferred."""
+        wanted = model is not None and (self.design.attended or self.design.taught)
+        if not wanted or len(model.outputs[0].shape) > 2:
+            return model
+        name = last_places(self.design.architecture)
+        if name is None:
+            raise ValueError(NO_PLACES)
+        return keras.Model(model.inputs[0], [model.outputs[0], model.get_layer(name).output])
+
+    def _setting(self, shape: tuple[int, ...], name: str) -> Any:
+        return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
+
+
+def _look(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
+    """Return features, and the last grid or sequence that they come from."""
+    found = model(x, training=training)
+    return tuple(found) if isinstance(found, list | tuple) else (found, found)
+
+
+def _layer(serialised: str) -> Any:
+    return keras.saving.deserialize_keras_object(json.loads(serialised), safe_mode=True)
+
+
+class SampleLoss(keras.losses.Loss):
+    """Mean loss of samples."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__(dtype=design.dtype)
+        self.goal = design.goal
+
+    def call(self, answers: Any, outputs: Any) -> Any:
+        """Compute the loss of each sample."""
+        return self.goal.sample_losses(answers, outputs)

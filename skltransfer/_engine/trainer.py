@@ -1,0 +1,216 @@
+"""Networks compiled for training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer._engine.design import QUERIES, Design, Goal
+from skltransfer._heads.goal import Decisions
+from skltransfer._keras import backend as _backend
+from skltransfer._keras.optional import import_keras
+from skltransfer.adaptation._goal import Adaptation
+from skltransfer.autoencoder._goal import Reconstruction
+from skltransfer.backbones._backbone import Backbone, assign, build, building, read
+
+Array = NDArray[Any]
+
+
+class CompiledTraining:
+    """A network and its optimizer, compiled.
+
+    Parameters
+    ----------
+    design : Design
+        What it is.
+    """
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        from skltransfer._engine.network import SampleLoss
+        from skltransfer._engine.optimizer import SharedAdamW
+
+        with building(0):
+            self.body = None if design.architecture is None else build(design.architecture)
+            self._body_weights = [] if self.body is None else list(self.body.weights)
+            self._lora_layers = self._let_move()
+            self.network = _network_class(design.goal)(design, self.body)
+            self.network(np.zeros((1, *(length or 8 for length in design.sample[0])), dtype=design.sample[1]))
+            self.optimizer = SharedAdamW(learning_rate=1e-3)
+
+        self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile())
+        self.optimizer.build(self.network.trainable_variables)
+        self._steps = _backend.compile_steps(self.network, self.design.sample[0])
+        self.metrics = [metric.name for metric in self.network.metrics]
+        self.depths = self._moving_depths()
+        self._fresh = read(self.optimizer.variables)
+        self._seeds = [v for v in self.network.non_trainable_variables if "seed_generator_state" in v.path]
+
+    @property
+    def variables(self) -> list[Any]:
+        """Everything that training changes."""
+        changed = [*self.network.trainable_variables, *self.optimizer.variables, *self._seeds]
+        if self.design.statistics_move:
+            changed += [v for v in self._body_weights if not v.trainable]
+        return changed
+
+    def reset(self, backbone: Backbone | None, head: Sequence[Array] | None, random: np.random.Generator) -> None:
+        """Set weights, optimizer state and seeds as if the network were new; draw the head if it is None."""
+        if backbone is not None:
+            assign_all(self._body_weights, backbone.weights)
+        for layer in self._lora_layers:
+            assign_all([layer.lora_kernel_a], [_fan_in_uniform(layer.lora_kernel_a.shape, random)])
+            assign_all([layer.lora_kernel_b], [np.zeros(layer.lora_kernel_b.shape)])
+        assign_all(self.network.head_weights, _drawn(self.network.head_weights, random) if head is None else head)
+        assign_all(self.optimizer.variables, self._fresh)
+        for variable in self._seeds:
+            variable.assign(random.integers(2**31, size=variable.shape))
+        assign_all(self.network.rivals, _drawn(self.network.rivals, random))
+        assign_all(self.network.anchors, read(self.network.anchored))
+        if self.network.anchor is not None:
+            assert backbone is not None
+            assign(self.network.anchor, backbone.weights)
+
+    def set_pull(self, l2_sp: float, delta: float, importance: Array | None, attention_transfer: float) -> None:
+        """Set how strongly weights, features and where these are active are pulled to where they start."""
+        if self.design.pulled:
+            self.network.l2_sp.assign(l2_sp)
+        if self.design.matched:
+            channels = self.network.importance.shape
+            self.network.importance.assign(delta * (np.ones(channels) if importance is None else importance))
+        if self.design.attended or self.design.taught:
+            self.network.transfer.assign(attention_transfer)
+
+    def set_corruption(self, level: float, beta: float) -> None:
+        """Set how much samples are spoilt, and how much the divergence of latent values counts."""
+        if isinstance(self.design.goal, Reconstruction):
+            self.network.level.assign(level)
+            self.network.beta.assign(beta)
+
+    def set_shares(self, body_shares: Array, weight_decay: float) -> None:
+        """Set the share of the learning rate that each weight of the body gets, and the decay."""
+        shares = np.ones(self.optimizer.shares.shape)
+        shares[: len(body_shares)] = body_shares
+        self.optimizer.shares.assign(shares)
+        self.optimizer.decay.assign(weight_decay)
+
+    def set_strength(self, strength: float) -> None:
+        """Set how strongly domains are brought together."""
+        if isinstance(self.design.goal, Adaptation):
+            self.network.strength.assign(strength)
+
+    def steps(self, batches: Array, answers: Array, learning_rates: Array) -> Array:
+        """Take a step for each batch; return the loss before each, and its terms beside it."""
+        return self._steps(batches, answers, learning_rates)
+
+    def outputs(self, batch: Array) -> Array:
+        """Compute what the network gives, in inference mode."""
+        return np.asarray(self.network.predict_on_batch(batch))
+
+    def weights(self) -> list[Array]:
+        """Read the weights of the body, changes of low rank included."""
+        arrays = read(self._body_weights)
+        place = {id(variable): position for position, variable in enumerate(self._body_weights)}
+        for layer in self._lora_layers:
+            arrays[place[id(layer._kernel)]] = read([layer.kernel])[0]
+        return arrays
+
+    def head(self) -> list[Array]:
+        """Read the weights of the head."""
+        return read(self.network.head_weights)
+
+    def losses(self, batch: Array, answers: Array) -> Array:
+        """Compute the loss of each sample, in inference mode."""
+        outputs = self.outputs(batch)
+        weighted = self.design.goal.sample_losses(answers.astype(outputs.dtype), outputs)
+        return np.asarray(import_keras().ops.convert_to_numpy(weighted))
+
+    def _let_move(self) -> list[Any]:
+        """Freeze all that does not move; return the layers that move by matrices of low rank."""
+        resolve_trainable = self.design.resolve_trainable
+        trained = {id(weight) for weight in self._body_weights if weight.trainable}
+        for layer in all_layers(self.body):
+            if hasattr(layer, "moving_mean") and not self.design.statistics_move:
+                layer.trainable = False  # keeps its statistics; which of its weights move is settled below
+        depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
+        for weight in self._body_weights:
+            scale = weight.path.rpartition("/")[2] in ("gamma", "beta")
+            kind_moves = (
+                resolve_trainable.kind == "weights"
+                or (resolve_trainable.kind == "norm" and scale)
+                or depth[id(weight)] < 0
+            )
+            weight.trainable = bool(
+                id(weight) in trained and kind_moves and depth[id(weight)] < resolve_trainable.stages
+            )
+        adapted = self._adapt(depth) if resolve_trainable.kind == "lora" else []
+        moving = adapted or any(weight.trainable and depth[id(weight)] >= 0 for weight in self._body_weights)
+        if resolve_trainable.stages and not moving:
+            what = {"lora": "a kernel that LoRA can change", "norm": "a normalisation", "weights": "a trainable weight"}
+            raise ValueError(
+                f"trainable: none of the last {resolve_trainable.stages} stages of the backbone has {what[resolve_trainable.kind]}. "
+                "Pass another trainable, or more stages."
+            )
+        return adapted
+
+    def _adapt(self, depth: dict[int, int]) -> list[Any]:
+        """Add matrices of low rank to the kernels of the stages that move."""
+        adapted = [
+            layer
+            for layer in all_layers(self.body)
+            if hasattr(layer, "enable_lora")
+            and hasattr(layer, "kernel")
+            and 0 <= depth[id(layer._kernel)] < self.design.resolve_trainable.stages
+        ]
+        for layer in adapted:
+            layer.enable_lora(self.design.resolve_trainable.rank, lora_alpha=self.design.resolve_trainable.alpha)
+        return adapted
+
+    def _moving_depths(self) -> list[int]:
+        """Depths of the moving weights of the body, in the optimizer's order."""
+        depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
+        for layer in self._lora_layers:
+            depth[id(layer.lora_kernel_a)] = depth[id(layer.lora_kernel_b)] = depth[id(layer._kernel)]
+        return [depth[id(v)] for v in self.network.trainable_variables if id(v) in depth]
+
+
+def _network_class(goal: Goal) -> Any:
+    from skltransfer._heads.network import DecidingNetwork
+    from skltransfer.adaptation._network import AdaptingNetwork
+    from skltransfer.autoencoder._network import ReconstructingNetwork
+
+    networks = {Decisions: DecidingNetwork, Reconstruction: ReconstructingNetwork, Adaptation: AdaptingNetwork}
+    return networks[type(goal)]
+
+
+def all_layers(model: Any) -> Iterator[Any]:
+    for layer in getattr(model, "layers", ()):
+        yield layer
+        yield from all_layers(layer)
+
+
+def assign_all(variables: Sequence[Any], arrays: Sequence[Array]) -> None:
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
+
+
+def _fan_in_uniform(shape: tuple[int, ...], random: np.random.Generator) -> Array:
+    """Draw the first matrix of a LoRA as its authors' code does; the larger default of Keras makes large steps."""
+    limit = 1 / np.sqrt(np.prod(shape[:-1]))
+    return random.uniform(-limit, limit, shape)
+
+
+def _drawn(variables: Sequence[Any], random: np.random.Generator) -> list[Array]:
+    """Draw the kernels of a head; biases, and the queries of attention, start at 0."""
+    drawn: list[Array] = []
+    for variable in variables:
+        shape = variable.shape
+        if len(shape) == 1 or variable.name == QUERIES:
+            drawn.append(np.zeros(shape))
+        else:
+            limit = np.sqrt(6 / sum(shape))
+            drawn.append(random.uniform(-limit, limit, shape))
+    return drawn

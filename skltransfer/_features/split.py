@@ -1,0 +1,119 @@
+"""A network in two parts: frozen layers, computed once a sample, and trainable ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from skltransfer._features.extraction import Extraction, compute, extract, extract_samples, remembered
+from skltransfer._inputs.samples import Samples, pad
+from skltransfer.backbones._backbone import Backbone
+from skltransfer.backbones._cutting import cut, join
+
+Array = NDArray[Any]
+
+
+FROZEN_BYTES = 2**31
+"""What a frozen part computes is kept for all epochs up to this size; beyond, each epoch computes it again."""
+
+
+MAP_SAMPLES = 256
+"""Samples whose features before pooling are in memory at a time, in prediction."""
+
+
+@dataclass(frozen=True)
+class SplitNetwork:
+    """A network as a fit sees it: a part that stays as it is, computed once a sample, and a part that moves."""
+
+    below: Extraction | None
+    above: Extraction | None
+    moving: int
+
+    @property
+    def padded(self) -> bool:
+        """Tell whether features come in sequences of unequal length."""
+        part = self.below if self.above is None else self.above
+        assert part is not None
+        return part.backbone.padded
+
+    def samples(self, samples: Samples, memory: Any) -> Samples:
+        """Samples as the moving part takes them."""
+        return samples if self.below is None else extract_samples(self.below, samples, memory=memory)
+
+    def features(self, samples: Samples, memory: Any) -> Array:
+        """Pooled features of all samples."""
+        if self.above is None:
+            assert self.below is not None
+            return extract(self.below, samples, memory=memory)
+        return np.stack(list(self.each(samples, memory)))
+
+    def each(self, samples: Samples, memory: Any) -> Iterator[Array]:
+        """Yield the features of each sample as the head takes them."""
+        if self.above is None:
+            assert self.below is not None
+            return remembered(self.below, samples, memory=memory)
+        taken = self.samples(samples, memory)
+        return compute(self.above, taken, range(len(taken)))
+
+    def blocks(self, samples: Samples, memory: Any) -> Iterator[Array]:
+        """Yield features before they are pooled, some samples at a time; samples of unequal length are filled up."""
+        return self._together(self.each(samples, memory))
+
+    def blocks_of(self, taken: Samples) -> Iterator[Array]:
+        """Yield the same as `blocks`, for what `samples` gave."""
+        if self.above is not None:
+            return self._together(compute(self.above, taken, range(len(taken))))
+        return (taken.read(range(len(taken))[some]) for some in gen_batches(len(taken), MAP_SAMPLES))
+
+    def _together(self, each: Iterator[Array]) -> Iterator[Array]:
+        while block := list(islice(each, MAP_SAMPLES)):
+            yield pad(block) if self.padded else np.stack(block)
+
+    def unpooled(self) -> SplitNetwork:
+        """Return the same network without the pooling at its end."""
+        if self.above is None:
+            assert self.below is not None
+            return replace(self, below=replace(self.below, pooling="none"))
+        return replace(self, above=replace(self.above, pooling="none"))
+
+    def with_weights(self, weights: list[Array]) -> SplitNetwork:
+        """Put weights into the part that moves."""
+        if self.above is None:
+            return self
+        return replace(self, above=replace(self.above, backbone=self.above.backbone.with_weights(weights)))
+
+    def joined(self, backbone: Backbone) -> Backbone:
+        """Put the part that moves back into the whole network."""
+        if self.above is None:
+            assert self.below is not None
+            return self.below.backbone
+        if self.moving == 0:
+            return backbone
+        return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.moving)
+
+
+def split_network(whole: Extraction, moving: int, samples: Samples, memory: Any) -> SplitNetwork:
+    """SplitNetwork off all but the last ``moving`` stages, unless what they compute is too large to keep."""
+    stages = whole.backbone.stages
+    if moving == 0 and whole.pooling != "none":
+        return SplitNetwork(whole, None, 0)
+    if moving == len(stages):
+        return SplitNetwork(None, whole, moving)
+    below = replace(whole, stage=stages[-moving - 1], pooling="none")
+    if extract_samples(below, first(samples), memory=memory).read([0]).nbytes * len(samples) > FROZEN_BYTES:
+        return SplitNetwork(None, whole, moving)
+    if moving == 0:
+        return SplitNetwork(below, None, 0)
+    above = cut(whole.backbone, moving)
+    return SplitNetwork(below, Extraction(above, above.stages[-1], whole.pooling, None), moving)
+
+
+def first(samples: Samples) -> Samples:
+    """Return the first sample alone."""
+    return samples.take(np.arange(len(samples)) == 0)

@@ -1,0 +1,37 @@
+"""The goal of a head: decisions about tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from skltransfer._targets.task import Task, weighted_loss
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """A head that decides tasks, on features that are pooled by average or by attention.
+
+    Parameters
+    ----------
+    tasks : tuple of Task
+        What it decides.
+    hidden, dropout : tuple of int, float
+        Units of its hidden layers, and the share of them (of pooled features, with attention)
+        that is left out at random.
+    n_heads : int
+        Queries of the attention; 0 pools by average.
+    solved : bool
+        Whether the linear layer stays as it is, and only what is below it learns.
+    """
+
+    tasks: tuple[Task, ...]
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+    n_heads: int = 0
+    solved: bool = False
+
+    def sample_losses(self, answers: Any, outputs: Any) -> Any:
+        """Losses of samples, given decision values; weights stand beside targets in ``answers``."""
+        width = outputs.shape[-1]
+        return weighted_loss(self.tasks, answers[:, :width], answers[:, width:], outputs)

@@ -1,0 +1,272 @@
+"""Linear heads, solved to convergence in the span of the samples."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_softmax
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
+
+from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.lru import ByteLRU
+
+Floats = NDArray[np.floating]
+
+BLOCK_SAMPLES = 4096
+MAX_STEPS = 200
+TYPICAL_CURVATURE = 0.03
+"""Second derivative of the log loss of a sample near the solution, on average; only scales the coordinates."""
+
+_decompositions = ByteLRU(max_bytes=2**28)
+_solved = ByteLRU(max_bytes=2**26)
+"""Solutions: a search over how a network is fine-tuned starts many fits from the same one."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """An affine map from features to decision values.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_features, n_outputs)
+        Weights for the features as they come.
+    intercept : ndarray of shape (n_outputs,)
+        Decision values of a sample of zeros.
+    n_iter : int
+        Iterations that the solver took.
+    """
+
+    coef: Floats
+    intercept: Floats
+    n_iter: int
+
+    def __call__(self, features: Floats) -> Floats:
+        """Return decision values of shape (n_samples, n_outputs), in double precision."""
+        blocks = range(0, len(features), BLOCK_SAMPLES)
+        return np.concatenate([features[i : i + BLOCK_SAMPLES] @ self.coef + self.intercept for i in blocks])
+
+    def slopes(self, features: Floats, directions: Floats) -> Floats:
+        """Return the gradient, by the features of each sample, of its decision values times its direction."""
+        return directions @ self.coef.T
+
+
+@dataclass(frozen=True, eq=False)
+class _Span:
+    """Standardised samples in the coordinates of their own principal axes.
+
+    ``scores`` has shape (n_samples, rank), and ``scores.T @ diag(weights) @ scores`` is
+    ``diag(strength)``.
+    """
+
+    mean: Floats
+    scale: float
+    scores: Floats
+    strength: Floats
+
+    @property
+    def nbytes(self) -> int:
+        return self.mean.nbytes + self.scores.nbytes + self.strength.nbytes
+
+    def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
+        """Coefficients of the features as they come, from those of the coordinates."""
+        dual = weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
+        return (features.T @ dual - np.outer(self.mean, dual.sum(axis=0))) / self.scale**2
+
+
+def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> LinearHead:
+    """Fit an L2-penalised logistic regression on standardised features to convergence.
+
+    Each feature is centred, and all are divided by their root mean square deviation. (A
+    deviation for each would blow up the features that hardly ever respond.) Then it
+    minimises ``C * sum(weights * loss) + 0.5 * sum(coef ** 2)`` as scikit-learn's
+    `LogisticRegression` does: one sigmoid for two classes, a softmax for more, and an
+    intercept that is not penalised. The samples are rotated onto their principal axes
+    first, once for every ``C``: the problem then has ``min(n_samples, n_features)``
+    coordinates a class, and its curvature is nearly diagonal.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        One sample of features each.
+    codes : ndarray of shape (n_samples,)
+        Class numbers from 0 to ``n_classes - 1``.
+    n_classes : int
+        How many classes there are, at least 2.
+    C : float
+        Inverse strength of the penalty, above 0.
+    weights : ndarray of shape (n_samples,)
+        Weight of each sample, above 0.
+
+    Returns
+    -------
+    LinearHead
+        With 1 output for two classes and ``n_classes`` outputs for more. It takes
+        features as they come: the standardisation is folded into it.
+
+    References
+    ----------
+    Hastie & Tibshirani, "Efficient quadratic regularization for expression arrays",
+    Biostatistics 2004 (the solution lies in the span of the samples).
+    """
+    span, place = _decompose(features, weights)
+    problem_hash = content_hash(place, np.ascontiguousarray(codes), repr((n_classes, C)))
+    head = _solved.get(problem_hash)
+    if head is None:
+        head = _newton(span, features, codes, n_classes, C, weights)
+        _solved.put(problem_hash, head, head.coef.nbytes)
+    return head
+
+
+def _newton(
+    span: _Span, features: Floats, codes: NDArray[np.intp], n_classes: int, C: float, weights: Floats
+) -> LinearHead:
+    damping = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * span.strength + 1.0)
+    constant = np.full(len(codes), 1.0 / np.sqrt(TYPICAL_CURVATURE * C * weights.sum()))
+    problem = _Problem(
+        basis=np.column_stack([span.scores * damping, constant]),
+        penalty=np.append(np.square(damping), 0.0)[:, None],
+        targets=codes[:, None].astype(np.float64) if n_classes == 2 else np.eye(n_classes)[codes],
+        weights=C * weights[:, None],
+    )
+    with _threadpools().limit(limits=1, user_api="blas"):  # waking BLAS threads costs more than these small products
+        found = minimize(
+            problem.value_and_slope,
+            np.zeros(problem.basis.shape[1] * problem.targets.shape[1]),
+            jac=True,
+            hessp=problem.curvature_along,
+            method="Newton-CG",
+            options={"xtol": 1e-10, "maxiter": MAX_STEPS},
+        )
+    if found.nit >= MAX_STEPS:
+        warnings.warn(
+            f"The head did not converge in {MAX_STEPS} steps at C={C:g}. Pass a smaller C.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
+    coef = span.to_features(features, weights, theta[:-1])
+    return LinearHead(coef, theta[-1] - span.mean @ coef, int(found.nit))
+
+
+def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats) -> LinearHead:
+    """Fit an L2-penalised least-squares regression on standardised features, exactly.
+
+    Features are standardised as `fit_logistic` does. It minimises
+    ``sum(weights * residual ** 2) + alpha * sum(coef ** 2)`` as scikit-learn's `Ridge`
+    does, with an intercept that is not penalised.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        One sample of features each.
+    values : ndarray of shape (n_samples, n_targets)
+        What they should come out as.
+    alpha : float
+        Strength of the penalty, above 0.
+    weights : ndarray of shape (n_samples,)
+        Weight of each sample, above 0.
+
+    Returns
+    -------
+    LinearHead
+        With ``n_targets`` outputs, in the units of the values. It takes features as they
+        come.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(4.0)[:, None]
+    >>> fit_ridge(x, 3 * x + 1, alpha=1e-9, weights=np.ones(4))(x).round(3).ravel().tolist()
+    [1.0, 4.0, 7.0, 10.0]
+    """
+    span, _ = _decompose(features, weights)
+    middle = np.average(values, axis=0, weights=weights)
+    theta = span.scores.T @ (weights[:, None] * (values - middle)) / (span.strength + alpha)[:, None]
+    coef = span.to_features(features, weights, theta)
+    return LinearHead(coef, middle - span.mean @ coef, 1)
+
+
+@dataclass(eq=False)
+class _Problem:
+    """Penalised log loss of decision values ``basis @ theta``, with its first two derivatives.
+
+    ``targets`` has one column of 0 and 1 for two classes (a sigmoid), and one column a
+    class for more (a softmax).
+    """
+
+    basis: Floats
+    penalty: Floats
+    targets: Floats
+    weights: Floats
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.basis.shape[1], self.targets.shape[1]
+
+    def value_and_slope(self, flat: Floats) -> tuple[float, Floats]:
+        theta = flat.reshape(self.shape)
+        decisions = self.basis @ theta
+        if self.shape[1] == 1:
+            losses = np.logaddexp(0.0, decisions) - self.targets * decisions
+            self._expected = expit(decisions)
+        else:
+            logs = log_softmax(decisions, axis=1)
+            losses = -self.targets * logs
+            self._expected = np.exp(logs)
+        value = np.sum(self.weights * losses) + 0.5 * np.sum(self.penalty * np.square(theta))
+        slope = self.basis.T @ (self.weights * (self._expected - self.targets)) + self.penalty * theta
+        return float(value), slope.ravel()
+
+    def curvature_along(self, flat: Floats, direction: Floats) -> Floats:
+        """Product of the Hessian, where the slope was last asked for, with a direction."""
+        theta = direction.reshape(self.shape)
+        change = self._expected * (self.basis @ theta)
+        if self.shape[1] == 1:
+            change *= 1.0 - self._expected
+        else:
+            change -= self._expected * change.sum(axis=1, keepdims=True)
+        return (self.basis.T @ (self.weights * change) + self.penalty * theta).ravel()
+
+
+@lru_cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _decompose(features: Floats, weights: Floats) -> tuple[_Span, bytes]:
+    """Return the decomposition of these samples, and a digest of them."""
+    key = content_hash(np.ascontiguousarray(features), np.ascontiguousarray(weights))
+    span = _decompositions.get(key)
+    if span is None:
+        span = _span(features, weights)
+        _decompositions.put(key, span, span.nbytes)
+    return span, key
+
+
+def _span(features: Floats, weights: Floats) -> _Span:
+    share = weights / weights.sum()
+    mean = share @ features.astype(np.float64, copy=False)
+    samples = features - mean
+    scale = float(np.sqrt(np.mean(share @ np.square(samples)))) or 1.0
+    samples /= scale
+    heavy = samples * np.sqrt(weights)[:, None]
+    if len(samples) <= samples.shape[1]:
+        strength, vectors = _eigen(heavy @ heavy.T)
+        scores = vectors * np.sqrt(strength) / np.sqrt(weights)[:, None]
+    else:
+        strength, axes = _eigen(heavy.T @ heavy)
+        scores = samples @ axes
+    return _Span(mean, scale, scores, strength)
+
+
+def _eigen(gram: Floats) -> tuple[Floats, Floats]:
+    """Eigenvalues above rounding error, and their vectors."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > max(values[-1], 0.0) * len(gram) * np.finfo(np.float64).eps
+    return values[kept], vectors[:, kept]

@@ -1,0 +1,1 @@
+"""Keras, its backends, and optional packages."""

@@ -1,0 +1,197 @@
+"""The only file with lines that belong to one Keras backend."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from skltransfer._keras.optional import import_keras
+
+
+@lru_cache(maxsize=1)
+def name() -> str:
+    """Return "tensorflow", "torch" or "jax", and fit its threads to this process once."""
+    backend = str(import_keras().backend.backend())
+    if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" in os.environ:
+        _limit_threads(backend, int(os.environ["OMP_NUM_THREADS"]))
+    return backend
+
+
+def _limit_threads(backend: str, threads: int) -> None:
+    """Keep a worker process within its share of the cores, as loky sets it."""
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:  # TensorFlow has started already: too late to change
+            return
+    elif backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def jit_compile() -> bool:
+    """Whether training steps are compiled by XLA: on JAX only (it slows convolutions on a CPU)."""
+    return name() == "jax"
+
+
+def concurrent_batches() -> int:
+    """How many batches to run at once: small operations of one fill the gaps of another."""
+    return 3 if name() == "tensorflow" else 1
+
+
+def fixed_batches() -> bool:
+    """Whether a batch of another length would be compiled anew."""
+    return name() == "jax"
+
+
+def double_precision() -> AbstractContextManager[Any]:
+    """Let float64 networks compute in float64."""
+    if name() != "jax":
+        return nullcontext()
+    jax: Any = import_module("jax")
+    return jax.enable_x64(True)
+
+
+def compile_steps(
+    network: Any, shape: tuple[int | None, ...]
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Compile training steps of a compiled Keras model.
+
+    Parameters
+    ----------
+    network : keras.Model
+        The model, whose optimizer has an assignable learning rate.
+    shape : tuple of int or None
+        Shape of one sample, with None for a length that differs from batch to batch.
+
+    Returns
+    -------
+    callable
+        From batches and answers, a step along the first axis, and the learning rate of each
+        step, to the metrics of the model before each step, the loss first, of shape
+        (n_steps, n_metrics). On TensorFlow all of them are one call, as a call costs small
+        networks more than a step does.
+    """
+    names = [metric.name for metric in network.metrics]
+    if name() == "tensorflow":
+        return _tensorflow_steps(network, names, shape)
+
+    def one_by_one(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        found = []
+        for batch, answer, rate in zip(batches, answers, rates, strict=True):
+            network.optimizer.learning_rate.assign(rate)
+            logs = network.train_on_batch(batch, answer, return_dict=True)
+            found.append([float(logs[name]) for name in names])
+        return np.asarray(found)
+
+    return one_by_one
+
+
+def _tensorflow_steps(
+    network: Any, names: list[str], shape: tuple[int | None, ...]
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    import tensorflow as tf
+
+    def loop(batches: Any, answers: Any, rates: Any) -> Any:
+        def step(number: Any, found: Any) -> Any:
+            network.optimizer.learning_rate.assign(rates[number])
+            network.reset_metrics()
+            logs = network.train_step((batches[number], answers[number]))
+            return number + 1, found.write(number, tf.stack([tf.cast(logs[name], rates.dtype) for name in names]))
+
+        steps = tf.shape(rates)[0]
+        found = tf.TensorArray(rates.dtype, size=steps, element_shape=(len(names),))
+        _, found = tf.while_loop(lambda number, _: number < steps, step, (0, found), parallel_iterations=1)
+        return found.stack()
+
+    @lru_cache
+    def compiled(*samples: tuple[tuple[int | None, ...], str]) -> Any:
+        signature = [tf.TensorSpec((None, None, *shape), dtype) for shape, dtype in samples]
+        return tf.function(loop, [*signature, tf.TensorSpec((None,), "float32")], autograph=False)
+
+    def call(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        steps = compiled((shape, str(batches.dtype)), (answers.shape[2:], str(answers.dtype)))
+        return steps(tf.constant(batches), tf.constant(answers), tf.constant(rates, tf.float32)).numpy()
+
+    return call
+
+
+def compile_forward(
+    model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str, *, frozen: bool
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile a function of a batch that reads the weights of a Keras model.
+
+    Parameters
+    ----------
+    model : keras.Model
+        The model, with its weights in place.
+    function : callable
+        From a tensor of shape ``(samples, *shape)`` to a tensor, through the model.
+    shape : tuple of int
+        Shape of one sample.
+    dtype : str
+        Of the batches.
+    frozen : bool
+        Whether the weights stay as they are; else they may be assigned anew between calls.
+
+    Returns
+    -------
+    callable
+        From an ndarray to an ndarray.
+    """
+    backend = name()
+    if backend == "tensorflow":
+        return _tensorflow_forward(model, function, shape, dtype, frozen)
+    if backend == "torch":
+        import torch
+
+        def forward(batch: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                return function(torch.from_numpy(np.ascontiguousarray(batch))).cpu().numpy()
+
+        return forward
+    return _jax_forward(model, function)
+
+
+def _tensorflow_forward(
+    model: Any, function: Callable[[Any], Any], shape: tuple[int, ...], dtype: str, frozen: bool
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Compile into a graph; frozen weights become constants, which oneDNN lays out once and not at every call."""
+    import tensorflow as tf
+    from keras import StatelessScope
+
+    arrays = [(variable, variable.value.numpy()) for variable in model.variables] if frozen else []
+
+    def traced(batch: Any) -> Any:
+        with StatelessScope(state_mapping=[(variable, tf.constant(array)) for variable, array in arrays]):
+            return function(batch)
+
+    signature = [tf.TensorSpec((None, *shape), dtype)]
+    compiled = tf.function(traced if frozen else function, input_signature=signature, jit_compile=False)
+    concrete = compiled.get_concrete_function()
+    return lambda batch: concrete(tf.constant(batch)).numpy()
+
+
+def _jax_forward(model: Any, function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
+    import jax
+    from keras import StatelessScope
+
+    variables = [*model.trainable_variables, *model.non_trainable_variables]
+
+    @jax.jit
+    def stateless(values: list[Any], batch: Any) -> Any:
+        with StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return function(batch)
+
+    return lambda batch: np.asarray(stateless([variable.value for variable in variables], batch))

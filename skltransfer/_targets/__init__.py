@@ -1,0 +1,1 @@
+"""Tasks, targets, and how labels, values and domains are encoded."""

@@ -1,0 +1,173 @@
+"""Labels, as users have them, to targets and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import assert_all_finite
+
+from skltransfer._heads.solver import Floats
+from skltransfer._targets.probabilities import log_probabilities, probabilities
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+
+Array = NDArray[Any]
+
+
+def read_labels(y: Any) -> Array:
+    """Check labels of one task (1-D) or several (2-D; NaN and None mean that a label is missing)."""
+    shape = np.asarray(y).shape
+    if len(shape) != 2 or shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        return y
+    y = np.asarray(y)
+    for column in range(y.shape[1]):
+        known = _known(y[:, column])
+        if len(known):
+            check_classification_targets(known)
+    return y
+
+
+def _missing(column: Array) -> NDArray[np.bool_]:
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    if column.dtype == object:
+        return np.array([label is None or label != label for label in column], dtype=bool)
+    return np.zeros(len(column), dtype=bool)
+
+
+@dataclass(frozen=True, eq=False)
+class LabelEncoding:
+    """What the labels of each task are.
+
+    Parameters
+    ----------
+    classes : tuple of ndarray
+        The labels of each task, sorted.
+    several : bool
+        Whether labels come as a table with a column a task.
+    binary : bool
+        Whether all tasks are 0 or 1, so that each is one label that a sample has or has not.
+    """
+
+    classes: tuple[Array, ...]
+    several: bool
+    binary: bool
+
+    @staticmethod
+    def learn(y: Array) -> LabelEncoding:
+        """Learn the labels of each task.
+
+        Raises
+        ------
+        ValueError
+            If a task has fewer than two classes.
+        """
+        columns = [_known(column) for column in y.T] if y.ndim == 2 else [y]
+        classes = tuple(LabelEncoder().fit(column).classes_ for column in columns)
+        binary = y.ndim == 2 and all(set(known.tolist()) <= {0, 1} for known in classes)
+        if binary:
+            classes = tuple(np.array([0, 1]) for _ in classes)
+        for number, known in enumerate(classes):
+            if len(known) < 2:
+                task = f"task {number} of y" if y.ndim == 2 else "y"
+                raise ValueError(
+                    f"{task}: expected at least 2 classes among the samples of positive weight. Got {len(known)} class: "
+                    f"{known.tolist()}; add samples of another class."
+                )
+        return LabelEncoding(classes, y.ndim == 2, binary)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The task of each column of labels."""
+        return tuple(Task("labels", 1) if self.binary else Task("classes", len(known)) for known in self.classes)
+
+    def targets(self, y: Array, weights: Floats, class_weight: Any) -> Targets:
+        """Encode labels.
+
+        Raises
+        ------
+        ValueError
+            If a label is not among those that were learned.
+        """
+        columns = y.T if y.ndim == 2 else y[None]
+        values, task_weights = [], []
+        for number, (column, known) in enumerate(zip(columns, self.classes, strict=True)):
+            present = ~_missing(column)
+            codes = np.zeros(len(column), dtype=np.intp)
+            codes[present] = _codes(_known(column) if self.several else column, known, number)
+            own = np.where(present, weights, 0.0)
+            if class_weight is not None:
+                each = compute_class_weight(
+                    class_weight, classes=known, y=known[codes[present]], sample_weight=weights[present]
+                )
+                own = own * each[codes]
+            values.append(codes[:, None].astype(float) if self.binary else np.eye(len(known))[codes])
+            task_weights.append(own)
+        return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
+
+    def directions(self, y: Array) -> Floats:
+        """Tell how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
+        chosen = self.targets(y, np.ones(len(y)), None).values
+        return 2 * chosen - 1 if self.binary else chosen
+
+    def split(self, decisions: Floats) -> list[Floats]:
+        """Cut decision values into those of each task."""
+        ends = np.cumsum([task.n_outputs for task in self.tasks])
+        return np.split(decisions, ends[:-1], axis=1)
+
+    def predictions(self, decisions: Floats) -> Array:
+        """Labels, as they came."""
+        if self.binary:
+            return (decisions > 0).astype(int)
+        each = [known[part.argmax(axis=1)] for known, part in zip(self.classes, self.split(decisions), strict=True)]
+        if not self.several:
+            return each[0]
+        alike = len({labels.dtype.kind for labels in each}) == 1
+        return np.stack(each if alike else [labels.astype(object) for labels in each], axis=1)
+
+    def probabilities(self, decisions: Floats) -> Any:
+        """Probabilities: an array, or a list with one for each task of several classes."""
+        if self.binary:
+            return probabilities(decisions.reshape(-1, 1))[:, 1].reshape(decisions.shape)
+        each = [probabilities(part) for part in self.split(decisions)]
+        return each if self.several else each[0]
+
+    def log_probabilities(self, decisions: Floats) -> Any:
+        """Logarithms of `probabilities`."""
+        if self.binary:
+            return log_probabilities(decisions.reshape(-1, 1))[:, 1].reshape(decisions.shape)
+        each = [log_probabilities(part) for part in self.split(decisions)]
+        return each if self.several else each[0]
+
+    def decisions(self, decisions: Floats) -> Any:
+        """Decision values in scikit-learn's shapes."""
+        if self.binary:
+            return decisions
+        each = [part[:, 1] - part[:, 0] if part.shape[1] == 2 else part for part in self.split(decisions)]
+        return each if self.several else each[0]
+
+
+def _known(column: Array) -> Array:
+    """Return the labels of one task that are not missing; objects of one type become an array of that type."""
+    known = column[~_missing(column)]
+    return np.array(known.tolist()) if column.dtype == object else known
+
+
+def _codes(labels: Array, known: Array, number: int) -> NDArray[np.intp]:
+    unknown = np.setdiff1d(labels, known)
+    if len(unknown):
+        raise ValueError(
+            f"y: expected labels that fit saw, {known.tolist()}, in task {number}. Got {unknown.tolist()} as well; "
+            "drop those samples, or fit on samples that have them."
+        )
+    return np.searchsorted(known, labels)

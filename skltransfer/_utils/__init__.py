@@ -1,0 +1,1 @@
+"""Hashing, bounded mappings, files."""

@@ -1,0 +1,56 @@
+"""A mapping that is bounded in bytes."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.floating]
+
+
+class ByteLRU:
+    """A thread-safe mapping that forgets what was used longest ago once it is full.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Room for the values, in bytes.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.n_bytes = 0
+        self._items: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, key: bytes) -> Any:
+        """Return the value, or None if it is not (or no longer) there."""
+        with self._lock:
+            item = self._items.get(key)
+            if item is None:
+                return None
+            self._items.move_to_end(key)
+            return item[0]
+
+    def put(self, key: bytes, value: Any, n_bytes: int) -> None:
+        """Remember a value of so many bytes; one that is larger than the room is not kept."""
+        with self._lock:
+            if key in self._items:
+                self.n_bytes -= self._items.pop(key)[1]
+            self._items[key] = (value, n_bytes)
+            self.n_bytes += n_bytes
+            while self.n_bytes > self.max_bytes:
+                self.n_bytes -= self._items.popitem(last=False)[1][1]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._items.clear()
+            self.n_bytes = 0

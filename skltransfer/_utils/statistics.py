@@ -1,0 +1,36 @@
+"""Weighted mean and standard deviation."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+
+def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column; a constant column gets deviation 1.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_columns)
+        The table.
+    weights : ndarray of shape (n_samples,)
+        How often each sample counts.
+
+    Returns
+    -------
+    mean, scale : ndarrays of shape (n_columns,), float64
+        In the units of the columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weighted_moments(np.array([[1.0, 5.0], [3.0, 5.0]]), np.ones(2))
+    (array([2., 5.]), array([1., 1.]))
+    """
+    share = weights / weights.sum()
+    mean = share @ values.astype(np.float64, copy=False)
+    variance = share @ np.square(values - mean)
+    constant = variance <= np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
+    return mean, np.where(constant, 1.0, np.sqrt(variance))

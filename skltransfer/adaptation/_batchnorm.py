@@ -1,0 +1,82 @@
+"""Normalisations that take their statistics from other samples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+from skltransfer._engine.trainer import all_layers, assign_all
+from skltransfer._inputs.preparation import AnyPreparation
+from skltransfer._inputs.samples import Samples
+from skltransfer._keras import backend as _backend
+from skltransfer._keras.optional import import_keras
+from skltransfer.backbones._backbone import Backbone, build, read
+
+STATISTICS_BATCH = 256
+
+
+def renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples: Samples) -> Backbone:
+    """Let batch normalisations take means and variances from these samples (AdaBN).
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The network.
+    preparation : Preparation, Tokenization, LogMelSpectrogram or None
+        How samples are prepared for it.
+    samples : Samples
+        Samples of the domain that it is to see; each batch is normalised by itself, and the
+        statistics of all are averaged.
+
+    Returns
+    -------
+    Backbone
+        The same network, with other statistics.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch normalisation in it.
+
+    References
+    ----------
+    Li et al., "Adaptive Batch Normalization for Practical Domain Adaptation", Pattern
+    Recognition 2018.
+    """
+    with _backend.double_precision():
+        return _renormalise(backbone, preparation, samples)
+
+
+def _renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples: Samples) -> Backbone:
+    ops = import_keras().ops
+    network = build(backbone.architecture)
+    assign_all(network.weights, backbone.weights)
+    norms = _all_norms(network)
+    if not norms:
+        raise ValueError(
+            f"The backbone {backbone.name!r} has no batch normalisation whose statistics could be those of another "
+            "domain. Pass another method, or another backbone."
+        )
+    seen = 0
+    for some in gen_batches(len(samples), STATISTICS_BATCH):
+        batch = samples.read(np.arange(len(samples))[some], preparation)
+        for norm in norms:
+            norm.momentum = seen / (seen + len(batch))
+        x = ops.convert_to_tensor(batch, network.inputs[0].dtype)
+        network(x if preparation is None else preparation(x), training=True)
+        seen += len(batch)
+    return backbone.with_weights(read(network.weights))
+
+
+def _all_norms(network: Any) -> list[Any]:
+    """Let normalisations learn their statistics, and leave nothing out at random."""
+    norms = []
+    for layer in all_layers(network):
+        if hasattr(layer, "moving_mean"):
+            layer.trainable = True
+            norms.append(layer)
+        elif hasattr(layer, "rate") and hasattr(layer, "seed_generator"):
+            layer.rate = 0.0
+    return norms

@@ -1,0 +1,106 @@
+"""What can be told of an adaptation without labels of the target."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from skltransfer._inputs.samples import ArraySamples, Samples
+from skltransfer._targets.domains import Domains
+from skltransfer.domain_shift._measures import a_distance, mutual_information, scale_mismatch
+
+Array = NDArray[Any]
+
+N_DIAGNOSED = 1000
+"""Of each domain, drawn at random if there are more."""
+MIN_SAMPLES = 10
+COLLAPSED, MOST = 0.95, 0.8
+"""Share of the target that is predicted as one class, where no class of the source has more than the second share."""
+WORSE = 0.05
+"""By how many nats the information has to fall."""
+SCALES = 10.0
+
+
+class AdaptationWarning(UserWarning):
+    """Adaptation seems to have done harm, or domains have other scales."""
+
+
+class Sample(NamedTuple):
+    """Some samples of the source and of the target."""
+
+    source: Samples
+    target: Samples
+
+
+def draw(samples: Samples, domains: Domains, seed: int) -> Sample:
+    """Draw samples to judge by."""
+    random = check_random_state(seed)
+
+    def some(mask: NDArray[np.bool_]) -> Samples:
+        chosen = random.permutation(np.flatnonzero(mask))[:N_DIAGNOSED]
+        return samples.take(np.isin(np.arange(len(samples)), chosen))
+
+    return Sample(some(domains.source), some(domains.target))
+
+
+def domain_score(embed: Callable[[Samples], Array], sample: Sample, seed: int) -> float:
+    """Proxy A-distance of the embeddings of both domains; NaN if there are too few samples."""
+    if min(len(sample.source), len(sample.target)) < MIN_SAMPLES:
+        return np.nan
+    source, target = (embed(samples).astype(np.float64) for samples in sample)
+    return a_distance(source, target, check_random_state(seed))
+
+
+def warn_of_scales(samples: Samples, domains: Domains) -> None:
+    """Warn if numbers of one domain are of another size than those of the other."""
+    if not isinstance(samples, ArraySamples) or not domains.source.any() or not domains.target.any():
+        return
+    values = np.asarray(samples.values, dtype=np.float64)
+    source, target = values[domains.source], values[domains.target]
+    if values.ndim > 2:
+        largest = np.abs(source).max(), np.abs(target).max()
+        if max(largest) > SCALES * min(largest):
+            _warn(
+                f"The largest value is {largest[0]:g} in the source and {largest[1]:g} in the target. Bring images "
+                "of both domains to one range, such as 0 to 255."
+            )
+        return
+    columns = scale_mismatch(source, target, SCALES)
+    if len(columns):
+        listed = ", ".join(map(str, columns[:5].tolist())) + (", …" if len(columns) > 5 else "")
+        _warn(
+            f"{len(columns)} of {values.shape[1]} columns ({listed}) spread {SCALES:g} times as far in one domain as "
+            "in the other. Bring both domains to one unit, if that is no shift that the method should undo."
+        )
+
+
+def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> None:
+    """Warn if probabilities of the target, before and after, say that adaptation did harm.
+
+    ``source`` has the weight of each class in the source.
+    """
+    largest = np.bincount(after.argmax(axis=1)).max() / len(after)
+    usual = source.max() / max(source.sum(), 1e-12)
+    if largest > COLLAPSED and usual <= MOST:
+        _warn(
+            f"{largest:.0%} of the target samples are predicted as one class, while the largest class of the source has "
+            f"{usual:.0%} of its samples. The network has probably collapsed; pass a smaller weight, or "
+            "another method."
+        )
+        return
+    told = mutual_information(before), mutual_information(after)
+    if told[1] < told[0] - WORSE:
+        _warn(
+            f"Predictions of target samples tell {told[1]:.3f} nats of them, and told {told[0]:.3f} before adaptation, "
+            "which has probably done harm. Compare method='source_only' by a scorer of skltransfer.model_selection, "
+            "or pass a smaller weight."
+        )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, AdaptationWarning, stacklevel=6)

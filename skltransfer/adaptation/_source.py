@@ -1,0 +1,50 @@
+"""Samples of several domains, of which those of the source have labels or values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import _check_sample_weight
+
+from skltransfer._inputs.samples import Samples
+from skltransfer._targets.domains import Domains, read_domains
+from skltransfer._targets.targets import Targets
+
+Array = NDArray[Any]
+
+
+def read_source(
+    samples: Samples, y: Any, sample_weight: Any, sample_domain: Any, *, needs: set[str], name: str
+) -> tuple[Samples, Array, Array, Domains]:
+    """Return the samples that count, labels and weights of those of the source, and the domain of each sample.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit together, or samples of a domain that is needed are missing.
+    """
+    if y is None and "source" in needs:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    if y is None and sample_domain is None:
+        sample_domain = np.full(len(samples), -1)
+    labels = np.full(len(samples), np.nan) if y is None else column_or_1d(y, warn=True)
+    if len(labels) != len(samples):
+        raise ValueError(f"y: expected {len(samples)} labels, one for each sample of X. Got {len(labels)}.")
+    domains = read_domains(labels, sample_domain, len(samples), needs=needs)
+    weights = _check_sample_weight(sample_weight, labels, dtype=np.float64, ensure_non_negative=True)
+    kept = weights > 0
+    source = domains.source & kept
+    found = np.array(labels[source].tolist()) if labels.dtype == object else labels[source]
+    return samples.take(kept), found, weights[source], Domains(domains.codes[kept])
+
+
+def spread(source: Targets, domains: Domains) -> Targets:
+    """Set targets of the source, with weights of 1 on average, among those of all samples; others have no weight."""
+    n_samples, own = len(domains.codes), domains.source
+    values, weights = np.zeros((n_samples, source.values.shape[1])), np.zeros((n_samples, 1))
+    if own.any():
+        values[own], weights[own] = source.values, source.normalised().weights
+    return Targets(source.tasks, values, weights)

@@ -1,0 +1,48 @@
+"""The goal of an autoencoder: reconstruction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from skltransfer._inputs.image_arrays import Preparation
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A latent layer, which the network below ends with, and a decoder after it.
+
+    Parameters
+    ----------
+    decoder : str
+        Its architecture.
+    loss : str
+        See `losses.reconstruction_loss`.
+    target : Preparation or None
+        How pixels become what the decoder gives; None for samples of numbers.
+    corruption : {"gaussian", "mask", "dropout"} or None
+        How samples are spoilt before the network sees them in training.
+    distortion : str or None
+        A serialised Keras layer that spoils images from 0 to 255, instead.
+    patch : int
+        Side of the squares of pixels, or number of steps, that are masked together.
+    variational : bool
+        Whether latent values are drawn from a distribution around what the network gives.
+    beside, raw : tuple of int, or None
+        Shapes of the features that the network takes and of the raw sample after them, if both
+        stand beside each other in what is read; None if the network takes the sample itself.
+    """
+
+    decoder: str
+    loss: str
+    target: Preparation | None
+    corruption: str | None = None
+    distortion: str | None = None
+    patch: int = 1
+    variational: bool = False
+    beside: tuple[int, ...] | None = None
+    raw: tuple[int, ...] | None = None
+
+    def sample_losses(self, answers: Any, outputs: Any) -> Any:
+        """Losses of samples, given losses before weighting; ``answers`` are weights."""
+        return answers[:, 0] * outputs[:, 0]

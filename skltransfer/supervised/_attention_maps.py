@@ -1,0 +1,115 @@
+"""Where a fitted network looks: weights of the places of each sample, that sum to 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer._features.extraction import Extraction, compute
+from skltransfer._features.split import SplitNetwork
+from skltransfer._heads.attention import AttendingHead, average_places
+from skltransfer._heads.kinds import Head
+from skltransfer._inputs.samples import Samples
+from skltransfer.backbones._attention import patch_grid, rollout
+from skltransfer.backbones._backbone import Backbone
+
+Array = NDArray[Any]
+Maps = Array | list[Array]
+
+METHODS = ("auto", "head", "rollout", "grad_cam")
+
+
+def settle_method(method: str, head: Head, backbone: Backbone) -> str:
+    """Return which maps "auto" means.
+
+    Raises
+    ------
+    ValueError
+        If the network has no maps of this kind.
+    """
+    attends = isinstance(head, AttendingHead)
+    if method == "auto":
+        return "head" if attends else "grad_cam" if rollout(backbone) is None else "rollout"
+    if method == "head" and not attends:
+        raise ValueError(
+            "method='head' shows the weights of an attention head. Got another head; fit with head='attention', or "
+            "pass method='auto'."
+        )
+    if method == "rollout" and rollout(backbone) is None:
+        raise ValueError(
+            f"method='rollout' follows the attention between the places of a sequence. Got the backbone "
+            f"{backbone.name!r}, in which none is found; pass method='auto'."
+        )
+    return method
+
+
+def rollout_maps(whole: Extraction, samples: Samples) -> Maps:
+    """Follow the average over places down to the places that the network begins with."""
+    network = rollout(whole.backbone)
+    assert network is not None, "settle_method tells"
+    plan = replace(whole, backbone=network, stage=network.stages[-1], pooling="none")
+    found = list(compute(plan, samples, range(len(samples))))
+    return found if network.padded else _laid_out(np.stack(found), whole.backbone)
+
+
+def head_maps(head: AttendingHead, split: SplitNetwork, samples: Samples, backbone: Backbone, memory: Any) -> Maps:
+    """Average the weights of all heads."""
+    return _joined(((maps, head.weights(maps).mean(axis=2)) for maps in split.blocks(samples, memory)), backbone)
+
+
+def grad_cam_maps(
+    head: Head,
+    split: SplitNetwork,
+    samples: Samples,
+    backbone: Backbone,
+    memory: Any,
+    directions: Callable[[Array, slice], Array],
+) -> Maps:
+    """Weigh the channels of each place by how much they raise what is explained.
+
+    ``directions`` gives, for the decision values of some samples, how they add up to that.
+    """
+    then = head.then if isinstance(head, AttendingHead) else head
+
+    def each() -> Iterator[tuple[Array, Array]]:
+        start = 0
+        for maps in split.unpooled().blocks(samples, memory):
+            if maps.ndim < 3:
+                raise ValueError(
+                    f"attention_maps shows the places of a grid or sequence. Got the backbone {backbone.name!r}, which "
+                    f"gives one vector of {maps.shape[1]} values a sample; fit another backbone."
+                )
+            pooled = head.pool(maps) if isinstance(head, AttendingHead) else average_places([maps], padded=split.padded)
+            slopes = then.slopes(pooled, directions(then(pooled), slice(start, start + len(maps))))
+            start += len(maps)
+            yield maps, np.einsum("n...c,nc->n...", maps, slopes).reshape(len(maps), -1).clip(min=0)
+
+    return _joined(each(), backbone)
+
+
+def _joined(blocks: Iterator[tuple[Array, Array]], backbone: Backbone) -> Maps:
+    """Bring the heat of each sample to a sum of 1, and lay it out as the places lie; cold samples become even."""
+    found: list[Array] = []
+    places: tuple[int, ...] = ()
+    for maps, heat in blocks:
+        places, heat = maps.shape[1:-1], heat.astype(np.float64)
+        present = np.any(maps != 0, axis=-1).reshape(heat.shape) if backbone.padded else np.ones(heat.shape, bool)
+        total = heat.sum(axis=1, keepdims=True)
+        even = present / np.maximum(present.sum(axis=1, keepdims=True), 1)
+        shares = np.where(total > 0, heat / np.where(total > 0, total, 1), even)
+        found += [sample[:length] for sample, length in zip(shares, present.sum(axis=1), strict=True)]
+    if backbone.padded:
+        return found
+    stacked = np.stack(found)
+    return _laid_out(stacked, backbone) if len(places) == 1 else stacked.reshape(-1, *places)
+
+
+def _laid_out(shares: Array, backbone: Backbone) -> Array:
+    grid = patch_grid(backbone, shares.shape[1])
+    assert math.prod(grid) == shares.shape[1]
+    return shares.reshape(-1, *grid)

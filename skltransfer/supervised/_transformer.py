@@ -1,0 +1,155 @@
+"""`BackboneTransformer`: a frozen network as a feature extractor."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator
+from skltransfer._features.cache import Features
+from skltransfer._features.extraction import extract, plan_extraction
+
+
+class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BackboneEstimator):
+    """Turn samples into the features that a pretrained network sees in them.
+
+    `fit` learns nothing but the format of a sample. The features of a sample are computed once
+    and remembered, so cross-validation and searches around this transformer run the network
+    once per sample.
+
+    Parameters
+    ----------
+    backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
+        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for images and
+        sounds, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
+        a table: there, "auto" is the untrained ``"mlp"``, a random non-linear projection drawn from ``random_state``.
+    input_shape : tuple of (height, width[, channels]), default=None
+        Shape of one image, if each is a flattened sample.
+    image_size : "auto", int or tuple of (height, width), default="auto"
+        Size at which the network sees images. "auto" is the network's own fixed size, or,
+        for a pretrained one that takes any size, 160 for arrays of images up to 160
+        pixels, and the size it was trained at for larger ones and for image files. An
+        untrained network sees arrays as they are and files at 160. The image of a sound has
+        64 samples and a column each 10 ms; a pretrained network that takes any size sees it
+        half as high again and twice as wide.
+    stage : str or int, default="last"
+        Which of ``backbone_.stages`` to take features from, by name or position.
+    pooling : {"avg", "max", "flatten"}, default="avg"
+        How a grid of features becomes one vector.
+    sample_rate : float, default=None
+        Samples a second of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC,
+        OGG, …) know their own. With it, a list of 1-d arrays and an array of shape (n, samples)
+        are sounds, not a table. A sound is seen as a image of loudness by time and pitch, as
+        long as the longest of `fit`, in half seconds up to 10 s: shorter ones end in silence,
+        longer ones are cut. A backbone made for images of 64 samples keeps its own length.
+    memory : path-like, default=None
+        Folder in which features are remembered for other processes and later runs. None
+        remembers them in this process, up to 512 MiB.
+    random_state : int, RandomState instance or None, default=None
+        Draws the weights of an untrained network.
+
+    Attributes
+    ----------
+    backbone_ : Backbone
+        The network.
+    n_features_in_ : int
+        Values in one sample; 1 for image and sound files and for waveforms.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, if `fit` saw a frame.
+
+    See Also
+    --------
+    TransferClassifier : The same features with a classifier on top.
+
+    References
+    ----------
+    Donahue et al., "DeCAF: A Deep Convolutional Activation Feature for Generic Visual
+    Recognition", ICML 2014.
+
+    Examples
+    --------
+    >>> from skltransfer import BackboneTransformer
+    >>> from skltransfer.datasets import load_fashion_sample
+    >>> images = load_fashion_sample().images[:4]
+    >>> BackboneTransformer().fit_transform(images).shape
+    (4, 1280)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BackboneEstimator._parameter_constraints,
+        **AUDIO_PARAMETERS,
+        "stage": [str, Integral],
+        "pooling": [str],
+    }
+
+    def __init__(
+        self,
+        backbone: Any = "auto",
+        *,
+        input_shape: Any = None,
+        image_size: Any = "auto",
+        sample_rate: float | None = None,
+        stage: str | int = "last",
+        pooling: str = "avg",
+        memory: Any = None,
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.input_shape = input_shape
+        self.image_size = image_size
+        self.sample_rate = sample_rate
+        self.stage = stage
+        self.pooling = pooling
+        self.memory = memory
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> BackboneTransformer:
+        """Learn the format of a sample.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            The samples: images of shape (n, height, width[, channels]), flattened samples with
+            ``input_shape``, image files, texts, waveforms or sound files, or a table.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self : BackboneTransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If the samples cannot go through the backbone.
+        """
+        samples = self._read(X, reset=True)
+        self.backbone_ = self._starting_backbone(samples)
+        self._extraction = plan_extraction(
+            self.backbone_, self._format, image_size=self.image_size, stage=self.stage, pooling=self.pooling
+        )
+        first = samples.take(np.arange(len(samples)) == 0)
+        self._n_features_out = extract(self._extraction, first, memory=self.memory).shape[1]
+        return self
+
+    def transform(self, X: Any) -> Features:
+        """Compute features.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            float32, or the network's own precision.
+        """
+        check_is_fitted(self)
+        return extract(self._extraction, self._read(X, reset=False), memory=self.memory)
