@@ -94,9 +94,7 @@ def _table(results: list[Result]) -> Table:
         table.add_column(column, no_wrap=True)
     for result in results:
         scores = (_with_error(right) for right in (result.right, result.right_elsewhere))
-        table.add_sample(
-            result.name, *scores, f"{result.seconds:.1f}", f"{result.passes:.1f}" if result.passes else "-"
-        )
+        table.add_row(result.name, *scores, f"{result.seconds:.1f}", f"{result.passes:.1f}" if result.passes else "-")
     return table
 
 

@@ -172,7 +172,7 @@ def test_harm_is_told():
     even = np.ones(3)
     with pytest.warns(AdaptationWarning, match=r"tell 0\.\d+ nats of them, and told 0\.\d+ before.*'source_only'"):
         warn_of_negative_transfer(sure, unsure, even)
-    with pytest.warns(AdaptationWarning, match=r"100% of the target rows are predicted as one class.*has 33%"):
+    with pytest.warns(AdaptationWarning, match=r"100% of the target samples are predicted as one class.*has 33%"):
         warn_of_negative_transfer(sure, one, even)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -258,7 +258,7 @@ def test_wrong_domains_are_told(domain, message, shifted):
 
 def test_a_source_of_one_class_is_told(shifted):
     X, y, domain = shifted
-    with pytest.raises(ValueError, match=r"y: expected at least 2 classes among the rows of positive weight\. Got 1"):
+    with pytest.raises(ValueError, match=r"y: expected at least 2 classes among the samples of positive weight\. Got 1"):
         DomainAdaptationClassifier(**FAST).fit(X, np.where(domain > 0, 1, y), sample_domain=domain)
 
 
@@ -266,7 +266,7 @@ def test_a_class_absent_from_the_source_is_told(shifted):
     X, y, domain = shifted
     named = np.array(["cat", "dog"])[y]
     wanted = DomainAdaptationClassifier(**FAST, class_weight={"cat": 1, "dog": 1, "owl": 2})
-    with pytest.raises(ValueError, match=r"rows of the source have, \['cat', 'dog'\]\. Got \['owl'\] as well; add"):
+    with pytest.raises(ValueError, match=r"samples of the source have, \['cat', 'dog'\]\. Got \['owl'\] as well; add"):
         wanted.fit(X, named, sample_domain=domain)
     start = DomainAdaptationClassifier(**FAST).fit(X, named, sample_domain=domain)
     again = DomainAdaptationClassifier(FrozenEstimator(start), **FAST)

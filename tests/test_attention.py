@@ -257,7 +257,7 @@ def test_targets_choose_what_grad_cam_explains(attending, images, labels):
     np.testing.assert_array_equal(own, attending.attention_maps(images, method="grad_cam"))
     other = attending.attention_maps(images, method="grad_cam", targets=np.roll(labels, 10))
     assert np.abs(other - own).max() > 0.01
-    with pytest.raises(ValueError, match=r"targets: expected 40 labels, one for each row of X\. Got 3"):
+    with pytest.raises(ValueError, match=r"targets: expected 40 labels, one for each sample of X\. Got 3"):
         attending.attention_maps(images, method="grad_cam", targets=labels[:3])
 
 

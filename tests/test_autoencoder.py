@@ -67,7 +67,7 @@ def test_distorted_pictures_are_restored(sample):
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
     named = small(corruption="flip_shift").fit(sample.images)
     assert named.history_["loss"][0] != fitted.history_["loss"][0]
-    with pytest.raises(ValueError, match=r"corruption: layers change pictures. Got table"):
+    with pytest.raises(ValueError, match=r"corruption: layers change images. Got table"):
         small(corruption="flip").fit(load_wine().data)
 
 
@@ -344,7 +344,7 @@ def test_bad_parameters(sample, changes, message):
 
 
 def test_bad_rows(source, sample, wine):
-    with pytest.raises(ValueError, match=r"expected 6 latent values a row, as transform gives them. Got 5 columns"):
+    with pytest.raises(ValueError, match=r"expected 6 latent values a sample, as transform gives them. Got 5 columns"):
         source.inverse_transform(np.zeros((2, 5)))
     with pytest.raises(ValueError, match=r"the backbone brings 6 latent values along. Got latent_dim=7"):
         AutoencoderTransformer(source.backbone_, latent_dim=7).fit(sample.images)

@@ -74,7 +74,7 @@ def test_bad_labels_are_told(quick, flat, labels, y, message):
 
 
 def test_weights_that_leave_one_class(quick, flat, labels):
-    with pytest.raises(ValueError, match="at least 2 classes among the rows of positive weight"):
+    with pytest.raises(ValueError, match="at least 2 classes among the samples of positive weight"):
         quick.fit(flat, labels, sample_weight=(labels == labels[0]).astype(float))
 
 

@@ -55,5 +55,5 @@ def test_another_camera_moves_colours_together(images):
 
 
 def test_single_picture_is_refused_with_the_remedy(images):
-    with pytest.raises(ValueError, match=r"images: expected shape .* Got \(28, 28\); a single picture goes in as"):
+    with pytest.raises(ValueError, match=r"images: expected shape .* Got \(28, 28\); a single image goes in as"):
         another_camera(images[0])

@@ -95,7 +95,7 @@ def test_bad_features(digits, images):
         domain_report(X, y, ["a.png", "b.png"])
     with pytest.raises(ValueError, match=r"X_target: expected 28 columns, as in X_source. Got 5"):
         domain_report(X, y, X_target[:, :5])
-    with pytest.raises(ValueError, match="X_target: expected at least 10 rows"):
+    with pytest.raises(ValueError, match="X_target: expected at least 10 samples"):
         domain_report(X, y, X_target[:9])
     with pytest.raises(ValueError, match="X_source: expected finite numbers"):
         domain_report(np.where(X > 15, np.nan, X), y, X_target)
@@ -105,9 +105,9 @@ def test_bad_labels(digits):
     X, y, X_target, _ = halves(digits, 0)
     with pytest.raises(ValueError, match="y_source: expected 150 labels"):
         domain_report(X, y[:3], X_target)
-    with pytest.raises(ValueError, match=r"y_source: expected a label in each row. Got 1 None or NaN"):
+    with pytest.raises(ValueError, match=r"y_source: expected a label in each sample. Got 1 None or NaN"):
         domain_report(X, [None, *map(str, y[1:])], X_target)
-    with pytest.raises(ValueError, match=r"at least 2 classes with at least 2 rows each. Got 1 classes"):
+    with pytest.raises(ValueError, match=r"at least 2 classes with at least 2 samples each. Got 1 classes"):
         domain_report(X, np.zeros(150), X_target)
 
 

@@ -68,11 +68,11 @@ def test_bad_domains(sample_domain, message):
 
 
 def test_bad_labels():
-    with pytest.raises(ValueError, match="y: expected some masked labels, of target rows"):
+    with pytest.raises(ValueError, match="y: expected some masked labels, of target samples"):
         read_domains([0, 1, 1], None, 3)
-    with pytest.raises(ValueError, match="y: expected some labels, of source rows"):
+    with pytest.raises(ValueError, match="y: expected some labels, of source samples"):
         read_domains([None, None], None, 2)
-    with pytest.raises(ValueError, match=r"y: expected a label in each source row.*Got None or NaN in 1 of them"):
+    with pytest.raises(ValueError, match=r"y: expected a label in each source sample.*Got None or NaN in 1 of them"):
         read_domains(["a", None, "b"], [1, 1, -1], 3)
     with pytest.raises(ValueError, match="y: expected 3 values"):
         read_domains([0, 1], [1, 1, -1], 3)

@@ -175,7 +175,7 @@ def test_table_for_a_picture_network_is_told(lite0):
 
 def test_pictures_for_a_table_network_are_told():
     network = load_backbone("mlp", input_shape=(784,), random_state=0)
-    with pytest.raises(ValueError, match=r"'mlp' takes rows of shape .* Got pictures; pass a backbone for pictures"):
+    with pytest.raises(ValueError, match=r"'mlp' takes samples of shape .* Got images; pass a backbone for images"):
         plan_extraction(network, FORMAT)
 
 

@@ -101,7 +101,7 @@ def test_symmetric_range():
 
 @pytest.mark.parametrize("values", [[-2.1, 2.6], [0, 70000], [-1, 200]])
 def test_unknown_range_is_told(values):
-    with pytest.raises(ValueError, match=r"Got values from .* pass the pictures before standardisation"):
+    with pytest.raises(ValueError, match=r"Got values from .* pass the images before standardisation"):
         learn_range(np.array(values))
 
 
@@ -147,34 +147,34 @@ def test_wrong_shapes_are_told(X, input_shape, message):
 
 
 def test_arrays_of_words_are_told():
-    with pytest.raises(TypeError, match=r"expected numbers in every picture\. Row 0 holds"):
+    with pytest.raises(TypeError, match=r"expected numbers in every image\. Sample 0 holds"):
         image_array([np.array([["a"]]), np.array([["b"]])], None)
 
 
 def test_missing_file_is_named_with_its_row(files, tmp_path):
-    with pytest.raises(ValueError, match=r"row 6, '.*nowhere\.png', is missing"):
+    with pytest.raises(ValueError, match=r"sample 6, '.*nowhere\.png', is missing"):
         read_image_files([*files, tmp_path / "nowhere.png"])
 
 
 def test_file_that_is_no_image_is_named_with_its_row(files, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
-    with pytest.raises(ValueError, match=r"row 6, '.*notes\.png', is not an image"):
+    with pytest.raises(ValueError, match=r"sample 6, '.*notes\.png', is not an image"):
         read_image_files([*files, tmp_path / "notes.png"])
 
 
 def test_folder_among_files_is_told(files, tmp_path):
-    with pytest.raises(ValueError, match=r"row 6, .* is not an image"):
+    with pytest.raises(ValueError, match=r"sample 6, .* is not an image"):
         read_image_files([*files, tmp_path])
 
 
 def test_truncated_image_is_named_when_it_is_read(files):
     files[2].write_bytes(files[2].read_bytes()[:-60])
-    with pytest.raises(ValueError, match=r"row 2, '.*2\.png', is a damaged image"):
+    with pytest.raises(ValueError, match=r"sample 2, '.*2\.png', is a damaged image"):
         read_image_files(files).resized([2], (8, 8))
 
 
 def test_object_array_of_another_kind_is_told(files):
-    with pytest.raises(TypeError, match="row 1 is a float, but the first row is a picture"):
+    with pytest.raises(TypeError, match="sample 1 is a float, but the first sample is a image"):
         read_image_files(np.array([files[0], 3.5], dtype=object))
 
 

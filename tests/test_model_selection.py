@@ -363,11 +363,11 @@ def test_target_scorers_take_all_rows_without_masks(fitted, two_domains):
 @pytest.mark.parametrize("scorer", OF_BOTH, ids=name_of)
 def test_scorers_of_both_domains_tell_what_is_missing(scorer, fitted, two_domains):
     X, y, domain = two_domains
-    with pytest.raises(ValueError, match=r"expected labels of source rows. Got y=None"):
+    with pytest.raises(ValueError, match=r"expected labels of source samples. Got y=None"):
         scorer(fitted, X)
-    with pytest.raises(ValueError, match="y: expected some masked labels, of target rows"):
+    with pytest.raises(ValueError, match="y: expected some masked labels, of target samples"):
         scorer(fitted, X[domain > 0], y[domain > 0])
-    with pytest.raises(ValueError, match="sample_domain: expected some positive values, of source rows"):
+    with pytest.raises(ValueError, match="sample_domain: expected some positive values, of source samples"):
         scorer(fitted, X, y, sample_domain=-np.ones(len(X)))
 
 
@@ -385,7 +385,7 @@ def test_bad_estimators_rows_and_parameters(fitted, two_domains, digits):
         MixValScorer(mix=0.5)(fitted, X)
     with pytest.raises(ValueError, match=r"temperature: expected a positive number. Got 0"):
         SoftNeighborhoodDensity(temperature=0)(fitted, X)
-    with pytest.raises(ValueError, match="expected at least 2 target rows"):
+    with pytest.raises(ValueError, match="expected at least 2 target samples"):
         SoftNeighborhoodDensity()(fitted, X[:1])
 
 
@@ -431,7 +431,7 @@ def test_domains_in_both_roles_are_tested_on_their_labels():
 
 
 def test_domains_that_cannot_be_left_out():
-    with pytest.raises(ValueError, match=r"expected a domain without which source and target rows are left.*\[-2, 1\]"):
+    with pytest.raises(ValueError, match=r"expected a domain without which source and target samples are left.*\[-2, 1\]"):
         next(LeaveOneDomainOut().split(np.zeros((4, 1)), None, [1, 1, -2, -2]))
     with pytest.raises(ValueError, match="expected sample_domain, which says how many splits there are"):
         LeaveOneDomainOut().get_n_splits()

@@ -50,7 +50,7 @@ def test_flattened_pictures_and_files_are_drawn(sample, tmp_path):
 def test_tables_are_not_drawn_as_pictures():
     X = np.random.default_rng(0).normal(size=(9, 4))
     table = AutoencoderTransformer(hidden=(), epochs=1).fit(X)
-    with pytest.raises(ValueError, match=r"X: expected pictures. Got rows of shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"X: expected images. Got samples of shape \(4,\)"):
         ReconstructionDisplay.from_estimator(table, X)
 
 
@@ -64,7 +64,7 @@ def test_latent_values_in_a_plane(fitted, sample):
 
 
 def test_bad_input_of_latent_display(fitted, sample):
-    with pytest.raises(ValueError, match="y: expected 100 values, one for each row of X"):
+    with pytest.raises(ValueError, match="y: expected 100 values, one for each sample of X"):
         LatentDisplay.from_estimator(fitted, sample.images, sample.target[:5])
     single = AutoencoderTransformer(latent_dim=1, hidden=(8,), epochs=1).fit(sample.images)
     with pytest.raises(ValueError, match="expected at least 2 latent values"):
@@ -103,7 +103,7 @@ def test_words_of_texts_are_coloured():
 
 def test_maps_of_tables_are_not_drawn():
     X = np.random.default_rng(0).normal(size=(9, 4))
-    with pytest.raises(ValueError, match=r"X: expected pictures or texts\. Got rows of shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"X: expected images or texts\. Got samples of shape \(4,\)"):
         AttentionMapDisplay.from_estimator(TransferClassifier(epochs=1).fit(X, [0, 1, 2] * 3), X)
 
 

@@ -352,7 +352,7 @@ def test_encoder_of_texts_is_told(listener, minilm):
 def test_network_for_tables_is_told(listener):
     table = load_backbone("mlp", input_shape=(5,))
     with pytest.raises(
-        ValueError, match=r"'mlp' takes rows of shape \(5,\)\. Got sounds; pass a backbone for pictures"
+        ValueError, match=r"'mlp' takes samples of shape \(5,\)\. Got sounds; pass a backbone for images"
     ):
         listener.set_params(backbone=table).fit([tone(500)])
 
@@ -361,9 +361,9 @@ def test_arrays_after_files_need_their_rate(files):
     fitted = BackboneTransformer(image_size=32).fit(files)
     with pytest.raises(ValueError, match="expected sounds, as in fit"):
         fitted.transform(np.zeros((2, 4000)))
-    with pytest.raises(ValueError, match=r"row 1 is an array of samples\. .* pass sample_rate=…"):
+    with pytest.raises(ValueError, match=r"sample 1 is an array of samples\. .* pass sample_rate=…"):
         fitted.transform([files[0], tone(500)])
-    with pytest.raises(ValueError, match=r"row 1 is nan\. Expected a path or the samples"):
+    with pytest.raises(ValueError, match=r"sample 1 is nan\. Expected a path or the samples"):
         fitted.transform([files[0], np.nan])
 
 
@@ -373,7 +373,7 @@ def test_other_kinds_after_sounds_are_told(listener, clips, images):
 
 
 def test_pictures_alone_are_augmented_and_decoded(clips, files):
-    with pytest.raises(ValueError, match=r"augmentation changes pictures\. Got sounds"):
+    with pytest.raises(ValueError, match=r"augmentation changes images\. Got sounds"):
         TransferClassifier(sample_rate=8000, image_size=32, augmentation="flip").fit(*clips)
     with pytest.raises(ValueError, match=r"Got sounds, which a decoder does not give back; BackboneTransformer"):
         AutoencoderTransformer().fit(files)

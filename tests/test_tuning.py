@@ -455,14 +455,14 @@ def test_lora_on_a_network_without_kernels_is_told(images, labels):
 
 
 def test_augmentation_of_a_table_is_told(flat, labels):
-    with pytest.raises(ValueError, match=r"augmentation changes pictures\. Got rows of numbers; pass"):
+    with pytest.raises(ValueError, match=r"augmentation changes images\. Got samples of numbers; pass"):
         TransferClassifier(augmentation="flip").fit(flat, labels)
 
 
 def test_class_that_stands_alone_cannot_be_held_out(source, images, labels):
     alone = np.r_[0:30, 39] if len(set(labels[:30])) > 1 else np.arange(31)
     y = np.where(np.arange(len(alone)) == 0, "alone", labels[alone])
-    with pytest.raises(ValueError, match="Got a class with 1 row; add rows, pass X_val and y_val"):
+    with pytest.raises(ValueError, match="Got a class with 1 sample; add samples, pass X_val and y_val"):
         TransferClassifier(source, trainable=1, early_stopping=True).fit(images[alone], y)
 
 

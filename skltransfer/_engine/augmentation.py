@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._engine.pool import pool
 from skltransfer._inputs.formats import InputFormat
@@ -17,10 +16,9 @@ from skltransfer._inputs.samples import Positions, Samples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import building
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

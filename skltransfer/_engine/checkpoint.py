@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._utils.files import written_whole
-
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
 
 
 class Checkpoint:

@@ -5,27 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from skltransfer._engine.goal import Goal
 from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._heads.goal import Decisions
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import SampleSpec
-from skltransfer.adaptation._goal import Adaptation
-from skltransfer.autoencoder._goal import Reconstruction
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._builders import STANDARDIZE
 from skltransfer.backbones._cutting import weight_depths
-
-QUERIES = "queries"
-"""What a network calls the weights by which attention pools."""
 
 NO_PLACES = (
     "attention_transfer pulls the places of a grid or sequence. Got a backbone of which all that moves gives one "
     "vector a sample; pass attention_transfer=0, a trainable that moves more, or another backbone."
 )
 """Error of a network that has nothing to pull."""
-
-
-Goal = Decisions | Reconstruction
 
 
 @dataclass(frozen=True)
@@ -39,15 +31,15 @@ class Design:
     depths : tuple of int
         For each of its weights, how many stages lie between its own and the head; -1 if it
         is part of the head, and always moves.
-    resolve_trainable : TrainableLayers
-        What moves.
+    trainable : TrainableLayers
+        Which layers are fine-tuned.
     statistics_move : bool
         Whether normalisations use, and update, the statistics of batches.
-    goal : Decisions, Adaptation or Reconstruction
+    goal : Goal
         What is on top, and what is learned.
     preparation : Preparation, Tokenization, LogMelSpectrogram or None
         How pixels, texts or sounds are prepared; None for samples of numbers.
-    sample : tuple of (shape, dtype)
+    spec : tuple of (shape, dtype)
         Shape of one raw sample, and the dtype of batches.
     dtype : str
         In which the network computes.
@@ -66,11 +58,11 @@ class Design:
 
     architecture: str | None
     depths: tuple[int, ...]
-    resolve_trainable: TrainableLayers
+    trainable: TrainableLayers
     statistics_move: bool
     goal: Goal
     preparation: AnyPreparation | None
-    sample: SampleSpec
+    spec: SampleSpec
     dtype: str = "float32"
     augmentation: str | None = None
     padded: bool = False
@@ -83,20 +75,17 @@ class Design:
     @property
     def keeps_start(self) -> bool:
         """Tell whether training looks at features of the network that it starts from."""
-        anchored = isinstance(self.goal, Adaptation) and self.goal.method.anchored
-        return self.matched or self.attended or anchored
+        return self.matched or self.attended or self.goal.keeps_start
 
 
 def design_network(
-    backbone: Backbone | None, resolve_trainable: TrainableLayers, *, statistics_move: bool, **options: Any
+    backbone: Backbone | None, trainable: TrainableLayers, *, goal: Goal, statistics_move: bool, **options: Any
 ) -> Design:
     """Design a network for training on a backbone, or on features if it is None."""
     if backbone is None:
-        return Design(None, (), resolve_trainable, False, **options)
+        return Design(None, (), trainable, False, goal, **options)
     layers = {path.rpartition("/")[0] for path in backbone.paths if path.endswith("/moving_mean")}
     moves = statistics_move and bool(layers - {STANDARDIZE})
     dtype = str(backbone.weights[0].dtype) if backbone.weights else "float32"
-    depths = weight_depths(backbone)
-    if isinstance(options["goal"], Reconstruction):
-        depths = tuple(depth - 1 for depth in depths)
-    return Design(backbone.architecture, depths, resolve_trainable, moves, dtype=dtype, **options)
+    depths = tuple(depth - goal.n_own_stages for depth in weight_depths(backbone))
+    return Design(backbone.architecture, depths, trainable, moves, goal, dtype=dtype, **options)

@@ -10,17 +10,15 @@ from itertools import chain, islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._engine.pool import pool
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build
 from skltransfer.backbones._folding import fold
-
-Array = NDArray[Any]
 
 
 class Forward:

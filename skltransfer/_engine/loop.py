@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -18,16 +18,16 @@ from skltransfer._engine.checkpoint import Checkpoint
 from skltransfer._engine.design import Design
 from skltransfer._engine.pool import pool
 from skltransfer._engine.schedules import rate_factor, stage_shares
-from skltransfer._engine.trainer import CompiledTraining, assign_all
+from skltransfer._engine.trainer import CompiledNetwork, assign_all
 from skltransfer._inputs.samples import RaggedSamples, Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, read
 
-Array = NDArray[Any]
 EVALUATION_BATCH = 256
 LENGTH_POOL = 16
 """Batches of shuffled samples that are sorted by length among themselves."""
@@ -56,20 +56,12 @@ class TrainingSettings:
         Factor of the learning rate from one stage to the one before it.
     weight_decay : float
         Decoupled decay of each step, as a share of the learning rate.
-    l2_sp, delta : float
-        Strength of the pull of weights, and of features, to where they start.
-    attention_transfer : float
-        Strength of the pull of where features are active to where those of the start are.
     mixup : float
         Both parameters of the Beta distribution that pairs of samples are mixed by; 0 mixes
         none.
-    label_smoothing : float
-        Share of each target that goes to all classes alike.
-    level, beta : float
-        How much samples are spoilt, and how much the divergence of latent values counts, in
-        reconstruction.
-    strength, ramp : float, str
-        How strongly domains are brought together, and how that rises; see `ramp_factor`.
+    values : mapping of str to object
+        Strengths that the network knows by name, such as that of a penalty, and what the loop
+        of the goal reads.
     patience : int or None
         Epochs without a better validation loss after which to stop, and go back to the best
         weights; None never stops.
@@ -85,15 +77,8 @@ class TrainingSettings:
     warmup: float = 0.0
     layer_decay: float = 1.0
     weight_decay: float = 0.0
-    l2_sp: float = 0.0
-    delta: float = 0.0
-    attention_transfer: float = 0.0
     mixup: float = 0.0
-    label_smoothing: float = 0.0
-    level: float = 0.0
-    beta: float = 0.0
-    strength: float = 0.0
-    ramp: str = "constant"
+    values: Mapping[str, Any] = field(default_factory=dict)
     patience: int | None = None
     tol: float = 0.0
 
@@ -146,45 +131,64 @@ class _Progress:
     best_arrays: list[Array] = field(default_factory=list)
 
 
-def train(
-    design: Design,
-    training: TrainingSettings,
-    backbone: Backbone | None,
-    views: Sequence[Samples],
-    targets: Targets,
-    *,
-    head: Sequence[Array] | None = None,
-    importance: Array | None = None,
-    domains: NDArray[np.intp] | None = None,
-    validation: tuple[Samples, Targets] | None = None,
-    checkpoint: str | None = None,
-    callbacks: Sequence[Any] = (),
-    watcher: Watcher | None = None,
-) -> TrainingResult:
-    """Train a network on labelled samples.
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """What a network is trained on.
+
+    Parameters
+    ----------
+    views : sequence of Samples
+        The samples, as each epoch in turn sees them; they are read a batch at a time.
+    targets : Targets
+        What samples should come out as. Weights of each task should have a mean of 1.
+    validation : tuple of Samples and Targets, optional
+        Samples that decide when to stop, and which epoch's weights are kept.
+    groups : ndarray of shape (n_samples,), optional
+        Number of the group of each sample, such as its domain, for a loop that draws from groups.
+    """
+
+    views: Sequence[Samples]
+    targets: Targets
+    validation: tuple[Samples, Targets] | None = None
+    groups: NDArray[np.intp] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingJob:
+    """All that decides what a training gives.
 
     Parameters
     ----------
     design : Design
         The network.
-    training : TrainingSettings
+    settings : TrainingSettings
         How long and how fast.
+    data : TrainingData
+        On what.
     backbone : Backbone or None
         Where the weights start; None if samples are features already.
-    views : sequence of ArraySamples or ImageFileSamples
-        The samples, as each epoch in turn sees them; they are read a batch at a time.
-    targets : Targets
-        What samples should come out as. Weights of each task should have a mean of 1.
     head : sequence of ndarray, optional
         Where the weights on top start; those of decisions are else drawn at random.
-    importance : ndarray of shape (n_channels,), optional
-        How much each channel counts in the pull of features.
-    domains : ndarray of shape (n_samples,), optional
-        Number of the domain of each sample, for an `Adaptation`.
-    validation : tuple of samples and Targets, optional
-        Samples that decide when to stop, and which epoch's weights are kept.
+    """
+
+    design: Design
+    settings: TrainingSettings
+    data: TrainingData
+    backbone: Backbone | None
+    head: Sequence[Array] | None = None
+
+
+def train(
+    job: TrainingJob, *, checkpoint: str | None = None, callbacks: Sequence[Any] = (), watcher: Watcher | None = None
+) -> TrainingResult:
+    """Train a network.
+
+    Parameters
+    ----------
+    job : TrainingJob
+        What is trained, how and on what.
     checkpoint : str, optional
-        Folder in which the state is saved after each epoch, and taken up again.
+        Folder in which the state is saved after each epoch, and from which it is restored.
     callbacks : sequence of keras.callbacks.Callback
         They are copied.
     watcher : Watcher, optional
@@ -195,13 +199,13 @@ def train(
     ValueError
         If the loss is no longer finite.
     """
-    with _borrow(design) as trainer:
-        run = _run(trainer, training, views, targets, validation, domains)
-        run.start(backbone, head, importance)
-        saved = Checkpoint(checkpoint, run.key(backbone, head)) if checkpoint is not None else None
-        run.resume(saved)
-        run.loop(saved, _callback_list(callbacks, trainer.network, training.epochs), watcher or Watcher())
-        return run.result()
+    with _borrow(job.design) as network:
+        loop = job.design.goal.loop(network, job)
+        loop.start()
+        saved = Checkpoint(checkpoint, loop.key()) if checkpoint is not None else None
+        loop.resume(saved)
+        loop.run(saved, _callback_list(callbacks, network.network, job.settings.epochs), watcher or Watcher())
+        return loop.result()
 
 
 def prepare(design: Design) -> None:
@@ -217,47 +221,32 @@ def prepare(design: Design) -> None:
 
 
 @contextmanager
-def _borrow(design: Design) -> Iterator[CompiledTraining]:
+def _borrow(design: Design) -> Iterator[CompiledNetwork]:
     with (
         _backend.double_precision(),
-        pool.borrow(("train", _backend.name(), design), lambda: CompiledTraining(design)) as trainer,
+        pool.borrow(("train", _backend.name(), design), lambda: CompiledNetwork(design)) as trainer,
     ):
         yield trainer
-
-
-def _run(trainer: CompiledTraining, *facts: Any) -> Loop:
-    *others, domains = facts
-    if domains is None:
-        return Loop(trainer, *others)
-    from skltransfer.adaptation._loop import AdaptingLoop
-
-    return AdaptingLoop(trainer, *others, domains=domains)
 
 
 class Loop:
     """One training on a borrowed network."""
 
-    def __init__(
-        self,
-        trainer: CompiledTraining,
-        training: TrainingSettings,
-        views: Sequence[Samples],
-        targets: Targets,
-        validation: tuple[Samples, Targets] | None,
-    ) -> None:
-        self.trainer, self.training, self.views = trainer, training, views
-        self.targets, self.validation = targets, validation
-        self.answers = np.concatenate([_smooth(targets, training.label_smoothing), targets.weights], axis=1)
-        self.fills = len(targets) >= training.batch_size and not trainer.design.statistics_move
-        self.at = _Progress(np.random.default_rng(training.seed))
+    def __init__(self, trainer: CompiledNetwork, job: TrainingJob) -> None:
+        self.trainer, self.job, self.training = trainer, job, job.settings
+        self.views, self.targets, self.validation = job.data.views, job.data.targets, job.data.validation
+        self.answers = np.concatenate([self.targets.values, self.targets.weights], axis=1)
+        self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.statistics_move
+        self.at = _Progress(np.random.default_rng(self.training.seed))
 
-    def start(self, backbone: Backbone | None, head: Sequence[Array] | None, importance: Array | None) -> None:
-        self.trainer.reset(backbone, head, self.at.random)
-        self.trainer.set_pull(self.training.l2_sp, self.training.delta, importance, self.training.attention_transfer)
-        self.trainer.set_corruption(self.training.level, self.training.beta)
+    def start(self) -> None:
+        """Set weights and strengths as they are before the first epoch."""
+        self.trainer.reset(self.job.backbone, self.job.head, self.at.random)
+        self.trainer.set_values(self.training.values)
 
-    def key(self, backbone: Backbone | None, head: Sequence[Array] | None) -> str:
+    def key(self) -> str:
         """Digest of everything that decides the outcome."""
+        backbone, head = self.job.backbone, self.job.head
         from_head = [] if head is None else [np.ascontiguousarray(array) for array in head]
         held = [] if self.validation is None else [self.validation[0]]
         samples = b"".join(view.digest(i) for view in (*self.views, *held) for i in range(len(view)))
@@ -278,7 +267,7 @@ class Loop:
         )
         self.at.random.bit_generator.state = facts["random"]
 
-    def loop(self, saved: Checkpoint | None, callbacks: Any, watcher: Watcher) -> None:
+    def run(self, saved: Checkpoint | None, callbacks: Any, watcher: Watcher) -> None:
         """Train the epochs that are left."""
         at, training = self.at, self.training
         watcher.begin(training.epochs)
@@ -305,7 +294,7 @@ class Loop:
         training, at = self.training, self.at
         samples = self.views[at.epoch % len(self.views)]
         self.begin_epoch(samples)
-        moving = self.trainer.design.resolve_trainable.n_trainable_stages(at.epoch)
+        moving = self.trainer.design.trainable.n_trainable_stages(at.epoch)
         self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
         parts = self.parts(samples)
         n_seen = sum(map(len, parts))
@@ -345,7 +334,7 @@ class Loop:
 
     def together(self, parts: list[NDArray[np.intp]], *, alone: bool) -> Iterator[list[NDArray[np.intp]]]:
         """Yield batches of one length whose steps are one call, or each alone."""
-        shape, dtype = self.trainer.design.sample
+        shape, dtype = self.trainer.design.spec
         alone = alone or None in shape
         most = 1 if alone else max(1, CALL_BYTES // (len(parts[0]) * math.prod(shape) * np.dtype(dtype).itemsize))
         for _, alike in groupby(parts, lambda part: self.fills or len(part)):
@@ -387,7 +376,7 @@ class Loop:
 
     def read(self, samples: Samples, part: Any) -> Array:
         design = self.trainer.design
-        return samples.read(part, design.preparation).astype(design.sample[1], copy=False)
+        return samples.read(part, design.preparation).astype(design.spec[1], copy=False)
 
     def validate(self) -> dict[str, float]:
         """Compute the validation loss; keep the weights if it is the best so far."""
@@ -424,15 +413,6 @@ class Loop:
 
 def _cut(samples: Array, size: int) -> list[Array]:
     return [samples[i : i + size] for i in range(0, len(samples), size)]
-
-
-def _smooth(targets: Targets, share: float) -> Array:
-    values = np.array(targets.values, dtype=np.float64)
-    for task, own in zip(targets.tasks, targets.columns(), strict=True):
-        if task.kind != "values":
-            alike = 1.0 / task.n_outputs if task.kind == "classes" else 0.5
-            values[:, own] = (1 - share) * values[:, own] + share * alike
-    return values
 
 
 def _callback_list(callbacks: Sequence[Any], network: Any, epochs: int) -> Any:

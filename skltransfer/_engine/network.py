@@ -24,13 +24,14 @@ class Network(keras.Model):
         self.anchor = build(design.architecture) if design.keeps_start and design.architecture else None
         if self.anchor is not None:
             self.anchor.trainable = False
-        self.augment = None if design.augmentation is None else _layer(design.augmentation)
+        self.augment = None if design.augmentation is None else deserialized_layer(design.augmentation)
+        self.settings: dict[str, Any] = {}
         self.anchors: list[Any] = []
         self.rivals: list[Any] = []
         if design.matched:
-            self.importance = self._setting((body.outputs[0].shape[-1],), "importance")
+            self.importance = self.setting("importance", (body.outputs[0].shape[-1],))
         if design.attended or design.taught:
-            self.transfer = self._setting((), "attention_transfer")
+            self.transfer = self.setting("attention_transfer")
         self.watched, self.watched_anchor = self._watched(body), self._watched(self.anchor)
 
     def build(self, input_shape: Any) -> None:
@@ -44,8 +45,8 @@ class Network(keras.Model):
     def add_anchors(self) -> None:
         """Make room for where these weights start."""
         if self.design.pulled:
-            self.l2_sp = self._setting((), "l2_sp")
-        self.anchors = [self._setting(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
+            self.l2_sp = self.setting("l2_sp")
+        self.anchors = [self._constant(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
 
     def pixels(self, batch: Any, training: bool) -> Any:
         """Cast samples, and change images at random."""
@@ -76,7 +77,7 @@ class Network(keras.Model):
         if training and self.design.pulled:
             self.add_loss(self.l2_sp * l2_sp(self.anchored, self.anchors))
         if training and self.anchor is not None:
-            start, where = _look(self.watched_anchor, prepared, training=False)
+            start, where = look(self.watched_anchor, prepared, training=False)
             if self.design.matched:
                 self.add_loss(delta(features, start, self.importance))
             if self.design.attended:
@@ -94,17 +95,22 @@ class Network(keras.Model):
             raise ValueError(NO_PLACES)
         return keras.Model(model.inputs[0], [model.outputs[0], model.get_layer(name).output])
 
-    def _setting(self, shape: tuple[int, ...], name: str) -> Any:
+    def setting(self, name: str, shape: tuple[int, ...] = ()) -> Any:
+        """Make a variable that `TrainingSettings.values` sets by this name."""
+        self.settings[name] = self._constant(shape, name)
+        return self.settings[name]
+
+    def _constant(self, shape: tuple[int, ...], name: str) -> Any:
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
 
 
-def _look(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
+def look(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
     """Return features, and the last grid or sequence that they come from."""
     found = model(x, training=training)
     return tuple(found) if isinstance(found, list | tuple) else (found, found)
 
 
-def _layer(serialised: str) -> Any:
+def deserialized_layer(serialised: str) -> Any:
     return keras.saving.deserialize_keras_object(json.loads(serialised), safe_mode=True)
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skltransfer._engine.design import QUERIES, Design, Goal
-from skltransfer._heads.goal import Decisions
+from skltransfer._engine.design import Design
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
-from skltransfer.adaptation._goal import Adaptation
-from skltransfer.autoencoder._goal import Reconstruction
+from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build, building, read
 
-Array = NDArray[Any]
 
-
-class CompiledTraining:
+class CompiledNetwork:
     """A network and its optimizer, compiled.
 
     Parameters
@@ -37,13 +32,13 @@ class CompiledTraining:
             self.body = None if design.architecture is None else build(design.architecture)
             self._body_weights = [] if self.body is None else list(self.body.weights)
             self._lora_layers = self._let_move()
-            self.network = _network_class(design.goal)(design, self.body)
-            self.network(np.zeros((1, *(length or 8 for length in design.sample[0])), dtype=design.sample[1]))
+            self.network = design.goal.network(design, self.body)
+            self.network(np.zeros((1, *(length or 8 for length in design.spec[0])), dtype=design.spec[1]))
             self.optimizer = SharedAdamW(learning_rate=1e-3)
 
         self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
-        self._steps = _backend.compile_steps(self.network, self.design.sample[0])
+        self._steps = _backend.compile_steps(self.network, self.design.spec[0])
         self.metrics = [metric.name for metric in self.network.metrics]
         self.depths = self._moving_depths()
         self._fresh = read(self.optimizer.variables)
@@ -74,21 +69,10 @@ class CompiledTraining:
             assert backbone is not None
             assign(self.network.anchor, backbone.weights)
 
-    def set_pull(self, l2_sp: float, delta: float, importance: Array | None, attention_transfer: float) -> None:
-        """Set how strongly weights, features and where these are active are pulled to where they start."""
-        if self.design.pulled:
-            self.network.l2_sp.assign(l2_sp)
-        if self.design.matched:
-            channels = self.network.importance.shape
-            self.network.importance.assign(delta * (np.ones(channels) if importance is None else importance))
-        if self.design.attended or self.design.taught:
-            self.network.transfer.assign(attention_transfer)
-
-    def set_corruption(self, level: float, beta: float) -> None:
-        """Set how much samples are spoilt, and how much the divergence of latent values counts."""
-        if isinstance(self.design.goal, Reconstruction):
-            self.network.level.assign(level)
-            self.network.beta.assign(beta)
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Set the strengths that the network knows by name; those that are not given are 0."""
+        for name, variable in self.network.settings.items():
+            variable.assign(np.broadcast_to(values.get(name, 0.0), variable.shape))
 
     def set_shares(self, body_shares: Array, weight_decay: float) -> None:
         """Set the share of the learning rate that each weight of the body gets, and the decay."""
@@ -96,11 +80,6 @@ class CompiledTraining:
         shares[: len(body_shares)] = body_shares
         self.optimizer.shares.assign(shares)
         self.optimizer.decay.assign(weight_decay)
-
-    def set_strength(self, strength: float) -> None:
-        """Set how strongly domains are brought together."""
-        if isinstance(self.design.goal, Adaptation):
-            self.network.strength.assign(strength)
 
     def steps(self, batches: Array, answers: Array, learning_rates: Array) -> Array:
         """Take a step for each batch; return the loss before each, and its terms beside it."""
@@ -130,7 +109,7 @@ class CompiledTraining:
 
     def _let_move(self) -> list[Any]:
         """Freeze all that does not move; return the layers that move by matrices of low rank."""
-        resolve_trainable = self.design.resolve_trainable
+        trainable = self.design.trainable
         trained = {id(weight) for weight in self._body_weights if weight.trainable}
         for layer in all_layers(self.body):
             if hasattr(layer, "moving_mean") and not self.design.statistics_move:
@@ -138,20 +117,14 @@ class CompiledTraining:
         depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
         for weight in self._body_weights:
             scale = weight.path.rpartition("/")[2] in ("gamma", "beta")
-            kind_moves = (
-                resolve_trainable.kind == "weights"
-                or (resolve_trainable.kind == "norm" and scale)
-                or depth[id(weight)] < 0
-            )
-            weight.trainable = bool(
-                id(weight) in trained and kind_moves and depth[id(weight)] < resolve_trainable.stages
-            )
-        adapted = self._adapt(depth) if resolve_trainable.kind == "lora" else []
+            kind_moves = trainable.kind == "weights" or (trainable.kind == "norm" and scale) or depth[id(weight)] < 0
+            weight.trainable = bool(id(weight) in trained and kind_moves and depth[id(weight)] < trainable.stages)
+        adapted = self._adapt(depth) if trainable.kind == "lora" else []
         moving = adapted or any(weight.trainable and depth[id(weight)] >= 0 for weight in self._body_weights)
-        if resolve_trainable.stages and not moving:
+        if trainable.stages and not moving:
             what = {"lora": "a kernel that LoRA can change", "norm": "a normalisation", "weights": "a trainable weight"}
             raise ValueError(
-                f"trainable: none of the last {resolve_trainable.stages} stages of the backbone has {what[resolve_trainable.kind]}. "
+                f"trainable: none of the last {trainable.stages} stages of the backbone has {what[trainable.kind]}. "
                 "Pass another trainable, or more stages."
             )
         return adapted
@@ -163,10 +136,10 @@ class CompiledTraining:
             for layer in all_layers(self.body)
             if hasattr(layer, "enable_lora")
             and hasattr(layer, "kernel")
-            and 0 <= depth[id(layer._kernel)] < self.design.resolve_trainable.stages
+            and 0 <= depth[id(layer._kernel)] < self.design.trainable.stages
         ]
         for layer in adapted:
-            layer.enable_lora(self.design.resolve_trainable.rank, lora_alpha=self.design.resolve_trainable.alpha)
+            layer.enable_lora(self.design.trainable.rank, lora_alpha=self.design.trainable.alpha)
         return adapted
 
     def _moving_depths(self) -> list[int]:
@@ -175,15 +148,6 @@ class CompiledTraining:
         for layer in self._lora_layers:
             depth[id(layer.lora_kernel_a)] = depth[id(layer.lora_kernel_b)] = depth[id(layer._kernel)]
         return [depth[id(v)] for v in self.network.trainable_variables if id(v) in depth]
-
-
-def _network_class(goal: Goal) -> Any:
-    from skltransfer._heads.network import DecidingNetwork
-    from skltransfer.adaptation._network import AdaptingNetwork
-    from skltransfer.autoencoder._network import ReconstructingNetwork
-
-    networks = {Decisions: DecidingNetwork, Reconstruction: ReconstructingNetwork, Adaptation: AdaptingNetwork}
-    return networks[type(goal)]
 
 
 def all_layers(model: Any) -> Iterator[Any]:
@@ -208,7 +172,7 @@ def _drawn(variables: Sequence[Any], random: np.random.Generator) -> list[Array]
     drawn: list[Array] = []
     for variable in variables:
         shape = variable.shape
-        if len(shape) == 1 or variable.name == QUERIES:
+        if len(shape) == 1 or variable.name == "queries":
             drawn.append(np.zeros(shape))
         else:
             limit = np.sqrt(6 / sum(shape))

@@ -8,13 +8,12 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skltransfer._engine.design import Design, Goal, design_network
-from skltransfer._engine.loop import TrainingResult, TrainingSettings, prepare, train
+from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingResult, TrainingSettings, prepare, train
 from skltransfer._engine.schedules import SCHEDULES
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.base import BackboneEstimator, describe
@@ -24,11 +23,11 @@ from skltransfer._features.split import SplitNetwork, first
 from skltransfer._inputs.samples import Samples, SampleSpec
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.statistics import weighted_moments
+from skltransfer._utils.types import Array
 from skltransfer._validation import check_held, check_split
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._builders import standardize
 
-Array = NDArray[Any]
 Held = tuple[Samples, Targets] | None
 
 FULL_BATCH_SAMPLES = 1024
@@ -133,7 +132,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
             statistics_move=split.moving > 0 and self._trains_statistics(),
             goal=goal,
             preparation=None if split.above is None else split.above.preparation,
-            sample=sample,
+            spec=sample,
             padded=split.padded,
             pulled=bool(self.l2_sp and body is not None),
             matched=bool(self.delta and body is not None),
@@ -148,26 +147,23 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         training: TrainingSettings,
         split: SplitNetwork,
         watcher: FitWatcher,
-        views: list[Samples],
-        targets: Targets,
-        **starts: Any,
+        data: TrainingData,
+        head: list[Array] | None,
     ) -> TrainingResult:
+        body = None if split.above is None else split.above.backbone
         try:
             return train(
-                design,
-                training,
-                None if split.above is None else split.above.backbone,
-                views,
-                targets,
+                TrainingJob(design, training, data, body, head),
                 checkpoint=None if self.checkpoint is None else os.fspath(self.checkpoint),
                 callbacks=self.callbacks or (),
                 watcher=watcher,
-                **starts,
             )
         finally:
             watcher.end()
 
-    def _training(self, n_samples: int, moves: TrainableLayers, once: bool, **more: Any) -> TrainingSettings:
+    def _training(
+        self, n_samples: int, moves: TrainableLayers, once: bool, values: dict[str, Any], **more: Any
+    ) -> TrainingSettings:
         """Settle what "auto" means for so many samples."""
         whole = self._format.kind == "table" and n_samples <= FULL_BATCH_SAMPLES
         batch_size = (n_samples if whole else 32) if self.batch_size == "auto" else int(self.batch_size)
@@ -187,8 +183,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
             warmup=float(self.warmup),
             layer_decay=float(self.layer_decay),
             weight_decay=float(self.weight_decay),
-            l2_sp=float(self.l2_sp),
-            delta=float(self.delta),
+            values={"l2_sp": float(self.l2_sp), "importance": float(self.delta), **values},
             **more,
         )
         return replace(training, epochs=1, schedule="constant", warmup=0.0, patience=None) if once else training

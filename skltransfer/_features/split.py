@@ -8,16 +8,13 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
 from skltransfer._features.extraction import Extraction, compute, extract, extract_samples, remembered
 from skltransfer._inputs.samples import Samples, pad
+from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._cutting import cut, join
-
-Array = NDArray[Any]
-
 
 FROZEN_BYTES = 2**31
 """What a frozen part computes is kept for all epochs up to this size; beyond, each epoch computes it again."""

@@ -11,7 +11,8 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator
 
 from skltransfer._heads.dense import DenseHead
-from skltransfer._heads.solver import Floats, LinearHead
+from skltransfer._heads.solver import LinearHead
+from skltransfer._utils.types import Floats
 
 SMALLEST_SQUARE = 1e-12
 """Added to the mean square of a sample's features, so that a sample of zeros is no division by 0."""

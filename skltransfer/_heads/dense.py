@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from skltransfer._heads.solver import BLOCK_SAMPLES, Floats, LinearHead
+from skltransfer._heads.solver import BLOCK_SAMPLES, LinearHead
+from skltransfer._utils.types import Floats
 
 
 class MLPHead(BaseEstimator):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from skltransfer._engine.design import Design
+from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._targets.task import Task, weighted_loss
 
 
@@ -30,6 +33,26 @@ class Decisions:
     dropout: float = 0.0
     n_heads: int = 0
     solved: bool = False
+
+    @property
+    def keeps_start(self) -> bool:
+        """Decisions need no features of the starting network."""
+        return False
+
+    @property
+    def n_own_stages(self) -> int:
+        """All stages belong to the backbone."""
+        return 0
+
+    def network(self, design: Design, body: Any) -> Any:
+        """Build the network that decides."""
+        from skltransfer._heads.network import DecidingNetwork
+
+        return DecidingNetwork(design, body, self)
+
+    def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
+        """Set up the loop over shuffled mini-batches."""
+        return Loop(network, job)
 
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of samples, given decision values; weights stand beside targets in ``answers``."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from skltransfer._heads.attention import AttendingHead, AttentionHead
 from skltransfer._heads.dense import DenseHead, MLPHead
-from skltransfer._heads.solver import Floats, LinearHead
+from skltransfer._heads.solver import LinearHead
+from skltransfer._utils.types import Floats
 
 Head = LinearHead | DenseHead | AttendingHead
 

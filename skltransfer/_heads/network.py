@@ -8,11 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from skltransfer._engine.design import QUERIES, Design
+from skltransfer._engine.design import Design
 from skltransfer._engine.forward import pool_features
-from skltransfer._engine.network import Network, _look
+from skltransfer._engine.network import Network, look
 from skltransfer._heads.attention import SMALLEST_SQUARE, head_of_channels
-from skltransfer._heads.goal import Decisions
 
 
 class AttentionPooling(keras.layers.Layer):
@@ -24,7 +23,7 @@ class AttentionPooling(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the queries."""
-        self.queries = self.add_weight(shape=(input_shape[-1], self.n_heads), initializer="zeros", name=QUERIES)
+        self.queries = self.add_weight(shape=(input_shape[-1], self.n_heads), initializer="zeros", name="queries")
         self.own = np.eye(self.n_heads)[head_of_channels(input_shape[-1], self.n_heads)].T
 
     def call(self, maps: Any) -> Any:
@@ -46,10 +45,9 @@ class AttentionPooling(keras.layers.Layer):
 class DecidingNetwork(Network):
     """Hidden layers and a linear one, on pooled features: gives decision values."""
 
-    def __init__(self, design: Design, body: Any) -> None:
+    def __init__(self, design: Design, body: Any, goal: Any) -> None:
         super().__init__(design, body)
-        goal, layers = design.goal, keras.layers
-        assert isinstance(goal, Decisions)
+        layers = keras.layers
         self.attend = self._attention(goal.n_heads) if goal.n_heads else None
         self.hidden = [layers.Dense(units, activation="relu", dtype=design.dtype) for units in goal.hidden]
         self.drop = layers.Dropout(goal.dropout) if goal.dropout else None
@@ -64,7 +62,7 @@ class DecidingNetwork(Network):
         return [weight for layer in layers for weight in layer.weights]
 
     def _attention(self, n_heads: int) -> AttentionPooling:
-        shape = self.design.sample[0] if self.body is None else self.body.outputs[0].shape[1:]
+        shape = self.design.spec[0] if self.body is None else self.body.outputs[0].shape[1:]
         if len(shape) < 2:
             raise ValueError(
                 "head='attention' weighs the places of a grid or sequence. Got a backbone that gives one vector of "
@@ -85,7 +83,7 @@ class DecidingNetwork(Network):
         """Compute one vector a sample, below the hidden layers."""
         x = prepared
         if self.body is not None:
-            maps, places = _look(self.watched, x, training=training and self.design.resolve_trainable.stages > 0)
+            maps, places = look(self.watched, x, training=training and self.design.trainable.stages > 0)
             self.hold(x, maps, training, places, teacher)
             x = maps if self.attend is not None else pool_features(maps, "avg", padded=self.design.padded)
         if self.attend is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from skltransfer._heads.solver import Floats, LinearHead, fit_logistic, fit_ridge
+from skltransfer._heads.solver import LinearHead, fit_logistic, fit_ridge
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
+from skltransfer._utils.types import Floats
 
 
 def solve(features: Floats, targets: Targets, *, C: float) -> LinearHead:

@@ -15,8 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.lru import ByteLRU
-
-Floats = NDArray[np.floating]
+from skltransfer._utils.types import Floats
 
 BLOCK_SAMPLES = 4096
 MAX_STEPS = 200

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.image_files import is_path
-from skltransfer._inputs.samples import Array, Positions, SampleSpec
+from skltransfer._inputs.samples import Positions, SampleSpec
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.lru import ByteLRU
+from skltransfer._utils.types import Array
 
 RATE = 16_000
 """Samples a second to which all sounds are brought; speech has little above the 8 kHz that they can hold."""

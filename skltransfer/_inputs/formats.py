@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from skltransfer._inputs.samples import Array
+from skltransfer._utils.types import Array
 
 Kind = Literal["table", "sequences", "image_arrays", "image_files", "texts", "audio"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._inputs.formats import LUMINANCE, InputFormat
-from skltransfer._inputs.samples import Array
+from skltransfer._utils.types import Array
 
 KNOWN_HIGHS = (1, 16, 255, 65535)
 """Largest pixel values in use: fractions, scikit-learn's digits, 8 and 16 bits."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._inputs.samples import Array, Positions
+from skltransfer._inputs.samples import Positions
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 
 
 class ImageFileSamples:

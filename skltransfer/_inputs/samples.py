@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 
-Array = NDArray[Any]
 Positions = Sequence[int] | NDArray[np.intp]
 SampleSpec = tuple[tuple[Any, ...], str]
 """Shape and dtype of one sample; the first length is None if each sample has its own."""

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._inputs.samples import Array, Positions, SampleSpec, pad
+from skltransfer._inputs.samples import Positions, SampleSpec, pad
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)

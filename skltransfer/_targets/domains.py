@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
+
 BOTH = ("source", "target")
 
 

@@ -13,12 +13,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from skltransfer._heads.solver import Floats
 from skltransfer._targets.probabilities import log_probabilities, probabilities
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
-
-Array = NDArray[Any]
+from skltransfer._utils.types import Array, Floats
 
 
 def read_labels(y: Any) -> Array:

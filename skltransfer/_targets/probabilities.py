@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-Floats = NDArray[np.floating]
+from skltransfer._utils.types import Floats
 
 
 def probabilities(decisions: Floats) -> Floats:

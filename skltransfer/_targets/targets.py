@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._heads.solver import Floats
 from skltransfer._targets.task import Task
+from skltransfer._utils.types import Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,15 @@ class Targets:
     def repeated(self, times: int) -> Targets:
         """Return the targets of samples that stand there so many times, and count as often as before."""
         return Targets(self.tasks, np.tile(self.values, (times, 1)), np.tile(self.weights / times, (times, 1)))
+
+    def smoothed(self, share: float) -> Targets:
+        """Give a share of each target to all classes alike."""
+        values = np.array(self.values, dtype=np.float64)
+        for task, own in zip(self.tasks, self.columns(), strict=True):
+            if task.kind != "values":
+                alike = 1.0 / task.n_outputs if task.kind == "classes" else 0.5
+                values[:, own] = (1 - share) * values[:, own] + share * alike
+        return Targets(self.tasks, values, self.weights)
 
     def strata(self) -> NDArray[np.intp] | None:
         """Return the class of each sample, if there is one task and it is one of classes."""

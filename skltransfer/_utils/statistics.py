@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from skltransfer._utils.types import Floats
 
 
 def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import StrOptions
@@ -13,10 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._targets.task import Task
+from skltransfer._utils.types import Array
 from skltransfer.adaptation._fitting import AdaptingEstimator
 from skltransfer.adaptation._source import spread
-
-Array = NDArray[Any]
 
 
 class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):

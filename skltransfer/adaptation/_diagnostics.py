@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,8 @@ from sklearn.utils import check_random_state
 
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._targets.domains import Domains
+from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import a_distance, mutual_information, scale_mismatch
-
-Array = NDArray[Any]
 
 N_DIAGNOSED = 1000
 """Of each domain, drawn at random if there are more."""

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingSettings, train
+from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings, train
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.base import AUDIO_PARAMETERS
 from skltransfer._estimators.fit import TrainedEstimator
@@ -32,6 +32,7 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
+from skltransfer._utils.types import Array
 from skltransfer.adaptation._batchnorm import renormalise
 from skltransfer.adaptation._diagnostics import (
     MIN_SAMPLES,
@@ -46,9 +47,6 @@ from skltransfer.adaptation._methods import METHODS, Method, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import read_source
 from skltransfer.backbones._backbone import Backbone
-
-Array = NDArray[Any]
-
 
 ADVERSARIAL_RATE = 1e-3
 """Largest learning rate against a network that learns as well, if nothing else is said."""
@@ -232,7 +230,7 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         """Settle the training on the source alone, and the one that adapts."""
         larger = max(int(domains.source.sum()), int(domains.target.sum()))
         weight = plan.method.weight if self.weight == "auto" else float(self.weight)
-        training = self._training(larger, plan.moves, False, strength=weight, ramp=self.ramp)
+        training = self._training(larger, plan.moves, False, {"strength": weight, "ramp": self.ramp})
         adapts = bool(domains.target.any()) and plan.method.trains
         share = 1 / 3 if plan.method.labelled else 3 / 4
         first, phases = self._first_epochs(training.epochs, share, bool(domains.source.any()), adapts), []
@@ -286,10 +284,8 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
 
     def _carry_out(self, phase: Phase, stand: Stand, watcher: FitWatcher) -> Stand:
         """Train, and add to the history."""
-        trained = self._train(
-            phase.design, phase.training, stand.split, watcher, [phase.samples], phase.targets,
-            head=stand.head, domains=phase.domains,
-        )  # fmt: skip
+        data = TrainingData([phase.samples], phase.targets, groups=phase.domains)
+        trained = self._train(phase.design, phase.training, stand.split, watcher, data, stand.head)
         found = trained.history if phase.domains is not None else {"source": trained.history["loss"], **trained.history}
         before = len(self.history_.get("loss", []))
         for name in dict.fromkeys([*self.history_, *found]):
@@ -335,15 +331,15 @@ class AdaptingEstimator(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Train
         assert whole is not None
         n_stages = len(whole.backbone.stages)
         split, moves = SplitNetwork(None, whole, n_stages), TrainableLayers(n_stages, "norm")
-        training = self._training(len(samples), moves, True, strength=method.weight, ramp="constant")
+        training = self._training(len(samples), moves, True, {"strength": method.weight, "ramp": "constant"})
         size = min(training.batch_size, len(samples))
         goal = Adaptation(self._tasks, *_layers(self._head)[:2], method=method, samples=(size,), n_sources=0)
         width = self._tasks[0].n_outputs
         unknown = Targets(self._tasks, np.zeros((len(samples), width)), np.zeros((len(samples), 1)))
-        trained = train(
-            self._design(split, moves, self._sample(split, samples), goal), replace(training, batch_size=size),
-            whole.backbone, [samples], unknown, head=head_arrays(self._head), domains=np.zeros(len(samples), np.intp),
-        )  # fmt: skip
+        design = self._design(split, moves, self._sample(split, samples), goal)
+        data = TrainingData([samples], unknown, groups=np.zeros(len(samples), np.intp))
+        settings = replace(training, batch_size=size)
+        trained = train(TrainingJob(design, settings, data, whole.backbone, head_arrays(self._head)))
         return split.with_weights(trained.weights), self._head
 
     def _decide(self, X: Any) -> Array:

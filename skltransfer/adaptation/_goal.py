@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from skltransfer._engine.design import Design
+from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._heads.goal import Decisions
 from skltransfer.adaptation._methods import METHODS, Method
 
@@ -28,3 +32,20 @@ class Adaptation(Decisions):
     samples: tuple[int, ...] = ()
     n_sources: int = 1
     deep: bool = True
+
+    @property
+    def keeps_start(self) -> bool:
+        """Methods that keep the features of the source as they were need the starting network."""
+        return self.method.anchored
+
+    def network(self, design: Design, body: Any) -> Any:
+        """Build the network that decides, and aligns domains."""
+        from skltransfer.adaptation._network import AdaptingNetwork
+
+        return AdaptingNetwork(design, body, self)
+
+    def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
+        """Set up the loop whose mini-batches have samples of each domain."""
+        from skltransfer.adaptation._loop import AdaptingLoop
+
+        return AdaptingLoop(network, job, self)

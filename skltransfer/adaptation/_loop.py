@@ -1,4 +1,4 @@
-"""TrainingSettings on several domains at once."""
+"""Training on several domains at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from skltransfer._engine.loop import EVALUATION_BATCH, Loop
+from skltransfer._engine.loop import EVALUATION_BATCH, Loop, TrainingJob
+from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._inputs.samples import Samples
-from skltransfer.adaptation._goal import Adaptation
 from skltransfer.adaptation._pseudo_labels import centroid_labels, confident_labels
 from skltransfer.adaptation._ramp import ramp_factor
 
@@ -21,11 +21,10 @@ FIRST_SHARE, LAST_SHARE = 0.2, 0.8
 class AdaptingLoop(Loop):
     """One training on samples of several domains, of which each batch has its share."""
 
-    def __init__(self, *facts: Any, domains: NDArray[np.intp]) -> None:
-        super().__init__(*facts)
-        goal = self.trainer.design.goal
-        assert isinstance(goal, Adaptation)
-        self.goal, self.domains = goal, domains
+    def __init__(self, trainer: CompiledNetwork, job: TrainingJob, goal: Any) -> None:
+        super().__init__(trainer, job)
+        assert job.data.groups is not None
+        self.goal, self.domains = goal, job.data.groups
 
     @property
     def progress(self) -> float:
@@ -34,7 +33,9 @@ class AdaptingLoop(Loop):
 
     def begin_epoch(self, samples: Samples) -> None:
         """Set how strongly domains are brought together, and suppose targets."""
-        self.trainer.set_strength(self.training.strength * ramp_factor(self.training.ramp, self.progress))
+        values = self.training.values
+        strength = values["strength"] * ramp_factor(values["ramp"], self.progress)
+        self.trainer.set_values({"strength": strength})
         if self.goal.method.supposes is not None:
             self.suppose(samples)
 

@@ -13,7 +13,6 @@ from skltransfer._engine.design import Design
 from skltransfer._engine.forward import pool_features
 from skltransfer._heads.network import DecidingNetwork
 from skltransfer._targets.task import task_loss
-from skltransfer.adaptation._goal import Adaptation
 from skltransfer.adaptation._methods import Side, Step
 
 ADVERSARY_UNITS = 128
@@ -43,13 +42,12 @@ class DenseAdversary:
 class AdaptingNetwork(DecidingNetwork):
     """Gives decision values and the features below them, beside each other; the loss sees them domain by domain."""
 
-    def __init__(self, design: Design, body: Any) -> None:
-        super().__init__(design, body)
-        assert isinstance(design.goal, Adaptation)
-        self.goal, self.method = design.goal, design.goal.method
+    def __init__(self, design: Design, body: Any, goal: Any) -> None:
+        super().__init__(design, body, goal)
+        self.goal, self.method = goal, goal.method
         self.width = self.goal.tasks[0].n_outputs
         self.last.trainable = self.method.labelled
-        self.strength = self._setting((), "strength")
+        self.strength = self.setting("strength")
         n_outputs = len(self.goal.samples) if self.method.adversary == "domains" else self.width
         self.adversary = DenseAdversary(ADVERSARY_LAYERS[self.method.adversary], n_outputs, design.dtype)
         self.adversary_layers = self.adversary.layers
@@ -87,7 +85,7 @@ class AdaptingNetwork(DecidingNetwork):
 
     def _meet(self) -> None:
         """Build all layers, and learn which terms there are."""
-        n_samples, (shape, dtype) = sum(self.goal.samples), self.design.sample
+        n_samples, (shape, dtype) = sum(self.goal.samples), self.design.spec
         batch = np.zeros((n_samples, *(length or 8 for length in shape)), dtype)
         self.embed(self.prepare(self.pixels(batch, False)), False)
         super().add_anchors()

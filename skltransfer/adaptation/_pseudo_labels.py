@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from skltransfer._utils.types import Floats
 
 
 def confident_labels(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_array
@@ -14,10 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.statistics import weighted_moments
+from skltransfer._utils.types import Array
 from skltransfer.adaptation._fitting import AdaptingEstimator
 from skltransfer.adaptation._source import spread
-
-Array = NDArray[Any]
 
 TASKS = (Task("values", 1),)
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import _check_sample_weight
 
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains, read_domains
 from skltransfer._targets.targets import Targets
-
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
 
 
 def read_source(

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer.backbones._backbone import Array, Backbone, build, building, from_keras
+from skltransfer._utils.types import Array
+from skltransfer.backbones._backbone import Backbone, build, building, from_keras
 from skltransfer.backbones._builders import PIXELS, RESTORE, STANDARDIZE, standardize, standardizing
 
 LATENT = "latent"

@@ -8,18 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._features.extraction import Extraction, compute
 from skltransfer._inputs.formats import InputFormat, Layout
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._keras.optional import import_keras
+from skltransfer._utils.types import Array
 from skltransfer.autoencoder._builders import decoded_shape, log_variances, statistics
 from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_divergence, reconstruction_loss
 from skltransfer.backbones._backbone import Backbone
-
-Array = NDArray[Any]
 
 TOGETHER = 512
 N_DRAWS = 8
@@ -79,7 +77,7 @@ class Coder:
         return -(math.prod(decoded_shape(self.decoder.architecture)) * nats + divergence)
 
     def _latent(self, encoding: Extraction, samples: Samples) -> Array:
-        """Loop an encoder; missing values of a table are those in the middle."""
+        """Run an encoder; missing values of a table are those in the middle."""
         if self.format.kind == "table" and isinstance(samples, ArraySamples) and np.isnan(samples.values).any():
             mean = statistics(encoding.backbone).get("moving_mean", 0.0)
             samples = ArraySamples(np.where(np.isnan(samples.values), mean, samples.values))

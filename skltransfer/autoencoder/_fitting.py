@@ -7,11 +7,11 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 from skltransfer._engine.augmentation import augmentation_json
+from skltransfer._engine.loop import TrainingData
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.fit import TrainedEstimator
 from skltransfer._estimators.progress import FitWatcher
@@ -21,14 +21,13 @@ from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.samples import ArraySamples, JoinedSamples, Samples
 from skltransfer._targets.targets import Targets
+from skltransfer._utils.types import Array
 from skltransfer.autoencoder._builders import LATENT, autoencoder, encode, with_log_variance
 from skltransfer.autoencoder._coder import Coder, pixel_target
 from skltransfer.autoencoder._goal import Reconstruction
 from skltransfer.autoencoder._losses import RECONSTRUCTION_LOSSES
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._builders import patch_side
-
-Array = NDArray[Any]
 
 KINDS = {"dense": ("table",), "conv": ("image_arrays", "image_files"), "conv1d": ("sequences",)}
 CORRUPTIONS = ("gaussian", "mask", "dropout")
@@ -136,8 +135,7 @@ class AutoencoderEstimator(TrainedEstimator):
             len(samples),
             moves,
             once,
-            level=float(self.corruption_level),
-            beta=float(self.variational),
+            {"level": float(self.corruption_level), "beta": float(self.variational)},
             **self._stopping(),
         )
         goal = self._goal(split, whole, samples)
@@ -147,12 +145,12 @@ class AutoencoderEstimator(TrainedEstimator):
         context = self._init_callback_context(max_subtasks=training.epochs)
         context.call_on_fit_task_begin(estimator=self)
         assert backbone.decoder is not None
+        held_out = None if held is None else (self._seen(split, whole, held[0]), held[1].normalised())
+        head = [*(backbone.log_variance or ()), *backbone.decoder.weights]
+        watcher = FitWatcher(self, context, verbose=int(self.verbose))
         trained = self._train(
-            design, training, split, FitWatcher(self, context, verbose=int(self.verbose)), [seen],
-            targets.normalised(),
-            head=[*(backbone.log_variance or ()), *backbone.decoder.weights],
-            validation=None if held is None else (self._seen(split, whole, held[0]), held[1].normalised()),
-        )  # fmt: skip
+            design, training, split, watcher, TrainingData([seen], targets.normalised(), held_out), head
+        )
         self._take(split.with_weights(trained.weights).joined(backbone), backbone.decoder, trained.head)
         self.history_, self.n_iter_ = trained.history, trained.epochs
         context.call_on_fit_task_end(estimator=self)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from skltransfer._engine.design import Design
+from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._inputs.image_arrays import Preparation
 
 
@@ -42,6 +45,26 @@ class Reconstruction:
     variational: bool = False
     beside: tuple[int, ...] | None = None
     raw: tuple[int, ...] | None = None
+
+    @property
+    def keeps_start(self) -> bool:
+        """Reconstruction needs no features of the starting network."""
+        return False
+
+    @property
+    def n_own_stages(self) -> int:
+        """The latent layer is the last stage of the encoder."""
+        return 1
+
+    def network(self, design: Design, body: Any) -> Any:
+        """Build the network that reconstructs."""
+        from skltransfer.autoencoder._network import ReconstructingNetwork
+
+        return ReconstructingNetwork(design, body, self)
+
+    def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
+        """Set up the loop over shuffled mini-batches."""
+        return Loop(network, job)
 
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of samples, given losses before weighting; ``answers`` are weights."""

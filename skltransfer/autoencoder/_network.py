@@ -9,10 +9,9 @@ import keras
 from keras import ops
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.network import Network, _layer
+from skltransfer._engine.network import Network, deserialized_layer
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer.autoencoder._builders import LATENT
-from skltransfer.autoencoder._goal import Reconstruction
 from skltransfer.autoencoder._losses import NATS, gaussian_divergence, reconstruction_loss
 from skltransfer.backbones._backbone import build
 from skltransfer.backbones._builders import STANDARDIZE
@@ -21,18 +20,17 @@ from skltransfer.backbones._builders import STANDARDIZE
 class ReconstructingNetwork(Network):
     """A decoder after the latent layer that the body ends with: gives the loss of each sample."""
 
-    def __init__(self, design: Design, body: Any) -> None:
+    def __init__(self, design: Design, body: Any, goal: Any) -> None:
         super().__init__(design, body)
-        assert isinstance(design.goal, Reconstruction)
-        self.goal = design.goal
+        self.goal = goal
         latent = body.get_layer(LATENT)
         self.encoder = keras.Model(body.inputs, [latent.input, latent.output])
         self.decoder = build(self.goal.decoder)
         self.n_values = math.prod(self.decoder.outputs[0].shape[1:])
         self.log_variance = keras.layers.Dense(latent.units, dtype=design.dtype) if self.goal.variational else None
-        self.level, self.beta = self._setting((), "level"), self._setting((), "beta")
+        self.level, self.beta = self.setting("level"), self.setting("beta")
         self.draws = keras.random.SeedGenerator(0)
-        self.distort = None if self.goal.distortion is None else _layer(self.goal.distortion)
+        self.distort = None if self.goal.distortion is None else deserialized_layer(self.goal.distortion)
         norms = [layer for layer in body.layers if layer.name == STANDARDIZE]
         self.norm = norms[0] if norms else None
         self.add_anchors()

@@ -12,15 +12,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 from skltransfer.backbones._graph import find_stages, with_named_operations
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer.backbones._backbone import Array, Backbone
+from skltransfer._utils.types import Array
+from skltransfer.backbones._backbone import Backbone
 
 STANDARDIZE, RESTORE = "standardize", "restore"
 """Layers that bring columns to one unit, and back to their own."""

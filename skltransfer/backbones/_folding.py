@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from skltransfer.backbones._backbone import Array, Backbone
+from skltransfer._utils.types import Array
+from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._graph import fold_norms
 
 

@@ -19,7 +19,8 @@ import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras.optional import import_optional
-from skltransfer.backbones._backbone import Array, Backbone, building, from_keras
+from skltransfer._utils.types import Array
+from skltransfer.backbones._backbone import Backbone, building, from_keras
 from skltransfer.backbones._text import text_encoder
 
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"

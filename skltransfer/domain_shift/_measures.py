@@ -17,7 +17,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, resample
 
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
+
 Random = np.random.RandomState
 MMD_ROWS = 500
 """Of a larger domain, so many samples drawn at random go into the kernel test."""

@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skltransfer._targets.domains import missing
+from skltransfer._utils.types import Array
 from skltransfer.domain_shift import _measures as measures
-from skltransfer.domain_shift._measures import Array
 
 LEVEL = 0.05 / 3
 """Of p-values: three tests are read, and no shift is to be found in 19 of 20 pairs of equal domains."""

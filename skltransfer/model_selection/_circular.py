@@ -11,7 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skltransfer._targets.domains import Domains, masked_like
-from skltransfer.model_selection._scoring import Array, DomainScorer, samples_of
+from skltransfer._utils.types import Array
+from skltransfer.model_selection._scoring import DomainScorer, samples_of
 
 
 class CircularValidation(DomainScorer):

@@ -13,8 +13,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import _num_samples
 
 from skltransfer._targets.domains import Domains, read_domains
-
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
 
 
 class DomainScorer(BaseEstimator):

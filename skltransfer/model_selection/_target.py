@@ -12,8 +12,9 @@ from scipy.special import entr, softmax
 from sklearn.utils import check_random_state, gen_batches
 
 from skltransfer._targets.domains import Domains
+from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import mutual_information
-from skltransfer.model_selection._scoring import Array, DomainScorer, probabilities, samples_of
+from skltransfer.model_selection._scoring import DomainScorer, probabilities, samples_of
 
 
 class PredictionEntropyScorer(DomainScorer):

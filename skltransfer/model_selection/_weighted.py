@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from skltransfer._targets.domains import Domains
+from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import density_ratio
-from skltransfer.model_selection._scoring import Array, DomainScorer, embedding, probabilities, samples_of
+from skltransfer.model_selection._scoring import DomainScorer, embedding, probabilities, samples_of
 
 
 class ImportanceWeightedScorer(DomainScorer):

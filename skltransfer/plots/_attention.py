@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._inputs.recognition import recognise
+from skltransfer._utils.types import Array
 from skltransfer.plots._samples import image_pixels, pixel_range, some_samples
 
-Array = NDArray[Any]
 Words = list[tuple[str, float]]
 
 COLUMNS = 64

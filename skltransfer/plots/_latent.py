@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
 
 
 class LatentDisplay:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._inputs.recognition import recognise
+from skltransfer._utils.types import Array
 from skltransfer.plots._samples import image_pixels, pixel_range, some_samples
-
-Array = NDArray[Any]
 
 
 class ReconstructionDisplay:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import check_features
 
-Array = NDArray[Any]
 LOOKS = {
     "source": {"color": "#0072B2", "marker": "o", "s": 14},
     "target": {"color": "#D55E00", "marker": "x", "s": 18, "linewidths": 0.9},

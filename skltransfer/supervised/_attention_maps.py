@@ -8,17 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._features.extraction import Extraction, compute
 from skltransfer._features.split import SplitNetwork
 from skltransfer._heads.attention import AttendingHead, average_places
 from skltransfer._heads.kinds import Head
 from skltransfer._inputs.samples import Samples
+from skltransfer._utils.types import Array
 from skltransfer.backbones._attention import patch_grid, rollout
 from skltransfer.backbones._backbone import Backbone
 
-Array = NDArray[Any]
 Maps = Array | list[Array]
 
 METHODS = ("auto", "head", "rollout", "grad_cam")

@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from skltransfer._engine.design import NO_PLACES
@@ -16,12 +15,11 @@ from skltransfer._features.extraction import Extraction, compute, extract, plan_
 from skltransfer._features.split import SplitNetwork, first
 from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.samples import ArraySamples, JoinedSamples, Samples
+from skltransfer._utils.types import Array
 from skltransfer.backbones._attention import patch_grid
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._cutting import last_places
 from skltransfer.backbones._registry import load_backbone
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,9 +15,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from skltransfer._estimators.fit import Held
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import TunedEstimator
-
-Array = NDArray[Any]
 
 
 class TransferClassifier(ClassifierMixin, TunedEstimator):

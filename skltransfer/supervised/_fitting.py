@@ -11,13 +11,12 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingSettings
+from skltransfer._engine.loop import TrainingData, TrainingSettings
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.base import AUDIO_PARAMETERS
 from skltransfer._estimators.fit import Held, TrainedEstimator
@@ -31,12 +30,11 @@ from skltransfer._heads.solve import channel_importance, solve
 from skltransfer._heads.solver import LinearHead
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.targets import Targets
+from skltransfer._utils.types import Array
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.supervised._attention_maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
 from skltransfer.supervised._attention_transfer import AttentionTransfer, TeacherMaps, attention_pull, plan_teacher
-
-Array = NDArray[Any]
 
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
 """Where only the queries of attention learn: their learning rate, and the share of C by which the linear layer above
@@ -162,7 +160,7 @@ class TunedEstimator(TrainedEstimator):
         split = split_network(whole, moves.stages, samples, self.memory)
         teacher = self._lesson(whole, split, samples)
         plan = _Plan(whole, split, moves, layers, teacher, self._views(split, samples, teacher))
-        learning = None if solved else self._learning(plan, targets, float(label_smoothing), once)
+        learning = None if solved else self._learning(plan, targets, once)
         context = self._init_callback_context(max_subtasks=0 if learning is None else learning.training.epochs)
         context.call_on_fit_task_begin(estimator=self)
         self.history_: dict[str, list[float]] = {}
@@ -172,7 +170,7 @@ class TunedEstimator(TrainedEstimator):
         else:
             watcher = FitWatcher(self, context, verbose=int(self.verbose))
             head, split = self._learn_head(
-                plan, learning, samples, targets, held, head if proceed else None, C, watcher
+                plan, learning, samples, targets, held, head if proceed else None, C, label_smoothing, watcher
             )
         self._network, self.backbone_, self._head = split, split.joined(backbone), head
         self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
@@ -194,13 +192,13 @@ class TunedEstimator(TrainedEstimator):
             return None
         return plan_teacher(teacher, self._format, whole.backbone, split, samples, self.memory)
 
-    def _learning(self, plan: _Plan, targets: Targets, label_smoothing: float, once: bool) -> _Learning:
+    def _learning(self, plan: _Plan, targets: Targets, once: bool) -> _Learning:
         """Settle how the head, and what moves below it, is trained, and compile it."""
         frozen = plan.moves.stages == 0 and self._pretrained
         queries_alone = bool(plan.layers.n_heads and frozen and self.solve_head and not once)
         training = self._training(
-            len(targets), plan.moves, once, mixup=float(self.mixup), label_smoothing=label_smoothing,
-            attention_transfer=attention_pull(self.attention_transfer)[0], **self._stopping(),
+            len(targets), plan.moves, once, {"attention_transfer": attention_pull(self.attention_transfer)[0]},
+            mixup=float(self.mixup), **self._stopping(),
         )  # fmt: skip
         if queries_alone and self.learning_rate == "auto":
             training = replace(training, learning_rate=QUERY_RATE)
@@ -216,6 +214,7 @@ class TunedEstimator(TrainedEstimator):
         held: Held,
         head: Head | None,
         C: float,
+        label_smoothing: float,
         watcher: FitWatcher,
     ) -> tuple[Head, SplitNetwork]:
         """Train from a head, or from where heads start; return the head and the network below it."""
@@ -225,11 +224,15 @@ class TunedEstimator(TrainedEstimator):
         start, importance = self._starts(
             averages, targets, head, plan.layers, C * QUERY_SHARE if learning.queries_alone else C
         )
-        trained = self._train(
-            learning.design, learning.training, split, watcher,
-            [self._taught(plan, view, own) for view, own in zip(plan.views, taken, strict=True)], targets.normalised(),
-            head=start, importance=importance, validation=None if held is None else self._held(plan, *held),
-        )  # fmt: skip
+        data = TrainingData(
+            [self._taught(plan, view, own) for view, own in zip(plan.views, taken, strict=True)],
+            targets.normalised().smoothed(label_smoothing),
+            validation=None if held is None else self._held(plan, *held),
+        )
+        training = learning.training
+        if importance is not None:
+            training = replace(training, values={**training.values, "importance": self.delta * importance})
+        trained = self._train(learning.design, training, split, watcher, data, start)
         self.history_ = trained.history
         found = head_from_arrays(trained.head, trained.epochs, padded=split.padded)
         if learning.queries_alone:

@@ -7,7 +7,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_array
@@ -19,9 +18,8 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.statistics import weighted_moments
+from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import TunedEstimator
-
-Array = NDArray[Any]
 
 
 class TransferRegressor(RegressorMixin, TunedEstimator):

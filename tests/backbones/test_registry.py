@@ -67,7 +67,7 @@ def test_register_and_load(monkeypatch):
     assert load_backbone("two_units", input_shape=(3,)).n_parameters == 8
     with pytest.raises(ValueError, match="'two_units' is taken already"):
         register_backbone("two_units")
-    with pytest.raises(ValueError, match="the builder 'two_units' needs the shape of one row"):
+    with pytest.raises(ValueError, match="the builder 'two_units' needs the shape of one sample"):
         load_backbone("two_units")
 
 

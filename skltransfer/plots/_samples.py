@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from skltransfer._inputs.image_arrays import learn_range
 from skltransfer._inputs.image_files import read_image_files
-
-Array = NDArray[Any]
+from skltransfer._utils.types import Array
 
 
 def some_samples(X: Any, positions: Array) -> Any:
