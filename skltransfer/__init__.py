@@ -1,8 +1,7 @@
 """Transfer learning for scikit-learn, on Keras networks."""
 
 from skltransfer._engine.trainable import GradualUnfreezing, LoRA
-from skltransfer._heads.attention import AttentionHead
-from skltransfer._heads.dense import MLPHead
+from skltransfer._heads.parameters import AttentionHead, MLPHead
 from skltransfer.adaptation._classifier import DomainAdaptationClassifier
 from skltransfer.adaptation._regressor import DomainAdaptationRegressor
 from skltransfer.autoencoder._autoencoder import AutoencoderTransformer

@@ -9,20 +9,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_random_state
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skltransfer._inputs.audio import RATES, audio_format, read_audio
 from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import SMALL_IMAGE, check_pixels_finite, check_range, image_array, learn_range
+from skltransfer._inputs.image_arrays import check_pixels_finite, check_range, image_array, learn_range
 from skltransfer._inputs.image_files import read_image_files
 from skltransfer._inputs.recognition import recognise
 from skltransfer._inputs.samples import ArraySamples, Samples
-from skltransfer._inputs.texts import TextSamples, read_texts
+from skltransfer._inputs.texts import read_texts
 from skltransfer.backbones._backbone import Backbone
-from skltransfer.backbones._registry import load_backbone
-from skltransfer.backbones._text import text_transformer
 
 AUDIO_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *RATES, closed="both"), None]}
 """Constraints of the parameters of estimators that take sounds."""
@@ -44,6 +43,29 @@ class BackboneEstimator(BaseEstimator):
     }
 
     sample_rate: Any = None
+
+    model_: Any
+
+    @property
+    def backbone_(self) -> Backbone:
+        """The network, ready to start another estimator."""
+        return self.model_.backbone
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model_")
+
+    def _read_new(self, X: Any) -> tuple[Samples, InputFormat]:
+        """Check samples, and learn their format."""
+        samples = self._read(X, reset=True)
+        return samples, self.__dict__.pop("_format")
+
+    def _read_known(self, X: Any, format: InputFormat | None = None) -> Samples:
+        """Check samples against a format: by default, that of the fitted model."""
+        self._format = self.model_.format if format is None else format
+        try:
+            return self._read(X, reset=False)
+        finally:
+            del self._format
 
     def _read(self, X: Any, *, reset: bool) -> Samples:
         """Check the samples and learn, or hold them against, the format of a sample."""
@@ -133,29 +155,21 @@ class BackboneEstimator(BaseEstimator):
             self._format = format
         return samples
 
-    def _starting_backbone(self, samples: Samples) -> Backbone:
-        """Load the backbone that the parameters name, for samples of the learned format."""
-        source, format = self.backbone, self._format
-        if isinstance(source, str) and source == "auto":
-            source = {"table": "mlp", "texts": "minilm_l6"}.get(format.kind, "efficientnet_lite0")
-        if isinstance(samples, TextSamples) and isinstance(source, str) and source == "small_transformer":
-            return text_transformer(samples.texts, self._seed())
-        named = isinstance(source, str) or callable(source)
-        shape = self._builder_shape() if named and format.kind != "texts" else None
-        return load_backbone(source, input_shape=shape, random_state=self.random_state)
 
-    def _builder_shape(self) -> tuple[int, ...]:
-        """Shape of one sample, for a builder function."""
-        shape = self._format.shape
-        if self._format.kind in ("table", "sequences") or isinstance(self.image_size, str):
-            if self._format.kind == "image_files":
-                return (SMALL_IMAGE, SMALL_IMAGE, 3)
-            return shape
-        size = (self.image_size, self.image_size) if isinstance(self.image_size, Integral) else tuple(self.image_size)
-        return (*map(int, size), shape[2])
+class TrainedMixin(CallbackSupportMixin):
+    """Estimators that may train a network: what a fit measured."""
 
-    def _seed(self) -> int:
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+    model_: Any
+
+    @property
+    def n_iter_(self) -> int:
+        """Iterations of the solver, or epochs."""
+        return self.model_.n_iter
+
+    @property
+    def history_(self) -> dict[str, list[float]]:
+        """Losses and learning rate of each epoch; empty if the head was solved."""
+        return dict(self.model_.history)
 
 
 _KINDS = {

@@ -1,209 +1,308 @@
-"""What the estimators share that train a network: what moves, how long, and what is held out."""
+"""The one way in which all estimators are fitted: a recipe and samples in, a fitted model out."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from sklearn.callback import CallbackSupportMixin
-from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
-from sklearn.utils._param_validation import Interval, StrOptions
 
-from skltransfer._engine.design import Design, Goal, design_network
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingResult, TrainingSettings, prepare, train
-from skltransfer._engine.schedules import SCHEDULES
-from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._estimators.base import BackboneEstimator, describe
-from skltransfer._estimators.progress import FitWatcher
+from skltransfer._engine.design import Design, design_network
+from skltransfer._engine.goal import Goal
+from skltransfer._engine.loop import TrainingJob, TrainingResult, TrainingSettings, prepare, train
+from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.holdout import HeldOut, hold_out
+from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._features.extraction import sample_spec
 from skltransfer._features.split import SplitNetwork, first
+from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.samples import Samples, SampleSpec
 from skltransfer._targets.targets import Targets
-from skltransfer._utils.statistics import weighted_moments
-from skltransfer._utils.types import Array
-from skltransfer._validation import check_held, check_split
+from skltransfer._utils.statistics import known_moments
+from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._builders import standardize
 
-Held = tuple[Samples, Targets] | None
-
 FULL_BATCH_SAMPLES = 1024
+"""Tables of up to so many samples are one mini-batch."""
 MIN_STEPS = 300
 
 
-def _known_moments(values: Array, weights: Array) -> tuple[Array, Array]:
-    """Mean and deviation of each column, of the values that are not missing."""
-    known = ~np.isnan(values)
-    if known.all():
-        return weighted_moments(values, weights)
-    if not known.any(axis=0).all():
-        raise ValueError(f"X: column {known.any(axis=0).argmin()} has no value at all. Drop it.")
-    pairs = [
-        weighted_moments(column[there, None], weights[there]) for column, there in zip(values.T, known.T, strict=True)
-    ]
-    return np.concatenate([mean for mean, _ in pairs]), np.concatenate([scale for _, scale in pairs])
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a fit starts.
 
-
-class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
-    """Base of the estimators that may train the backbone.
-
-    Parameters that a subclass does not have are attributes of the class, and off.
+    Parameters
+    ----------
+    backbone : Backbone
+        The network below the head.
+    pretrained : bool
+        Whether the one that the first fit started from was pretrained.
+    head : list of ndarray or None
+        Weights of the head; None if they are solved for, or drawn.
+    n_calls : int
+        Earlier calls of `partial_fit`.
+    continued : bool
+        Whether it continues an earlier fit of the same estimator.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **BackboneEstimator._parameter_constraints,
-        "trainable": "no_validation",
-        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "learning_rate": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
-        "schedule": [StrOptions(set(SCHEDULES))],
-        "warmup": [Interval(Real, 0, 1, closed="left")],
-        "layer_decay": [Interval(Real, 0, 1, closed="right")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "l2_sp": [Interval(Real, 0, None, closed="left")],
-        "delta": [Interval(Real, 0, None, closed="left")],
-        "augmentation": "no_validation",
-        "batch_norm": [StrOptions({"auto", "inference", "train"})],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "checkpoint": [str, os.PathLike, None],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
+    backbone: Backbone
+    pretrained: bool
+    head: list[Array] | None = None
+    n_calls: int = 0
+    continued: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A network between two phases of a fit: below the head, and the weights of the head if there are any."""
+
+    network: SplitNetwork
+    head: list[Array] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """One training.
+
+    Parameters
+    ----------
+    design : Design
+        The network that is compiled.
+    settings : TrainingSettings
+        How it is trained.
+    job : callable
+        From the `State` before it to a `TrainingJob`.
+    loss_name : str or None
+        Another name under which the loss is in the history.
+    """
+
+    design: Design
+    settings: TrainingSettings
+    job: Callable[[State], TrainingJob]
+    loss_name: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """What is settled before anything is trained.
+
+    Parameters
+    ----------
+    start : Start
+        Where the fit starts.
+    trainable : TrainableLayers
+        Which layers are fine-tuned.
+    network : SplitNetwork
+        The frozen part and the trainable part.
+    samples, targets : Samples, Targets
+        What is learned from.
+    held_out : tuple of Samples and Targets, or None
+        What decides when to stop.
+    """
+
+    start: Start
+    trainable: TrainableLayers
+    network: SplitNetwork
+    samples: Samples
+    targets: Targets
+    held_out: HeldOut | None
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe(ABC):
+    """What the fit of one kind of estimator consists of.
+
+    Parameters
+    ----------
+    parameters : FitParameters
+        Of the estimator.
+    format : InputFormat
+        What one sample is.
+    """
+
+    parameters: FitParameters
+    format: InputFormat
+
+    n_own_stages = 0
+
+    @abstractmethod
+    def start(self, samples: Samples) -> Start:
+        """Find the network to start from."""
+
+    @abstractmethod
+    def check(self, trainable: TrainableLayers, targets: Targets) -> None:
+        """Refuse parameters that contradict each other, or the samples."""
+
+    @abstractmethod
+    def split(self, start: Start, trainable: TrainableLayers, samples: Samples) -> SplitNetwork:
+        """Split the network into its frozen part and its trainable one."""
+
+    @abstractmethod
+    def phases(self, setup: Setup) -> list[Phase]:
+        """Settle what is trained, one after the other, and compile it."""
+
+    @abstractmethod
+    def finish(self, setup: Setup, states: Sequence[State], history: dict[str, list[float]]) -> FittedModel:
+        """Make the fitted model of the states before, between and after the phases."""
+
+    def holds_out(self, trainable: TrainableLayers) -> bool:
+        """Whether samples are held out for early stopping."""
+        return self.parameters.early_stopping
+
+    def column_weights(self, targets: Targets) -> Floats:
+        """How much each sample counts in the mean and standard deviation of a column."""
+        return targets.weights.max(axis=1)
+
+
+def fit(
+    recipe: Recipe,
+    samples: Samples,
+    targets: Targets,
+    monitor: FitMonitor,
+    *,
+    held_out: HeldOut | None = None,
+    groups: Any = None,
+) -> FittedModel:
+    """Fit a model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What this fit consists of.
+    samples, targets : Samples, Targets
+        What is learned from.
+    monitor : FitMonitor
+        Follows the training.
+    held_out : tuple of Samples and Targets, optional
+        What decides when to stop; else some samples are set aside, if the recipe asks for it.
+    groups : array-like of shape (n_samples,), optional
+        Samples of one group are held out together.
+    """
+    own = recipe.parameters
+    start = recipe.start(samples)
+    n_stages = len(start.backbone.stages) - recipe.n_own_stages
+    trainable = resolve_trainable(own.trainable, pretrained=start.pretrained, n_stages=n_stages)
+    recipe.check(trainable, targets)
+    if held_out is None and recipe.holds_out(trainable):
+        share = float(own.validation_fraction)
+        samples, targets, held_out = hold_out(samples, targets, groups, share=share, seed=own.seed)
+    if not start.continued:
+        start = _standardized(start, recipe.format, samples, recipe.column_weights(targets))
+    network = recipe.split(start, trainable, samples)
+    setup = Setup(start, trainable, network, samples, targets, held_out)
+    phases = recipe.phases(setup)
+    monitor.begin(sum(phase.settings.epochs for phase in phases))
+    states, history = [State(network, start.head)], dict[str, list[float]]()
+    for phase in phases:
+        found = _trained(phase.job(states[-1]), own, monitor)
+        states.append(State(states[-1].network.with_weights(found.weights), found.head))
+        history = _extended(history, found, phase.loss_name)
+    return recipe.finish(setup, states, history)
+
+
+def settings_for(
+    own: FitParameters,
+    n_samples: int,
+    setup_start: Start,
+    trainable: TrainableLayers,
+    *,
+    table: bool,
+    values: dict[str, Any],
+    mixup: float = 0.0,
+) -> TrainingSettings:
+    """Settle what "auto" means for so many samples."""
+    whole = table and n_samples <= FULL_BATCH_SAMPLES
+    batch_size = (n_samples if whole else 32) if own.batch_size == "auto" else int(own.batch_size)
+    steps = -(-n_samples // batch_size)
+    settings = TrainingSettings(
+        epochs=max(10, -(-MIN_STEPS // steps)) if own.epochs == "auto" else int(own.epochs),
+        batch_size=batch_size,
+        learning_rate=_learning_rate(own, setup_start, trainable, whole=whole and steps == 1),
+        seed=own.seed + setup_start.n_calls,
+        schedule=own.schedule,
+        warmup=float(own.warmup),
+        layer_decay=float(own.layer_decay),
+        weight_decay=float(own.weight_decay),
+        values={"l2_sp": float(own.l2_sp), "importance": float(own.delta), **values},
+        mixup=mixup,
+        patience=int(own.n_iter_no_change) if own.early_stopping else None,
+        tol=float(own.tol),
+    )
+    return replace(settings, epochs=1, schedule="constant", warmup=0.0, patience=None) if own.once else settings
+
+
+def design_for(
+    own: FitParameters, network: SplitNetwork, start: Start, trainable: TrainableLayers, spec: SampleSpec, goal: Goal,
+    **options: Any,
+) -> Design:  # fmt: skip
+    """Settle the network that is trained, and compile it, so that what cannot be trained raises before work starts."""
+    above = network.above
+    trains_statistics = not start.pretrained if own.batch_norm == "auto" else own.batch_norm == "train"
+    design = design_network(
+        None if above is None else above.backbone,
+        trainable,
+        goal=goal,
+        statistics_move=network.n_trainable > 0 and trains_statistics,
+        preparation=None if above is None else above.preparation,
+        spec=spec,
+        padded=network.padded,
+        pulled=bool(own.l2_sp and above is not None),
+        matched=bool(own.delta and above is not None),
+        **options,
+    )
+    prepare(design)
+    return design
+
+
+def trainable_spec(network: SplitNetwork, samples: Samples, memory: Any) -> SampleSpec:
+    """Shape and dtype of what the trainable part takes."""
+    if network.below is None:
+        return sample_spec(samples, None if network.above is None else network.above.preparation)
+    return network.samples(first(samples), memory).layout(None)
+
+
+def _learning_rate(own: FitParameters, start: Start, trainable: TrainableLayers, *, whole: bool) -> float:
+    if own.learning_rate != "auto":
+        return float(own.learning_rate)
+    if whole:
+        return 0.003 if trainable.kind == "lora" else 0.01
+    return 1e-4 if start.pretrained and trainable.stages > 0 and trainable.kind == "weights" else 0.001
+
+
+def _standardized(start: Start, format: InputFormat, samples: Samples, weights: Floats) -> Start:
+    """Let an untrained network for numbers bring each column, or channel, to unit variance."""
+    if format.kind not in ("table", "sequences") or start.backbone.pretrained:
+        return start
+    values = np.asarray(samples.read(range(len(samples))))
+    steps = int(np.prod(values.shape[1:-1]))
+    moments = known_moments(values.reshape(-1, values.shape[-1]), np.repeat(weights, steps))
+    return replace(start, backbone=standardize(start.backbone, *moments))
+
+
+def _trained(job: TrainingJob, own: FitParameters, monitor: FitMonitor) -> TrainingResult:
+    watcher = monitor.watcher()
+    try:
+        folder = None if own.checkpoint is None else os.fspath(own.checkpoint)
+        return train(job, checkpoint=folder, callbacks=own.callbacks or (), watcher=watcher)
+    finally:
+        watcher.end()
+
+
+def _extended(history: dict[str, list[float]], found: TrainingResult, loss_name: str | None) -> dict[str, list[float]]:
+    """Append the epochs of a phase; what it does not measure is NaN."""
+    new = (
+        found.history
+        if loss_name is None or "loss" not in found.history
+        else {loss_name: found.history["loss"], **found.history}
+    )
+    before = len(history.get("loss", []))
+    return {
+        name: history.get(name, [np.nan] * before) + new.get(name, [np.nan] * found.epochs)
+        for name in dict.fromkeys([*history, *new])
     }
-
-    l2_sp: float = 0.0
-    delta: float = 0.0
-    augmentation: Any = None
-    checkpoint: Any = None
-    callbacks: Any = None
-
-    backbone_: Backbone
-    _pretrained: bool
-    _parts: int
-
-    def _check_together(self, moves: TrainableLayers) -> None:
-        """Refuse parameters that cannot mean anything together."""
-        if moves.kind == "lora" and self.l2_sp:
-            raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
-        if self.augmentation is not None and self._format.kind not in ("image_arrays", "image_files"):
-            raise ValueError(
-                f"augmentation changes images. Got {describe(self._format)}; pass augmentation=None, or "
-                "input_shape=(height, width) if samples are flattened images."
-            )
-        if self.checkpoint is not None and not isinstance(self.random_state, Integral):
-            raise ValueError(
-                "checkpoint: expected an int as random_state, so that the same fit finds its state again. Got "
-                f"random_state={self.random_state!r}; pass a number, such as random_state=0."
-            )
-
-    def _standardized(self, backbone: Backbone, samples: Samples, weights: Array) -> Backbone:
-        """Let an untrained network for samples of numbers bring each column, or channel, to one unit."""
-        if self._format.kind not in ("table", "sequences") or backbone.pretrained:
-            return backbone
-        values = np.asarray(samples.read(range(len(samples))))
-        steps = int(np.prod(values.shape[1:-1]))
-        moments = _known_moments(values.reshape(-1, values.shape[-1]), np.repeat(weights, steps))
-        return standardize(backbone, *moments)
-
-    def _trains_statistics(self) -> bool:
-        """Tell whether normalisations that move use the statistics of batches."""
-        return not self._pretrained if self.batch_norm == "auto" else self.batch_norm == "train"
-
-    def _sample(self, split: SplitNetwork, samples: Samples) -> SampleSpec:
-        """Shape and dtype of what the moving part takes."""
-        if split.below is None:
-            return sample_spec(samples, None if split.above is None else split.above.preparation)
-        return split.samples(first(samples), self.memory).layout(None)
-
-    def _design(
-        self, split: SplitNetwork, moves: TrainableLayers, sample: SampleSpec, goal: Goal, **options: Any
-    ) -> Design:
-        """Settle the network that is trained, and compile it, so that what cannot move is told before work starts."""
-        body = None if split.above is None else split.above.backbone
-        design = design_network(
-            body,
-            moves,
-            statistics_move=split.moving > 0 and self._trains_statistics(),
-            goal=goal,
-            preparation=None if split.above is None else split.above.preparation,
-            spec=sample,
-            padded=split.padded,
-            pulled=bool(self.l2_sp and body is not None),
-            matched=bool(self.delta and body is not None),
-            **options,
-        )
-        prepare(design)
-        return design
-
-    def _train(
-        self,
-        design: Design,
-        training: TrainingSettings,
-        split: SplitNetwork,
-        watcher: FitWatcher,
-        data: TrainingData,
-        head: list[Array] | None,
-    ) -> TrainingResult:
-        body = None if split.above is None else split.above.backbone
-        try:
-            return train(
-                TrainingJob(design, training, data, body, head),
-                checkpoint=None if self.checkpoint is None else os.fspath(self.checkpoint),
-                callbacks=self.callbacks or (),
-                watcher=watcher,
-            )
-        finally:
-            watcher.end()
-
-    def _training(
-        self, n_samples: int, moves: TrainableLayers, once: bool, values: dict[str, Any], **more: Any
-    ) -> TrainingSettings:
-        """Settle what "auto" means for so many samples."""
-        whole = self._format.kind == "table" and n_samples <= FULL_BATCH_SAMPLES
-        batch_size = (n_samples if whole else 32) if self.batch_size == "auto" else int(self.batch_size)
-        steps = -(-n_samples // batch_size)
-        rate = self.learning_rate
-        if rate == "auto":
-            lora = moves.kind == "lora"
-            gentle = self._pretrained and moves.stages > 0 and moves.kind == "weights"
-            rate = (0.003 if lora else 0.01) if whole and steps == 1 else 1e-4 if gentle else 0.001
-        epochs = max(10, -(-MIN_STEPS // steps)) if self.epochs == "auto" else int(self.epochs)
-        training = TrainingSettings(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=float(rate),
-            seed=self._seed() + self._parts,
-            schedule=self.schedule,
-            warmup=float(self.warmup),
-            layer_decay=float(self.layer_decay),
-            weight_decay=float(self.weight_decay),
-            values={"l2_sp": float(self.l2_sp), "importance": float(self.delta), **values},
-            **more,
-        )
-        return replace(training, epochs=1, schedule="constant", warmup=0.0, patience=None) if once else training
-
-    def _stopping(self) -> dict[str, Any]:
-        """Settle when a training stops early."""
-        return {"patience": int(self.n_iter_no_change) if self.early_stopping else None, "tol": float(self.tol)}
-
-    def _hold_out(self, samples: Samples, targets: Targets, groups: Any) -> tuple[Samples, Targets, Held]:
-        """Set samples aside that training does not see: whole groups if given, and some of each class."""
-        share, everything, strata = float(self.validation_fraction), np.arange(len(samples)), targets.strata()
-        check_split(share, len(samples), strata, groups)
-        options: dict[str, Any] = {"random_state": self._seed()}
-        if groups is None:
-            _, held = train_test_split(everything, test_size=share, stratify=strata, **options)
-        elif strata is None:
-            held = next(GroupShuffleSplit(1, test_size=share, **options).split(everything, groups=groups))[1]
-        else:
-            folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, **options)
-            held = next(folds.split(everything, strata, groups))[1]
-        check_held(strata, held)
-        out = np.isin(everything, held)
-        return samples.take(~out), targets.take(~out), (samples.take(out), targets.take(out))

@@ -47,3 +47,30 @@ class FitWatcher(Watcher):
     def end(self) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class FitMonitor:
+    """Follow one fit of an estimator, for scikit-learn's callbacks and progress bars.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The one that is fitted, with scikit-learn's `CallbackSupportMixin`.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self._estimator = estimator
+        self._context: Any = None
+
+    def begin(self, n_epochs: int) -> None:
+        """Begin a fit of so many epochs."""
+        self._context = self._estimator._init_callback_context(max_subtasks=n_epochs)
+        self._context.call_on_fit_task_begin(estimator=self._estimator)
+
+    def watcher(self) -> FitWatcher:
+        """Watch one training of it."""
+        return FitWatcher(self._estimator, self._context, verbose=int(self._estimator.verbose))
+
+    def end(self) -> None:
+        """End the fit, once the estimator has its fitted attributes."""
+        self._context.call_on_fit_task_end(estimator=self._estimator)

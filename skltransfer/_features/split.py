@@ -30,7 +30,7 @@ class SplitNetwork:
 
     below: Extraction | None
     above: Extraction | None
-    moving: int
+    n_trainable: int
 
     @property
     def padded(self) -> bool:
@@ -90,9 +90,9 @@ class SplitNetwork:
         if self.above is None:
             assert self.below is not None
             return self.below.backbone
-        if self.moving == 0:
+        if self.n_trainable == 0:
             return backbone
-        return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.moving)
+        return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.n_trainable)
 
 
 def split_network(whole: Extraction, moving: int, samples: Samples, memory: Any) -> SplitNetwork:

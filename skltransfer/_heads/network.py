@@ -11,11 +11,11 @@ from keras import ops
 from skltransfer._engine.design import Design
 from skltransfer._engine.forward import pool_features
 from skltransfer._engine.network import Network, look
-from skltransfer._heads.attention import SMALLEST_SQUARE, head_of_channels
+from skltransfer._heads.head import SMALLEST_SQUARE, head_of_channels
 
 
 class AttentionPooling(keras.layers.Layer):
-    """Averages over places, with weights of its own for each share of the channels; see `AttendingHead`."""
+    """Averages over places, with weights of its own for each share of the channels; see `Head`."""
 
     def __init__(self, n_heads: int, *, padded: bool, dtype: str) -> None:
         super().__init__(dtype=dtype)

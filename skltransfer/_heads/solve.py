@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from skltransfer._heads.solver import LinearHead, fit_logistic, fit_ridge
+from skltransfer._heads.head import Head
+from skltransfer._heads.solver import fit_logistic, fit_ridge
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Floats
 
 
-def solve(features: Floats, targets: Targets, *, C: float) -> LinearHead:
+def solve(features: Floats, targets: Targets, *, C: float) -> Head:
     """Solve a linear head for every task to convergence.
 
     Parameters
@@ -25,7 +26,7 @@ def solve(features: Floats, targets: Targets, *, C: float) -> LinearHead:
 
     Returns
     -------
-    LinearHead
+    Head
         With the columns of ``targets.values``; of two classes, each gets half the log-odds.
     """
     heads = []
@@ -39,16 +40,16 @@ def solve(features: Floats, targets: Targets, *, C: float) -> LinearHead:
         head = fit_logistic(samples, codes, n_classes=max(task.n_outputs, 2), C=C, weights=weights)
         if task == Task("classes", 2):
             halves = np.array([[-0.5, 0.5]])
-            head = LinearHead(head.coef @ halves, head.intercept @ halves, head.n_iter)
+            head = Head(head.coef @ halves, head.intercept @ halves, head.n_iter)
         heads.append(head)
-    return LinearHead(
+    return Head(
         np.concatenate([head.coef for head in heads], axis=1),
         np.concatenate([head.intercept for head in heads]),
         max(head.n_iter for head in heads),
     )
 
 
-def channel_importance(features: Floats, targets: Targets, head: LinearHead) -> Floats:
+def channel_importance(features: Floats, targets: Targets, head: Head) -> Floats:
     """How much the loss of a solved head rises without each feature.
 
     Parameters
@@ -57,7 +58,7 @@ def channel_importance(features: Floats, targets: Targets, head: LinearHead) -> 
         One sample of features each.
     targets : Targets
         What they should come out as.
-    head : LinearHead
+    head : Head
         As `solve` found it.
 
     Returns

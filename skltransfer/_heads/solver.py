@@ -13,11 +13,11 @@ from scipy.special import expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
+from skltransfer._heads.head import Head
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.lru import ByteLRU
 from skltransfer._utils.types import Floats
 
-BLOCK_SAMPLES = 4096
 MAX_STEPS = 200
 TYPICAL_CURVATURE = 0.03
 """Second derivative of the log loss of a sample near the solution, on average; only scales the coordinates."""
@@ -25,34 +25,6 @@ TYPICAL_CURVATURE = 0.03
 _decompositions = ByteLRU(max_bytes=2**28)
 _solved = ByteLRU(max_bytes=2**26)
 """Solutions: a search over how a network is fine-tuned starts many fits from the same one."""
-
-
-@dataclass(frozen=True, eq=False)
-class LinearHead:
-    """An affine map from features to decision values.
-
-    Parameters
-    ----------
-    coef : ndarray of shape (n_features, n_outputs)
-        Weights for the features as they come.
-    intercept : ndarray of shape (n_outputs,)
-        Decision values of a sample of zeros.
-    n_iter : int
-        Iterations that the solver took.
-    """
-
-    coef: Floats
-    intercept: Floats
-    n_iter: int
-
-    def __call__(self, features: Floats) -> Floats:
-        """Return decision values of shape (n_samples, n_outputs), in double precision."""
-        blocks = range(0, len(features), BLOCK_SAMPLES)
-        return np.concatenate([features[i : i + BLOCK_SAMPLES] @ self.coef + self.intercept for i in blocks])
-
-    def slopes(self, features: Floats, directions: Floats) -> Floats:
-        """Return the gradient, by the features of each sample, of its decision values times its direction."""
-        return directions @ self.coef.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +50,7 @@ class _Span:
         return (features.T @ dual - np.outer(self.mean, dual.sum(axis=0))) / self.scale**2
 
 
-def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> LinearHead:
+def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> Head:
     """Fit an L2-penalised logistic regression on standardised features to convergence.
 
     Each feature is centred, and all are divided by their root mean square deviation. (A
@@ -104,7 +76,7 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
 
     Returns
     -------
-    LinearHead
+    Head
         With 1 output for two classes and ``n_classes`` outputs for more. It takes
         features as they come: the standardisation is folded into it.
 
@@ -122,9 +94,7 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
     return head
 
 
-def _newton(
-    span: _Span, features: Floats, codes: NDArray[np.intp], n_classes: int, C: float, weights: Floats
-) -> LinearHead:
+def _newton(span: _Span, features: Floats, codes: NDArray[np.intp], n_classes: int, C: float, weights: Floats) -> Head:
     damping = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * span.strength + 1.0)
     constant = np.full(len(codes), 1.0 / np.sqrt(TYPICAL_CURVATURE * C * weights.sum()))
     problem = _Problem(
@@ -150,10 +120,10 @@ def _newton(
         )
     theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
     coef = span.to_features(features, weights, theta[:-1])
-    return LinearHead(coef, theta[-1] - span.mean @ coef, int(found.nit))
+    return Head(coef, theta[-1] - span.mean @ coef, int(found.nit))
 
 
-def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats) -> LinearHead:
+def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats) -> Head:
     """Fit an L2-penalised least-squares regression on standardised features, exactly.
 
     Features are standardised as `fit_logistic` does. It minimises
@@ -173,7 +143,7 @@ def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats
 
     Returns
     -------
-    LinearHead
+    Head
         With ``n_targets`` outputs, in the units of the values. It takes features as they
         come.
 
@@ -188,7 +158,7 @@ def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats
     middle = np.average(values, axis=0, weights=weights)
     theta = span.scores.T @ (weights[:, None] * (values - middle)) / (span.strength + alpha)[:, None]
     coef = span.to_features(features, weights, theta)
-    return LinearHead(coef, middle - span.mean @ coef, 1)
+    return Head(coef, middle - span.mean @ coef, 1)
 
 
 @dataclass(eq=False)

@@ -85,6 +85,11 @@ class LabelEncoding:
         return LabelEncoding(classes, y.ndim == 2, binary)
 
     @property
+    def classes_(self) -> Any:
+        """The labels as an estimator shows them: a list for several tasks, unless all are 0 or 1."""
+        return list(self.classes) if self.several and not self.binary else self.classes[0]
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """The task of each column of labels."""
         return tuple(Task("labels", 1) if self.binary else Task("classes", len(known)) for known in self.classes)

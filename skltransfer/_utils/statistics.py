@@ -33,3 +33,29 @@ def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
     variance = share @ np.square(values - mean)
     constant = variance <= np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
     return mean, np.where(constant, 1.0, np.sqrt(variance))
+
+
+def known_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column, of the values that are not missing.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_samples, n_columns)
+        The table; NaN where a value is missing.
+    weights : ndarray of shape (n_samples,)
+        Sample weights.
+
+    Raises
+    ------
+    ValueError
+        If a column has no value at all.
+    """
+    known = ~np.isnan(values)
+    if known.all():
+        return weighted_moments(values, weights)
+    if not known.any(axis=0).all():
+        raise ValueError(f"X: column {known.any(axis=0).argmin()} has no value at all. Drop it.")
+    pairs = [
+        weighted_moments(column[there, None], weights[there]) for column, there in zip(values.T, known.T, strict=True)
+    ]
+    return np.concatenate([mean for mean, _ in pairs]), np.concatenate([scale for _, scale in pairs])

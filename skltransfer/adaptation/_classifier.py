@@ -10,14 +10,14 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._targets.labels import LabelEncoding, read_labels
-from skltransfer._targets.task import Task
 from skltransfer._utils.types import Array
-from skltransfer.adaptation._fitting import AdaptingEstimator
-from skltransfer.adaptation._source import spread
+from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
+from skltransfer.adaptation._source import read_source
 
 
-class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
+class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstimator):
     """Classify samples of a target domain, of which no labels are known, by a source domain with labels.
 
     The network is trained on the source first, and then on both domains at once, in
@@ -153,7 +153,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **AdaptingEstimator._parameter_constraints,
+        **ADAPTATION_CONSTRAINTS,
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -241,13 +241,15 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
             If samples, labels, domains or parameters do not fit together, or the loss is no
             longer finite.
         """
-        samples, labels, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
-        self._labels = LabelEncoding.learn(read_labels(labels)) if self._start is None else self._start._labels
-        self.classes_ = self._labels.classes[0]
-        _check_weighted(self.class_weight, self.classes_)
-        targets = self._labels.targets(labels, weights, self.class_weight)
-        self._fit_samples(samples, spread(targets, domains), domains)
-        return self
+        samples, format = self._read_new(X)
+        known = read_source(
+            samples, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=type(self).__name__
+        )
+        start = self._source_model()
+        encoding = LabelEncoding.learn(read_labels(known.y)) if start is None else start.encoding
+        _check_weighted(self.class_weight, encoding.classes[0])
+        targets = encoding.targets(known.y, known.weights, self.class_weight)
+        return self._fit(known, targets, format, encoding)
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict labels.
@@ -265,7 +267,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
             Labels, as they came.
         """
         check_is_fitted(self)
-        return self._labels.predictions(self._decide(X))
+        return self.model_.encoding.predictions(self._decide(X))
 
     def predict_proba(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict the probability of each class.
@@ -283,7 +285,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
             Samples sum to 1; columns are in the order of ``classes_``.
         """
         check_is_fitted(self)
-        return np.asarray(self._labels.probabilities(self._decide(X)))
+        return np.asarray(self.model_.encoding.probabilities(self._decide(X)))
 
     def predict_log_proba(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict the logarithm of the probability of each class.
@@ -301,7 +303,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
             Natural logarithms.
         """
         check_is_fitted(self)
-        return np.asarray(self._labels.log_probabilities(self._decide(X)))
+        return np.asarray(self.model_.encoding.log_probabilities(self._decide(X)))
 
     def decision_function(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Compute decision values.
@@ -319,7 +321,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
             Log-odds of ``classes_[1]`` for two classes, else a value for each class.
         """
         check_is_fitted(self)
-        return np.asarray(self._labels.decisions(self._decide(X)))
+        return np.asarray(self.model_.encoding.decisions(self._decide(X)))
 
     def score(
         self, X: Any, y: Any, sample_weight: Any = None, sample_domain: Any = None, allow_source: bool = False
@@ -345,8 +347,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         return float(super().score(X, y, sample_weight))
 
     @property
-    def _tasks(self) -> tuple[Task, ...]:
-        return self._labels.tasks
+    def classes_(self) -> Array:
+        """The labels, as they came, sorted."""
+        return self.model_.encoding.classes[0]
 
 
 def _check_weighted(class_weight: Any, classes: Array) -> None:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._targets.targets import Targets
-from skltransfer._targets.task import Task
-from skltransfer._utils.statistics import weighted_moments
+from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
-from skltransfer.adaptation._fitting import AdaptingEstimator
-from skltransfer.adaptation._source import spread
-
-TASKS = (Task("values", 1),)
+from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
+from skltransfer.adaptation._source import read_source
 
 
-class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
+class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimator):
     """Predict numbers in a target domain, of which none are known, by a source domain where they are.
 
     As `DomainAdaptationClassifier`, with the methods that need no classes.
@@ -119,6 +114,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
     (100,)
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = ADAPTATION_CONSTRAINTS
+
     def __init__(
         self,
         backbone: Any = "auto",
@@ -200,16 +197,17 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
             If samples, values, domains or parameters do not fit together, or the loss is no
             longer finite.
         """
-        samples, values, weights, domains = self._read_source(X, y, sample_weight, sample_domain)
-        if self._start is None:
-            values = check_array(values, ensure_2d=False, dtype=np.float64, input_name="y")[:, None]
-            self._mean, self._scale = weighted_moments(values, weights)
+        samples, format = self._read_new(X)
+        known = read_source(
+            samples, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=type(self).__name__
+        )
+        start, values = self._source_model(), known.y[:, None]
+        if start is None:
+            values = read_values(known.y)
+            encoding = ValueEncoding.learn(values, known.weights)
         else:
-            self._mean, self._scale = self._start._mean, self._start._scale
-            values = values[:, None]
-        targets = Targets(TASKS, (values - self._mean) / self._scale, weights[:, None])
-        self._fit_samples(samples, spread(targets, domains), domains)
-        return self
+            encoding = start.encoding
+        return self._fit(known, encoding.targets(values, known.weights), format, encoding)
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict values.
@@ -227,8 +225,4 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
             In the units of ``y``.
         """
         check_is_fitted(self)
-        return (self._decide(X) * self._scale + self._mean)[:, 0]
-
-    @property
-    def _tasks(self) -> tuple[Task, ...]:
-        return TASKS
+        return self.model_.encoding.predictions(self._decide(X))

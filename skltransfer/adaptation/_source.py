@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import column_or_1d
@@ -11,13 +11,22 @@ from sklearn.utils.validation import _check_sample_weight
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains, read_domains
 from skltransfer._targets.targets import Targets
-from skltransfer._utils.types import Array
+from skltransfer._utils.types import Array, Floats
+
+
+class SourceSamples(NamedTuple):
+    """Samples of positive weight, labels and sample weights of those of the source, and the domain of each sample."""
+
+    samples: Samples
+    y: Array
+    weights: Floats
+    domains: Domains
 
 
 def read_source(
     samples: Samples, y: Any, sample_weight: Any, sample_domain: Any, *, needs: set[str], name: str
-) -> tuple[Samples, Array, Array, Domains]:
-    """Return the samples that count, labels and weights of those of the source, and the domain of each sample.
+) -> SourceSamples:
+    """Read samples of several domains, of which those of the source have labels or values.
 
     Raises
     ------
@@ -36,7 +45,7 @@ def read_source(
     kept = weights > 0
     source = domains.source & kept
     found = np.array(labels[source].tolist()) if labels.dtype == object else labels[source]
-    return samples.take(kept), found, weights[source], Domains(domains.codes[kept])
+    return SourceSamples(samples.take(kept), found, weights[source], Domains(domains.codes[kept]))
 
 
 def spread(source: Targets, domains: Domains) -> Targets:

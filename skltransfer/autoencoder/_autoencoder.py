@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from skltransfer._estimators.base import BackboneEstimator, TrainedMixin
+from skltransfer._estimators.fit import fit
+from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING_CONSTRAINTS
+from skltransfer._estimators.progress import FitMonitor
+from skltransfer._inputs.formats import Layout
+from skltransfer._targets.targets import Targets
 from skltransfer._utils.types import Array
-from skltransfer.autoencoder._coder import TOGETHER
-from skltransfer.autoencoder._fitting import AutoencoderEstimator
+from skltransfer.autoencoder._fitted import TOGETHER
+from skltransfer.autoencoder._fitting import AutoencoderParameters, AutoencoderRecipe, check_samples
+from skltransfer.autoencoder._losses import RECONSTRUCTION_LOSSES
 
 
-class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderEstimator):
+class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TrainedMixin, BackboneEstimator):
     """Learn a few values that describe a sample, from samples without labels.
 
     An encoder turns each sample into ``latent_dim`` values, a decoder turns them back, and both
@@ -154,6 +163,18 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     (100, 28, 28)
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BackboneEstimator._parameter_constraints,
+        **TRAINING_CONSTRAINTS,
+        **REGULARIZED_CONSTRAINTS,
+        "latent_dim": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "hidden": [tuple, list, StrOptions({"auto"})],
+        "loss": [StrOptions(set(RECONSTRUCTION_LOSSES))],
+        "corruption": "no_validation",
+        "corruption_level": [Interval(Real, 0, None, closed="left")],
+        "variational": ["boolean", Interval(Real, 0, None, closed="neither")],
+    }
+
     def __init__(
         self,
         backbone: Any = "auto",
@@ -287,7 +308,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             float32, or of the dtype of a table. For a variational autoencoder, the means.
         """
         check_is_fitted(self)
-        return self._coder.encode(self._read(X, reset=False))
+        return self.model_.features(self._read_known(X))
 
     def inverse_transform(self, X: Any) -> Array:
         """Decode latent values.
@@ -310,7 +331,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 f"X: expected {self._n_features_out} latent values a sample, as transform gives them. Got "
                 f"{latent.shape[1]} columns."
             )
-        return self._coder.restore(latent)
+        return self.model_.reconstructed(latent)
 
     def reconstruct(self, X: Any) -> Array:
         """Encode samples and decode them again.
@@ -345,8 +366,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             distributions of unit scale for "mae", Bernoulli distributions for "bce".
         """
         check_is_fitted(self)
-        samples = self._read(X, reset=False)
-        score = self._coder.fidelity if self.backbone_.log_variance is None else self._coder.evidence
+        samples, model = self._read_known(X), self.model_
+        score = model.reconstruction_scores if model.backbone.log_variance is None else model.evidence_bounds
         everything = np.arange(len(samples))
         parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(samples), TOGETHER)]
         return np.concatenate([score(samples.take(part)) for part in parts])
@@ -388,8 +409,34 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         draws = check_random_state(random_state).standard_normal((n_samples, self._n_features_out))
         return self.inverse_transform(draws)
 
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.n_features
+
+    def _takes_sequences(self) -> bool:
+        return super()._takes_sequences() or (isinstance(self.backbone, str) and self.backbone == "conv1d")
+
+    def _fit(self, X: Any, sample_weight: Any, *, once: bool) -> AutoencoderTransformer:
+        """Fit, and keep the model."""
+        own, earlier = AutoencoderParameters.of(self, once=once), getattr(self, "model_", None)
+        if once and earlier is not None:
+            samples, format, layout = self._read_known(X), earlier.format, earlier.layout
+        else:
+            samples, format = self._read_new(X)
+            layout = Layout.of(X, format) if format.kind not in ("audio", "texts") else Layout((), "")
+        check_samples(own, format, samples)
+        weights = _check_sample_weight(
+            sample_weight, np.empty(len(samples)), dtype=np.float64, ensure_non_negative=True
+        )
+        kept = weights > 0
+        targets = Targets((), np.empty((int(kept.sum()), 0)), weights[kept, None])
+        monitor = FitMonitor(self)
+        self.model_ = fit(AutoencoderRecipe(own, format, layout, earlier), samples.take(kept), targets, monitor)
+        monitor.end()
+        return self
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self._is_noise() and self.corruption == "mask"
+        tags.input_tags.allow_nan = isinstance(self.corruption, str) and self.corruption == "mask"
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._features.extraction import Extraction, compute
-from skltransfer._features.split import SplitNetwork
-from skltransfer._heads.attention import AttendingHead, average_places
-from skltransfer._heads.kinds import Head
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._features.extraction import Extraction, compute, plan_extraction
+from skltransfer._heads.head import Head
 from skltransfer._inputs.samples import Samples
 from skltransfer._utils.types import Array
+from skltransfer._validation import unknown_name
 from skltransfer.backbones._attention import patch_grid, rollout
 from skltransfer.backbones._backbone import Backbone
 
@@ -23,18 +23,37 @@ Maps = Array | list[Array]
 METHODS = ("auto", "head", "rollout", "grad_cam")
 
 
-def settle_method(method: str, head: Head, backbone: Backbone) -> str:
-    """Return which maps "auto" means.
+def attention_maps(
+    model: FittedModel,
+    samples: Samples,
+    method: str,
+    directions: Callable[[Array, slice], Array],
+    *,
+    image_size: Any,
+    memory: Any,
+) -> Maps:
+    """Show where a fitted model looks; see `TransferClassifier.attention_maps`.
 
-    Raises
-    ------
-    ValueError
-        If the network has no maps of this kind.
+    ``directions`` gives, for the decision values of some samples, how they add up to what is
+    explained.
     """
-    attends = isinstance(head, AttendingHead)
+    assert model.head is not None
+    method = _settled(method, model.head, model.backbone)
+    if method == "rollout":
+        return _rollout_maps(plan_extraction(model.backbone, model.format, image_size=image_size), samples)
+    if method == "head":
+        blocks = model.network.blocks(samples, memory)
+        return _joined(((maps, model.head.attention(maps).mean(axis=2)) for maps in blocks), model.backbone)
+    return _joined(_grad_cam(model, model.head, samples, directions, memory), model.backbone)
+
+
+def _settled(method: str, head: Head, backbone: Backbone) -> str:
+    """Return which maps "auto" means, and refuse those that the network does not have."""
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
     if method == "auto":
-        return "head" if attends else "grad_cam" if rollout(backbone) is None else "rollout"
-    if method == "head" and not attends:
+        return "head" if head.takes_maps else "grad_cam" if rollout(backbone) is None else "rollout"
+    if method == "head" and not head.takes_maps:
         raise ValueError(
             "method='head' shows the weights of an attention head. Got another head; fit with head='attention', or "
             "pass method='auto'."
@@ -47,48 +66,30 @@ def settle_method(method: str, head: Head, backbone: Backbone) -> str:
     return method
 
 
-def rollout_maps(whole: Extraction, samples: Samples) -> Maps:
+def _rollout_maps(whole: Extraction, samples: Samples) -> Maps:
     """Follow the average over places down to the places that the network begins with."""
     network = rollout(whole.backbone)
-    assert network is not None, "settle_method tells"
+    assert network is not None
     plan = replace(whole, backbone=network, stage=network.stages[-1], pooling="none")
     found = list(compute(plan, samples, range(len(samples))))
     return found if network.padded else _laid_out(np.stack(found), whole.backbone)
 
 
-def head_maps(head: AttendingHead, split: SplitNetwork, samples: Samples, backbone: Backbone, memory: Any) -> Maps:
-    """Average the weights of all heads."""
-    return _joined(((maps, head.weights(maps).mean(axis=2)) for maps in split.blocks(samples, memory)), backbone)
-
-
-def grad_cam_maps(
-    head: Head,
-    split: SplitNetwork,
-    samples: Samples,
-    backbone: Backbone,
-    memory: Any,
-    directions: Callable[[Array, slice], Array],
-) -> Maps:
-    """Weigh the channels of each place by how much they raise what is explained.
-
-    ``directions`` gives, for the decision values of some samples, how they add up to that.
-    """
-    then = head.then if isinstance(head, AttendingHead) else head
-
-    def each() -> Iterator[tuple[Array, Array]]:
-        start = 0
-        for maps in split.unpooled().blocks(samples, memory):
-            if maps.ndim < 3:
-                raise ValueError(
-                    f"attention_maps shows the places of a grid or sequence. Got the backbone {backbone.name!r}, which "
-                    f"gives one vector of {maps.shape[1]} values a sample; fit another backbone."
-                )
-            pooled = head.pool(maps) if isinstance(head, AttendingHead) else average_places([maps], padded=split.padded)
-            slopes = then.slopes(pooled, directions(then(pooled), slice(start, start + len(maps))))
-            start += len(maps)
-            yield maps, np.einsum("n...c,nc->n...", maps, slopes).reshape(len(maps), -1).clip(min=0)
-
-    return _joined(each(), backbone)
+def _grad_cam(
+    model: FittedModel, head: Head, samples: Samples, directions: Callable[[Array, slice], Array], memory: Any
+) -> Iterator[tuple[Array, Array]]:
+    """Weigh the channels of each place by how much they raise what is explained."""
+    start = 0
+    for maps in model.network.unpooled().blocks(samples, memory):
+        if maps.ndim < 3:
+            raise ValueError(
+                f"attention_maps shows the places of a grid or sequence. Got the backbone {model.backbone.name!r}, "
+                f"which gives one vector of {maps.shape[1]} values a sample; fit another backbone."
+            )
+        pooled = head.pool(maps)
+        slopes = head.slopes(pooled, directions(head.decide(pooled), slice(start, start + len(maps))))
+        start += len(maps)
+        yield maps, np.einsum("n...c,nc->n...", maps, slopes).reshape(len(maps), -1).clip(min=0)
 
 
 def _joined(blocks: Iterator[tuple[Array, Array]], backbone: Backbone) -> Maps:

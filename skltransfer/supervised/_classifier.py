@@ -10,16 +10,18 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.fit import Held
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
-from skltransfer.supervised._fitting import TunedEstimator
+from skltransfer.supervised._fitting import SupervisedParameters
+from skltransfer.supervised._labelled import Labelled, labelled
+from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
-class TransferClassifier(ClassifierMixin, TunedEstimator):
+class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     """Classify images, texts, sounds, or samples of a table, with a pretrained network.
 
     On a pretrained backbone, the default is an L2-penalised logistic regression on its
@@ -170,7 +172,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **TunedEstimator._parameter_constraints,
+        **SUPERVISED_CONSTRAINTS,
         "C": [Interval(Real, 0, None, closed="neither")],
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -283,18 +285,16 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             If samples, labels or parameters do not fit together, there is only one class, or
             the loss is no longer finite.
         """
-        samples = self._read(X, reset=True)
-        samples, y, weights, groups = self._count(samples, y, sample_weight, groups)
-        if not (self.warm_start and hasattr(self, "_labels")):
-            self._learn(LabelEncoding.learn(y))
-        targets = self._labels.targets(y, weights, self.class_weight)
-        held: Held = None
+        samples, format = self._read_new(X)
+        known = self._labelled(samples, y, sample_weight, groups)
+        earlier = getattr(self, "model_", None)
+        encoding = earlier.encoding if self.warm_start and earlier is not None else LabelEncoding.learn(known.y)
+        held_out = None
         if X_val is not None:
-            seen, y_seen, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
-            held = seen, self._labels.targets(y_seen, weights, None)
-        smoothing = self.label_smoothing
-        self._fit_samples(samples, targets, held=held, groups=groups, C=self.C, label_smoothing=smoothing)
-        return self
+            seen = self._labelled(self._read_known(X_val, format), y_val)
+            held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
+        targets = encoding.targets(known.y, known.weights, self.class_weight)
+        return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, held_out)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
@@ -321,16 +321,17 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         ValueError
             If ``classes`` is not given at the first call, or a label is not among them.
         """
-        first = not hasattr(self, "_head")
-        samples = self._read(X, reset=first)
-        samples, y, weights, _ = self._count(samples, y, sample_weight, None)
-        if first:
+        earlier = getattr(self, "model_", None)
+        if earlier is None:
+            samples, format = self._read_new(X)
             if classes is None:
                 raise ValueError("classes: expected all labels at the first call of partial_fit. Got None.")
-            self._learn(LabelEncoding.learn(read_labels(classes)))
-        targets = self._labels.targets(y, weights, self.class_weight)
-        self._fit_samples(samples, targets, C=self.C, label_smoothing=self.label_smoothing, once=True)
-        return self
+            encoding = LabelEncoding.learn(read_labels(classes))
+        else:
+            samples, format, encoding = self._read_known(X), earlier.format, earlier.encoding
+        known = self._labelled(samples, y, sample_weight)
+        targets = encoding.targets(known.y, known.weights, self.class_weight)
+        return self._fit(known, targets, SupervisedParameters.of(self, once=True), format, encoding)
 
     def predict(self, X: Any) -> Array:
         """Predict labels.
@@ -346,7 +347,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             Labels, as they came.
         """
         check_is_fitted(self)
-        return self._labels.predictions(self._decide(X))
+        return self.model_.encoding.predictions(self._decide(X))
 
     def predict_proba(self, X: Any) -> Any:
         """Predict the probability of each class.
@@ -363,7 +364,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             column a task with the probability of 1; for other tasks, a list of arrays.
         """
         check_is_fitted(self)
-        return self._labels.probabilities(self._decide(X))
+        return self.model_.encoding.probabilities(self._decide(X))
 
     def predict_log_proba(self, X: Any) -> Any:
         """Predict the logarithm of the probability of each class.
@@ -379,7 +380,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             Natural logarithms, in the shape of `predict_proba`.
         """
         check_is_fitted(self)
-        return self._labels.log_probabilities(self._decide(X))
+        return self.model_.encoding.log_probabilities(self._decide(X))
 
     def decision_function(self, X: Any) -> Any:
         """Compute decision values.
@@ -396,7 +397,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             largest of which is predicted. For several tasks as in `predict_proba`.
         """
         check_is_fitted(self)
-        return self._labels.decisions(self._decide(X))
+        return self.model_.encoding.decisions(self._decide(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy: the share of samples whose labels are all right.
@@ -419,31 +420,26 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             return float(super().score(X, y, sample_weight))
         return float(np.average(np.all(np.asarray(y) == self.predict(X), axis=1), weights=sample_weight))
 
+    @property
+    def classes_(self) -> Any:
+        """The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1."""
+        return self.model_.encoding.classes_
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
 
+    def _labelled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labelled:
+        name = type(self).__name__
+        return labelled(samples, y, read_labels, name=name, sample_weight=sample_weight, groups=groups)
+
     def _directions(self, targets: Any, n_samples: int) -> Callable[[Array, slice], Array]:
+        encoding = self.model_.encoding
         if targets is None:
-            return lambda decisions, some: self._labels.directions(self._labels.predictions(decisions))
+            return lambda decisions, some: encoding.directions(encoding.predictions(decisions))
         y = read_labels(targets)
         if len(y) != n_samples:
             raise ValueError(f"targets: expected {n_samples} labels, one for each sample of X. Got {len(y)}.")
-        return lambda decisions, some: self._labels.directions(y[some])
-
-    def _learn(self, labels: LabelEncoding) -> None:
-        self._labels = labels
-        self.classes_ = list(labels.classes) if labels.several and not labels.binary else labels.classes[0]
-
-    def _count(self, samples: Samples, y: Any, sample_weight: Any, groups: Any) -> tuple[Samples, Array, Array, Any]:
-        """Return the samples that count, with their labels, weights and groups."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        y = read_labels(y)
-        if len(y) != len(samples):
-            raise ValueError(f"y: expected {len(samples)} labels, one for each sample of X. Got {len(y)}.")
-        weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
-        kept = weights > 0
-        return samples.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]
+        return lambda decisions, some: encoding.directions(y[some])

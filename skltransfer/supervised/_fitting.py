@@ -1,317 +1,241 @@
-"""What the estimators share that put a head on a backbone and may move it."""
+"""How a head is fitted, and the network below it fine-tuned."""
 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingData, TrainingSettings
-from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
-from skltransfer._estimators.base import AUDIO_PARAMETERS
-from skltransfer._estimators.fit import Held, TrainedEstimator
-from skltransfer._estimators.progress import FitWatcher
+from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.trainable import TrainableLayers
+from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.start import check_training, starting_backbone
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
-from skltransfer._heads.attention import AttendingHead, average_places
 from skltransfer._heads.goal import Decisions
-from skltransfer._heads.kinds import Head, HeadLayers, head_arrays, head_from_arrays, head_layers
+from skltransfer._heads.head import Head, HeadLayers, average_places
 from skltransfer._heads.solve import channel_importance, solve
-from skltransfer._heads.solver import LinearHead
 from skltransfer._inputs.samples import Samples
+from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
+from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
-from skltransfer._validation import unknown_name
-from skltransfer.backbones._backbone import Backbone
-from skltransfer.supervised._attention_maps import METHODS, Maps, grad_cam_maps, head_maps, rollout_maps, settle_method
-from skltransfer.supervised._attention_transfer import AttentionTransfer, TeacherMaps, attention_pull, plan_teacher
+from skltransfer.supervised._attention_transfer import TeacherMaps, attention_pull, plan_teacher
 
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
-"""Where only the queries of attention learn: their learning rate, and the share of C by which the linear layer above
-them is solved meanwhile; see `docs/design.md`."""
+"""Where only the queries of attention are trained: their learning rate, and the share of C at which the linear layer
+above them is solved meanwhile; see `docs/design.md`."""
 
 
-class _Plan(NamedTuple):
-    """The network of a fit, whole and split; what moves in it, the layers of the head, a teacher, and samples by epoch."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SupervisedParameters(FitParameters):
+    """The parameters of a classifier or regressor in one fit; ``C`` is the inverse strength of its penalty."""
 
-    whole: Extraction
-    split: SplitNetwork
-    moves: TrainableLayers
+    C: float
+    head: Any = "linear"
+    attention_transfer: Any = 0.0
+    mixup: float = 0.0
+    label_smoothing: float = 0.0
+    n_views: int = 4
+    solve_head: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedRecipe(Recipe):
+    """A head, solved or trained, on a network that may be fine-tuned.
+
+    Parameters
+    ----------
+    encoding : LabelEncoding or ValueEncoding
+        What labels or values mean.
+    layers : HeadLayers
+        The layers of the head.
+    earlier : FittedModel or None
+        Of an earlier fit that may be continued.
+    """
+
+    parameters: SupervisedParameters
+    encoding: LabelEncoding | ValueEncoding
     layers: HeadLayers
-    teacher: TeacherMaps | None
-    views: list[Samples]
+    earlier: FittedModel | None
 
+    def start(self, samples: Samples) -> Start:
+        """Continue the earlier fit, or load the backbone."""
+        own, earlier = self.parameters, self.earlier
+        if earlier is not None and earlier.head is not None and (own.once or own.warm_start):
+            n_calls = earlier.n_calls + 1 if own.once else 0
+            return Start(earlier.backbone, earlier.pretrained, earlier.head.arrays, n_calls, continued=True)
+        backbone = starting_backbone(own, self.format, samples)
+        return Start(backbone, backbone.pretrained)
 
-class _Learning(NamedTuple):
-    """How a head is trained, in which network, and whether the queries of attention learn alone."""
-
-    training: TrainingSettings
-    design: Design
-    queries_alone: bool
-
-
-class TunedEstimator(TrainedEstimator):
-    """Base of the estimators that fit a head, and may fine-tune the backbone below it."""
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **TrainedEstimator._parameter_constraints,
-        **AUDIO_PARAMETERS,
-        "head": "no_validation",
-        "attention_transfer": [Interval(Real, 0, None, closed="left"), AttentionTransfer],
-        "mixup": [Interval(Real, 0, None, closed="left")],
-        "n_views": [Interval(Integral, 2, None, closed="left")],
-        "solve_head": ["boolean"],
-    }
-
-    _head: Head
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "_head")
-
-    @abstractmethod
-    def _directions(self, targets: Any, n_samples: int) -> Callable[[Array, slice], Array]:
-        """Return how the decision values of some samples add up to what is explained."""
-
-    def attention_maps(self, X: Any, *, method: str = "auto", targets: Any = None) -> Maps:
-        """Show where the network looks: how much each place of each sample counts.
-
-        Parameters
-        ----------
-        X : array-like, or sequence of paths, PIL images or texts
-            Samples like those that `fit` saw.
-        method : {"auto", "head", "rollout", "grad_cam"}, default="auto"
-            "head" gives the weights of an attention head, a mean over its queries. "rollout"
-            multiplies the attention of all blocks of a transformer, half of each being what
-            passes by it. "grad_cam" weighs the channels of the last grid by the gradient of
-            the decision, and keeps what speaks for it; the weights of an attention head are
-            held still. "auto" is the first of them that the network has.
-        targets : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
-            The labels that "grad_cam" explains; None explains what is predicted.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, height, width) or (n_samples, n_steps), or list of ndarray
-            Each sample sums to 1. Images have the grid of the last features, or of the patches;
-            texts have an array of shape (n_tokens,) each, in the order of
-            ``backbone_.tokenization.tokens(text)``.
-
-        Raises
-        ------
-        ValueError
-            If the network has no such maps.
-
-        References
-        ----------
-        Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020.
-
-        Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based
-        Localization", ICCV 2017.
-        """
-        check_is_fitted(self)
-        if method not in METHODS:
-            raise unknown_name("method", method, METHODS)
-        samples, head, backbone = self._read(X, reset=False), self._head, self.backbone_
-        method = settle_method(method, head, backbone)
-        if method == "rollout":
-            return rollout_maps(plan_extraction(backbone, self._format, image_size=self.image_size), samples)
-        if method == "head":
-            assert isinstance(head, AttendingHead)
-            return head_maps(head, self._network, samples, backbone, self.memory)
-        return grad_cam_maps(
-            head, self._network, samples, backbone, self.memory, self._directions(targets, len(samples))
-        )
-
-    def _fit_samples(
-        self,
-        samples: Samples,
-        targets: Targets,
-        *,
-        C: float,
-        held: Held = None,
-        groups: Any = None,
-        label_smoothing: float = 0.0,
-        once: bool = False,
-    ) -> None:
-        """Fit to targets; ``held`` decides when to stop; ``once`` takes one more epoch from where the fit stands."""
-        head: Head | None = self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
-        proceed = head is not None and (once or self.warm_start)
-        backbone = self.backbone_ if proceed else self._starting_backbone(samples)
-        self._pretrained = self._pretrained if proceed else backbone.pretrained
-        self._parts = self._parts + 1 if proceed and once else 0
-        moves = resolve_trainable(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
-        self._check_together(moves)
-        layers = head_layers(self.head)
-        solved = moves.stages == 0 and not layers.hidden and not layers.n_heads and not once
-        if self.early_stopping and held is None and not solved:
-            samples, targets, held = self._hold_out(samples, targets, groups)
-        if not proceed:
-            backbone = self._standardized(backbone, samples, targets.weights.max(axis=1))
-        whole = self._extraction(backbone, layers)
-        split = split_network(whole, moves.stages, samples, self.memory)
-        teacher = self._lesson(whole, split, samples)
-        plan = _Plan(whole, split, moves, layers, teacher, self._views(split, samples, teacher))
-        learning = None if solved else self._learning(plan, targets, once)
-        context = self._init_callback_context(max_subtasks=0 if learning is None else learning.training.epochs)
-        context.call_on_fit_task_begin(estimator=self)
-        self.history_: dict[str, list[float]] = {}
-        if learning is None:
-            features = np.concatenate([split.features(view, self.memory) for view in plan.views])
-            head = solve(features, targets.repeated(len(plan.views)), C=C)
-        else:
-            watcher = FitWatcher(self, context, verbose=int(self.verbose))
-            head, split = self._learn_head(
-                plan, learning, samples, targets, held, head if proceed else None, C, label_smoothing, watcher
-            )
-        self._network, self.backbone_, self._head = split, split.joined(backbone), head
-        self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
-        context.call_on_fit_task_end(estimator=self)
-
-    def _check_together(self, moves: TrainableLayers) -> None:
-        super()._check_together(moves)
-        if self.mixup and self._format.kind == "texts":
+    def check(self, trainable: TrainableLayers, targets: Targets) -> None:
+        """Refuse parameters that contradict each other, or the samples."""
+        check_training(self.parameters, self.format, trainable)
+        if self.parameters.mixup and self.format.kind == "texts":
             raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
-        if attention_pull(self.attention_transfer)[0] and not moves.stages:
+        if attention_pull(self.parameters.attention_transfer)[0] and not trainable.stages:
             raise ValueError(
-                f"attention_transfer pulls feature maps, and the head alone moves. Got trainable={self.trainable!r}; "
-                "pass attention_transfer=0, or a trainable that moves stages."
+                "attention_transfer is a loss on feature maps, and only the head is trained. Got "
+                f"trainable={self.parameters.trainable!r}; pass attention_transfer=0, or fine-tune some stages."
             )
 
-    def _lesson(self, whole: Extraction, split: SplitNetwork, samples: Samples) -> TeacherMaps | None:
-        _, teacher = attention_pull(self.attention_transfer)
+    def holds_out(self, trainable: TrainableLayers) -> bool:
+        """Whether samples are held out: not where the head is solved."""
+        return self.parameters.early_stopping and not self._solved(trainable)
+
+    def split(self, start: Start, trainable: TrainableLayers, samples: Samples) -> SplitNetwork:
+        """Split the network; attention takes features before they are pooled."""
+        return split_network(self._whole(start), trainable.stages, samples, self.parameters.memory)
+
+    def phases(self, setup: Setup) -> list[Phase]:
+        """Train the head and the layers that are fine-tuned, unless the head alone is solved."""
+        if self._solved(setup.trainable):
+            return []
+        own, teacher = self.parameters, self._teacher(setup)
+        strength = attention_pull(own.attention_transfer)[0]
+        queries_alone = self._queries_alone(setup)
+        settings = settings_for(
+            own, len(setup.targets), setup.start, setup.trainable, table=self.format.kind == "table",
+            values={"attention_transfer": strength}, mixup=float(own.mixup),
+        )  # fmt: skip
+        if queries_alone and own.learning_rate == "auto":
+            settings = replace(settings, learning_rate=QUERY_RATE)
+        views = self._views(setup, teacher)
+        goal = Decisions(setup.targets.tasks, *self.layers, queries_alone)
+        design = self._design(setup, goal, views[0], teacher)
+        return [Phase(design, settings, partial(self._job, setup, design, settings, views, teacher))]
+
+    def finish(self, setup: Setup, states: Sequence[State], history: dict[str, list[float]]) -> FittedModel:
+        """Solve the head where it is solved, and put all together."""
+        state = states[-1]
+        if self._solved(setup.trainable):
+            head = self._solved_head(setup)
+        else:
+            assert state.head is not None
+            head = Head.from_arrays(state.head, len(history["loss"]), padded=state.network.padded)
+            if self._queries_alone(setup):
+                head = self._solved_above_queries(setup, head)
+        return FittedModel(
+            self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
+            setup.start.pretrained, setup.start.n_calls, history,
+        )  # fmt: skip
+
+    def _solved(self, trainable: TrainableLayers) -> bool:
+        """Whether the head is linear, on frozen features, so that it is solved to convergence."""
+        return not (trainable.stages or self.layers.hidden or self.layers.n_heads or self.parameters.once)
+
+    def _queries_alone(self, setup: Setup) -> bool:
+        """Whether only the queries of attention are trained, below a solved layer."""
+        own, frozen = self.parameters, setup.trainable.stages == 0 and setup.start.pretrained
+        return bool(self.layers.n_heads and frozen and own.solve_head and not own.once)
+
+    def _whole(self, start: Start) -> Extraction:
+        whole = plan_extraction(start.backbone, self.format, image_size=self.parameters.image_size)
+        return replace(whole, pooling="none") if self.layers.n_heads else whole
+
+    def _teacher(self, setup: Setup) -> TeacherMaps | None:
+        _, teacher = attention_pull(self.parameters.attention_transfer)
         if teacher is None:
             return None
-        return plan_teacher(teacher, self._format, whole.backbone, split, samples, self.memory)
+        memory, backbone = self.parameters.memory, setup.start.backbone
+        return plan_teacher(teacher, self.format, backbone, setup.network, setup.samples, memory)
 
-    def _learning(self, plan: _Plan, targets: Targets, once: bool) -> _Learning:
-        """Settle how the head, and what moves below it, is trained, and compile it."""
-        frozen = plan.moves.stages == 0 and self._pretrained
-        queries_alone = bool(plan.layers.n_heads and frozen and self.solve_head and not once)
-        training = self._training(
-            len(targets), plan.moves, once, {"attention_transfer": attention_pull(self.attention_transfer)[0]},
-            mixup=float(self.mixup), **self._stopping(),
-        )  # fmt: skip
-        if queries_alone and self.learning_rate == "auto":
-            training = replace(training, learning_rate=QUERY_RATE)
-        goal = Decisions(targets.tasks, *plan.layers, queries_alone)
-        return _Learning(training, self._planned(plan, goal), queries_alone)
-
-    def _learn_head(
-        self,
-        plan: _Plan,
-        learning: _Learning,
-        samples: Samples,
-        targets: Targets,
-        held: Held,
-        head: Head | None,
-        C: float,
-        label_smoothing: float,
-        watcher: FitWatcher,
-    ) -> tuple[Head, SplitNetwork]:
-        """Train from a head, or from where heads start; return the head and the network below it."""
-        split = plan.split
-        taken = [split.samples(view, self.memory) for view in plan.views]
-        averages = partial(self._averages, plan.whole, split, samples, taken)
-        start, importance = self._starts(
-            averages, targets, head, plan.layers, C * QUERY_SHARE if learning.queries_alone else C
-        )
-        data = TrainingData(
-            [self._taught(plan, view, own) for view, own in zip(plan.views, taken, strict=True)],
-            targets.normalised().smoothed(label_smoothing),
-            validation=None if held is None else self._held(plan, *held),
-        )
-        training = learning.training
-        if importance is not None:
-            training = replace(training, values={**training.values, "importance": self.delta * importance})
-        trained = self._train(learning.design, training, split, watcher, data, start)
-        self.history_ = trained.history
-        found = head_from_arrays(trained.head, trained.epochs, padded=split.padded)
-        if learning.queries_alone:
-            found = self._solved_again(found, split, taken, targets, C)
-        return found, split.with_weights(trained.weights)
-
-    def _taught(self, plan: _Plan, samples: Samples, taken: Samples) -> Samples:
-        """Samples as the part that moves takes them, beside what a teacher says."""
-        above = plan.split.above
-        return (
-            taken if plan.teacher is None or above is None else plan.teacher.beside(samples, taken, above.preparation)
-        )
-
-    def _held(self, plan: _Plan, samples: Samples, targets: Targets) -> tuple[Samples, Targets]:
-        return self._taught(plan, samples, plan.split.samples(samples, self.memory)), targets.normalised()
-
-    def _views(self, split: SplitNetwork, samples: Samples, teacher: TeacherMaps | None) -> list[Samples]:
-        """Samples as they are, and changed at random for a part that stays as it is, or for a teacher."""
-        if self.augmentation is None or (split.below is None and teacher is None):
+    def _views(self, setup: Setup, teacher: TeacherMaps | None) -> list[Samples]:
+        """Return the samples as they are, and augmented ones where a frozen part, or a teacher, sees them."""
+        own, samples = self.parameters, setup.samples
+        if own.augmentation is None or (setup.network.below is None and teacher is None):
             return [samples]
-        change = Augmentation(augmentation_json(self.augmentation), self._format, self._seed())
-        views = [samples, *(AugmentedSamples(samples, change, view) for view in range(1, self.n_views))]
-        start = self._parts % len(views)
-        return [*views[start:], *views[:start]]
+        change = Augmentation(augmentation_json(own.augmentation), self.format, own.seed)
+        views = [samples, *(AugmentedSamples(samples, change, view) for view in range(1, own.n_views))]
+        first = setup.start.n_calls % len(views)
+        return [*views[first:], *views[:first]]
 
-    def _extraction(self, backbone: Backbone, layers: HeadLayers) -> Extraction:
-        """Settle how samples become features, which attention takes before they are pooled."""
-        whole = plan_extraction(backbone, self._format, image_size=self.image_size)
-        return replace(whole, pooling="none") if layers.n_heads else whole
-
-    def _averages(self, whole: Extraction, split: SplitNetwork, samples: Samples, taken: list[Samples]) -> Array:
-        """Average-pooled features, from those before pooling where they are at hand."""
-        if split.above is not None or whole.pooling != "none":
-            return extract(replace(whole, pooling="avg"), samples, memory=self.memory)
-        return average_places(split.blocks_of(taken[0]), padded=whole.backbone.padded)
-
-    def _solved_again(self, head: Head, split: SplitNetwork, taken: list[Samples], targets: Targets, C: float) -> Head:
-        """Solve the linear layer for the weights of places that were learned."""
-        assert isinstance(head, AttendingHead)
-        pooled = np.concatenate([head.pool(maps) for view in taken for maps in split.blocks_of(view)])
-        last = solve(pooled, targets.repeated(len(taken)), C=C)
-        return replace(head, then=replace(last, n_iter=head.last.n_iter))
-
-    def _starts(
-        self, averages: Callable[[], Array], targets: Targets, head: Head | None, layers: HeadLayers, C: float
-    ) -> tuple[list[Array] | None, Array | None]:
-        """Head to start from, and how much each feature counts in the pull of DELTA."""
-        wanted = head is None and self.solve_head and self._pretrained
-        start = None if head is None else head_arrays(head)
-        if layers.hidden or not (wanted or self.delta):
-            return start, None
-        features = averages()
-        solved = solve(features, targets, C=C)
-        importance = channel_importance(features, targets, solved) if self.delta else None
-        if wanted:
-            queries = [np.zeros((features.shape[1], layers.n_heads))] if layers.n_heads else []
-            start = [*queries, *head_arrays(solved)]
-        return start, importance
-
-    def _planned(self, plan: _Plan, goal: Decisions) -> Design:
+    def _design(self, setup: Setup, goal: Decisions, samples: Samples, teacher: TeacherMaps | None) -> Design:
         """Settle the network that is trained."""
-        teacher, (shape, dtype) = plan.teacher, self._sample(plan.split, plan.views[0])
-        inside = self.augmentation is not None and plan.split.below is None and teacher is None
+        own, (shape, dtype) = self.parameters, trainable_spec(setup.network, samples, self.parameters.memory)
+        inside = own.augmentation is not None and setup.network.below is None and teacher is None
         taught = 0 if teacher is None else teacher.n_places
-        sample = ((taught + math.prod(shape),), "float32") if taught else (shape, dtype)
-        return self._design(
-            plan.split,
-            plan.moves,
-            (sample[0], "float32" if self.mixup and sample[1] == "uint8" else sample[1]),
-            goal,
-            augmentation=augmentation_json(self.augmentation) if inside else None,
-            attended=bool(attention_pull(self.attention_transfer)[0]) and teacher is None,
+        spec = ((taught + math.prod(shape),), "float32") if taught else (shape, dtype)
+        return design_for(
+            own, setup.network, setup.start, setup.trainable,
+            (spec[0], "float32" if own.mixup and spec[1] == "uint8" else spec[1]), goal,
+            augmentation=augmentation_json(own.augmentation) if inside else None,
+            attended=bool(attention_pull(own.attention_transfer)[0]) and teacher is None,
             taught=taught,
             raw=shape if taught else None,
-        )
+        )  # fmt: skip
 
-    def _decide(self, X: Any) -> Array:
-        """Decision values of shape (n_samples, n_outputs)."""
-        samples = self._read(X, reset=False)
-        if isinstance(self._head, AttendingHead):
-            return np.concatenate([self._head(maps) for maps in self._network.blocks(samples, self.memory)])
-        return self._head(self._network.features(samples, self.memory))
+    def _job(
+        self, setup: Setup, design: Design, settings: TrainingSettings, views: list[Samples],
+        teacher: TeacherMaps | None, state: State,
+    ) -> TrainingJob:  # fmt: skip
+        """Settle what is trained on, from which weights of the head."""
+        own, network = self.parameters, setup.network
+        taken = [network.samples(view, own.memory) for view in views]
+        averages = partial(self._averages, setup, taken)
+        head, importance = self._head_start(setup, state, averages)
+        if importance is not None:
+            settings = replace(settings, values={**settings.values, "importance": own.delta * importance})
+        held_out = None
+        if setup.held_out is not None:
+            samples, targets = setup.held_out
+            seen = self._taught(setup, teacher, samples, network.samples(samples, own.memory))
+            held_out = seen, targets.normalised()
+        data = TrainingData(
+            [self._taught(setup, teacher, view, own_view) for view, own_view in zip(views, taken, strict=True)],
+            setup.targets.normalised().smoothed(own.label_smoothing),
+            held_out,
+        )
+        body = None if network.above is None else network.above.backbone
+        return TrainingJob(design, settings, data, body, head)
+
+    def _taught(self, setup: Setup, teacher: TeacherMaps | None, samples: Samples, taken: Samples) -> Samples:
+        """Samples as the trainable part takes them, beside the maps of a teacher."""
+        above = setup.network.above
+        return taken if teacher is None or above is None else teacher.beside(samples, taken, above.preparation)
+
+    def _averages(self, setup: Setup, taken: list[Samples]) -> Array:
+        """Average-pooled features, from those before pooling where they are at hand."""
+        whole, network = self._whole(setup.start), setup.network
+        if network.above is not None or whole.pooling != "none":
+            return extract(replace(whole, pooling="avg"), setup.samples, memory=self.parameters.memory)
+        return average_places(network.blocks_of(taken[0]), padded=whole.backbone.padded)
+
+    def _head_start(
+        self, setup: Setup, state: State, averages: Callable[[], Array]
+    ) -> tuple[list[Array] | None, Array | None]:
+        """Weights of the head to start from, and the importance of each channel in the DELTA penalty."""
+        own, layers = self.parameters, self.layers
+        wanted = state.head is None and own.solve_head and setup.start.pretrained
+        if layers.hidden or not (wanted or own.delta):
+            return state.head, None
+        features = averages()
+        solved = solve(features, setup.targets, C=own.C * QUERY_SHARE if self._queries_alone(setup) else own.C)
+        importance = channel_importance(features, setup.targets, solved) if own.delta else None
+        if not wanted:
+            return state.head, importance
+        queries = [np.zeros((features.shape[1], layers.n_heads))] if layers.n_heads else []
+        return [*queries, *solved.arrays], importance
+
+    def _solved_head(self, setup: Setup) -> Head:
+        """Solve the linear head on the features of all views."""
+        views, network = self._views(setup, None), setup.network
+        features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
+        head = solve(features, setup.targets.repeated(len(views)), C=self.parameters.C)
+        return replace(head, padded=network.padded)
+
+    def _solved_above_queries(self, setup: Setup, head: Head) -> Head:
+        """Solve the linear layer for the attention weights that were learned."""
+        network, views = setup.network, self._views(setup, None)
+        taken = [network.samples(view, self.parameters.memory) for view in views]
+        pooled = np.concatenate([head.pool(maps) for view in taken for maps in network.blocks_of(view)])
+        last = solve(pooled, setup.targets.repeated(len(taken)), C=self.parameters.C)
+        return replace(head, coef=last.coef, intercept=last.intercept)

@@ -9,20 +9,19 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.fit import Held
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._inputs.samples import Samples
-from skltransfer._targets.targets import Targets
-from skltransfer._targets.task import Task
-from skltransfer._utils.statistics import weighted_moments
+from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
-from skltransfer.supervised._fitting import TunedEstimator
+from skltransfer.supervised._fitting import SupervisedParameters
+from skltransfer.supervised._labelled import Labelled, labelled
+from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
-class TransferRegressor(RegressorMixin, TunedEstimator):
+class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
     """Predict numbers from images, texts, sounds, or samples of a table, with a pretrained network.
 
     On a pretrained backbone, the default is a ridge regression on its standardised
@@ -162,7 +161,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        **TunedEstimator._parameter_constraints,
+        **SUPERVISED_CONSTRAINTS,
         "alpha": [Interval(Real, 0, None, closed="neither")],
     }
 
@@ -268,16 +267,19 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
             If samples, values or parameters do not fit together, or the loss is no longer
             finite.
         """
-        samples, values, weights, groups = self._count(self._read(X, reset=True), y, sample_weight, groups)
-        if not (self.warm_start and hasattr(self, "_scale")):
-            self._learn(values, weights)
-        targets = self._targets(values, weights)
-        held: Held = None
+        samples, format = self._read_new(X)
+        known = self._labelled(samples, y, sample_weight, groups)
+        earlier = getattr(self, "model_", None)
+        if self.warm_start and earlier is not None:
+            encoding = earlier.encoding
+        else:
+            encoding = ValueEncoding.learn(known.y, known.weights)
+        held_out = None
         if X_val is not None:
-            seen, values, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
-            held = seen, self._targets(values, weights)
-        self._fit_samples(samples, targets, held=held, groups=groups, C=1.0 / self.alpha)
-        return self
+            seen = self._labelled(self._read_known(X_val, format), y_val)
+            held_out = seen.samples, encoding.targets(seen.y, seen.weights)
+        targets = encoding.targets(known.y, known.weights)
+        return self._fit(known, targets, self._parameters(), format, encoding, held_out)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
@@ -297,12 +299,16 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         self : TransferRegressor
             The regressor.
         """
-        first = not hasattr(self, "_head")
-        samples, values, weights, _ = self._count(self._read(X, reset=first), y, sample_weight, None)
-        if first:
-            self._learn(values, weights)
-        self._fit_samples(samples, self._targets(values, weights), C=1.0 / self.alpha, once=True)
-        return self
+        earlier = getattr(self, "model_", None)
+        if earlier is None:
+            samples, format = self._read_new(X)
+            known = self._labelled(samples, y, sample_weight)
+            encoding = ValueEncoding.learn(known.y, known.weights)
+        else:
+            format, encoding = earlier.format, earlier.encoding
+            known = self._labelled(self._read_known(X), y, sample_weight)
+        targets = encoding.targets(known.y, known.weights)
+        return self._fit(known, targets, self._parameters(once=True), format, encoding)
 
     def predict(self, X: Any) -> Array:
         """Predict values.
@@ -318,8 +324,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
             In the units of ``y``.
         """
         check_is_fitted(self)
-        values = self._decide(X) * self._scale + self._mean
-        return values if self._several else values[:, 0]
+        return self.model_.encoding.predictions(self._decide(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -331,35 +336,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
             raise ValueError(f"targets: a regressor has no classes to choose. Got {targets!r}; pass None.")
         return lambda decisions, some: np.ones_like(decisions)
 
-    def _learn(self, values: Array, weights: Array) -> None:
-        """Learn mean and deviation of the values of each target that are there."""
-        self._several = values.shape[1] > 1
-        moments = [weighted_moments(column[there, None], weights[there]) for column, there in _known(values)]
-        self._mean, self._scale = (np.concatenate(part) for part in zip(*moments, strict=True))
+    def _labelled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labelled:
+        name = type(self).__name__
+        return labelled(samples, y, read_values, name=name, sample_weight=sample_weight, groups=groups)
 
-    def _count(self, samples: Samples, y: Any, sample_weight: Any, groups: Any) -> tuple[Samples, Array, Array, Any]:
-        """Return the samples that count, with their values as a table, weights and groups."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        shape = np.asarray(y).shape
-        finite: Any = "allow-nan" if len(shape) == 2 and shape[1] > 1 else True
-        values = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=finite, input_name="y")
-        values = values.reshape(len(values), -1)
-        if len(values) != len(samples):
-            raise ValueError(f"y: expected {len(samples)} values, one for each sample of X. Got {len(values)}.")
-        weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
-        kept = weights > 0
-        return samples.take(kept), values[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]
-
-    def _targets(self, values: Array, weights: Array) -> Targets:
-        """Standardise values; each column is a task, from which samples may be missing."""
-        present = np.isfinite(values)
-        scaled = np.where(present, (values - self._mean) / self._scale, 0.0)
-        return Targets((Task("values", 1),) * values.shape[1], scaled, weights[:, None] * present)
-
-
-def _known(values: Array) -> list[tuple[Array, Array]]:
-    for number, column in enumerate(values.T):
-        if not np.isfinite(column).any():
-            raise ValueError(f"y: expected some values of target {number}. Got none; drop that column.")
-    return [(column, np.isfinite(column)) for column in values.T]
+    def _parameters(self, **more: Any) -> SupervisedParameters:
+        return SupervisedParameters.of(self, C=1.0 / self.alpha, **more)

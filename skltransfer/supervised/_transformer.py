@@ -5,13 +5,16 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.start import starting_backbone
 from skltransfer._features.cache import Features
 from skltransfer._features.extraction import extract, plan_extraction
+from skltransfer._features.split import SplitNetwork, first
 
 
 class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BackboneEstimator):
@@ -129,13 +132,14 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         ValueError
             If the samples cannot go through the backbone.
         """
-        samples = self._read(X, reset=True)
-        self.backbone_ = self._starting_backbone(samples)
-        self._extraction = plan_extraction(
-            self.backbone_, self._format, image_size=self.image_size, stage=self.stage, pooling=self.pooling
+        samples, format = self._read_new(X)
+        own = FitParameters.of(self)
+        backbone = starting_backbone(own, format, samples)
+        extraction = plan_extraction(
+            backbone, format, image_size=self.image_size, stage=self.stage, pooling=self.pooling
         )
-        first = samples.take(np.arange(len(samples)) == 0)
-        self._n_features_out = extract(self._extraction, first, memory=self.memory).shape[1]
+        width = extract(extraction, first(samples), memory=self.memory).shape[1]
+        self.model_ = FittedModel(format, SplitNetwork(extraction, None, 0), backbone, n_features=width)
         return self
 
     def transform(self, X: Any) -> Features:
@@ -152,4 +156,8 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
             float32, or the network's own precision.
         """
         check_is_fitted(self)
-        return extract(self._extraction, self._read(X, reset=False), memory=self.memory)
+        return self.model_.features(self._read_known(X), self.memory)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.n_features

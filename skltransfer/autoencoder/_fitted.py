@@ -1,4 +1,4 @@
-"""A fitted autoencoder: from samples to latent values, and back."""
+"""What `AutoencoderTransformer.fit` makes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skltransfer._estimators.fitted import FittedModel
 from skltransfer._features.extraction import Extraction, compute
 from skltransfer._inputs.formats import InputFormat, Layout
 from skltransfer._inputs.image_arrays import Preparation
@@ -19,59 +20,62 @@ from skltransfer.autoencoder._builders import decoded_shape, log_variances, stat
 from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_divergence, reconstruction_loss
 from skltransfer.backbones._backbone import Backbone
 
+RAW = Layout((), "float32")
 TOGETHER = 512
 N_DRAWS = 8
 """Draws, the same for all samples, over which an evidence bound is a mean."""
 
 
 @dataclass(frozen=True, eq=False)
-class Coder:
-    """An encoder with its decoder, and what samples are.
+class FittedAutoencoder(FittedModel):
+    """A fitted autoencoder: from samples to latent values, and back.
 
     Parameters
     ----------
-    encoding : Extraction
-        From samples to latent values.
-    format : InputFormat
-        What one sample is.
     layout : Layout
         How samples lay in what `fit` saw.
     loss : str
-        See `losses.reconstruction_loss`.
+        See `reconstruction_loss`.
     """
 
-    encoding: Extraction
-    format: InputFormat
-    layout: Layout
-    loss: str
+    layout: Layout = RAW
+    loss: str = "mse"
+
+    @property
+    def encoding_network(self) -> Extraction:
+        """From samples to latent values."""
+        assert self.network.below is not None
+        return self.network.below
 
     @property
     def decoder(self) -> Backbone:
         """From latent values to samples."""
-        assert self.encoding.backbone.decoder is not None
-        return self.encoding.backbone.decoder
+        assert self.backbone.decoder is not None
+        return self.backbone.decoder
 
-    def encode(self, samples: Samples) -> Array:
+    def features(self, samples: Samples, memory: Any = None) -> Array:
         """Compute latent values, in the precision of a table."""
-        latent = self._latent(self.encoding, samples)
+        latent = self._latent(self.encoding_network, samples)
         return latent.astype(self.layout.dtype, copy=False) if self.format.kind == "table" else latent
 
-    def restore(self, latent: Array) -> Array:
+    def reconstructed(self, latent: Array) -> Array:
         """Decode into samples like those that `fit` saw."""
         if self.format.kind in ("image_arrays", "image_files"):
             return np.concatenate([self.layout.pixels(part, self.format) for part in self._decoded(latent)])
         return np.concatenate(list(self._decoded(latent))).astype(self.layout.dtype, copy=False)
 
-    def fidelity(self, samples: Samples) -> Array:
+    def reconstruction_scores(self, samples: Samples) -> Array:
         """Negative loss of each sample."""
-        return -self._row_losses(samples, self._latent(self.encoding, samples))
+        return -self._sample_losses(samples, self._latent(self.encoding_network, samples))
 
-    def evidence(self, samples: Samples) -> Array:
+    def evidence_bounds(self, samples: Samples) -> Array:
         """Evidence bound of each sample, in nats."""
-        mean = self._latent(self.encoding, samples)
-        spread = self._latent(replace(self.encoding, backbone=log_variances(self.encoding.backbone)), samples)
+        mean = self._latent(self.encoding_network, samples)
+        spread = self._latent(
+            replace(self.encoding_network, backbone=log_variances(self.encoding_network.backbone)), samples
+        )
         half = np.random.default_rng(0).standard_normal((N_DRAWS // 2, mean.shape[1]))
-        lost = [self._row_losses(samples, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
+        lost = [self._sample_losses(samples, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
         nats = NATS[self.loss] * np.mean(lost, axis=0) + NATS_CONSTANT[self.loss]
         divergence = import_keras().ops.convert_to_numpy(gaussian_divergence(mean, spread))
         return -(math.prod(decoded_shape(self.decoder.architecture)) * nats + divergence)
@@ -91,11 +95,14 @@ class Coder:
             part = latent[start : start + TOGETHER]
             yield np.stack(list(compute(plan, ArraySamples(part), range(len(part)), values=largest)))
 
-    def _row_losses(self, samples: Samples, latent: Array) -> Array:
+    def _sample_losses(self, samples: Samples, latent: Array) -> Array:
         """Loss of each sample under these latent values; columns are brought to one unit."""
         decoded, present = np.concatenate(list(self._decoded(latent))), None
-        values: Any = samples.read(np.arange(len(samples)), self.encoding.preparation)
-        target, known = pixel_target(self.encoding.backbone, self.format), statistics(self.encoding.backbone)
+        values: Any = samples.read(np.arange(len(samples)), self.encoding_network.preparation)
+        target, known = (
+            pixel_target(self.encoding_network.backbone, self.format),
+            statistics(self.encoding_network.backbone),
+        )
         if target is not None:
             values = target(import_keras().ops.cast(values, "float32"))
         else:

@@ -1,0 +1,124 @@
+"""What `fit` makes, as one immutable value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from skltransfer._estimators.graph import keras_graph
+from skltransfer._features.extraction import Extraction
+from skltransfer._features.split import SplitNetwork
+from skltransfer._heads.head import Head
+from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.samples import Samples
+from skltransfer._utils.types import Array
+from skltransfer.backbones._backbone import Backbone
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A fitted estimator as a value: how samples become answers.
+
+    It holds plain values and read-only arrays, never a live Keras network.
+
+    Parameters
+    ----------
+    format : InputFormat
+        What one sample is.
+    network : SplitNetwork
+        How samples are prepared, the frozen part of the network, and the trainable one.
+    backbone : Backbone
+        The whole network, ready to start another estimator.
+    head : Head or None
+        From features to decision values; None if features are the answer.
+    encoding : LabelEncoding, ValueEncoding or None
+        From decision values to labels, or values.
+    pretrained : bool
+        Whether the backbone that the first fit started from was pretrained.
+    n_calls : int
+        How often `partial_fit` has continued training.
+    history : mapping of str to list of float
+        Losses and learning rate of each epoch; empty if the head was solved.
+    n_features : int
+        How many features it computes, if there is no head.
+    """
+
+    format: InputFormat
+    network: SplitNetwork
+    backbone: Backbone
+    head: Head | None = None
+    encoding: Any = None
+    pretrained: bool = True
+    n_calls: int = 0
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+    n_features: int = 0
+
+    @property
+    def extraction(self) -> Extraction:
+        """The whole network as one feature extraction."""
+        network = self.network
+        whole = network.below if network.below is not None else network.above
+        assert whole is not None
+        if network.above is None or network.below is None:
+            return whole
+        last = self.backbone.stages[-1]
+        return replace(whole, backbone=self.backbone, stage=last, pooling=network.above.pooling)
+
+    @property
+    def n_iter(self) -> int:
+        """Iterations of the solver, or epochs."""
+        return len(self.history.get("loss", ())) if self.head is None else self.head.n_iter
+
+    def features(self, samples: Samples, memory: Any = None) -> Array:
+        """Compute what the linear layer of the head decides on, shape (n_samples, n_features)."""
+        if self.head is None:
+            return self.network.features(samples, memory)
+        return np.concatenate([self.head.embed(pooled) for pooled in self._pooled(samples, memory)])
+
+    def decisions(self, samples: Samples, memory: Any = None) -> Array:
+        """Compute decision values of shape (n_samples, n_outputs)."""
+        assert self.head is not None
+        return np.concatenate([self.head.decide(pooled) for pooled in self._pooled(samples, memory)])
+
+    def arrays(self) -> dict[str, Array]:
+        """Return all weights by name: those of the backbone, and those of the head."""
+        found = {
+            f"backbone/{path}": array for path, array in zip(self.backbone.paths, self.backbone.weights, strict=True)
+        }
+        head = () if self.head is None else self.head.arrays
+        return found | {f"head/{number}": array for number, array in enumerate(head)}
+
+    def to_keras(self, output: str = "auto") -> Any:
+        """Build one ordinary Keras network from raw samples to answers.
+
+        Parameters
+        ----------
+        output : {"auto", "probabilities", "decisions", "features"}, default="auto"
+            What it gives: probabilities of classes or labels, or values in their own units,
+            are "probabilities"; "auto" is that, or features if there is no head.
+
+        Returns
+        -------
+        keras.Model
+            A functional model. It takes pixels in the range that `fit` saw, of the size at
+            which the network sees image files, or of the image arrays of `fit`; token ids,
+            0 after the end of a text (``backbone.tokenization.encode``); waveforms at 16 kHz; or the columns of a
+            table. Several tasks of classes are several outputs.
+
+        Raises
+        ------
+        ValueError
+            If ``output`` is none of these, or there is no head for it.
+        """
+        return keras_graph(self.extraction, self.format, self.head, self.encoding, output)
+
+    def _pooled(self, samples: Samples, memory: Any) -> Iterator[Array]:
+        """Yield pooled features, all at once or some samples at a time."""
+        assert self.head is not None
+        if self.head.takes_maps:
+            yield from (self.head.pool(maps) for maps in self.network.blocks(samples, memory))
+        else:
+            yield self.network.features(samples, memory)

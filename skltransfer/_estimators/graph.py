@@ -1,0 +1,100 @@
+"""A fitted model as one Keras network, from raw samples to answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from skltransfer._engine.forward import pool_features
+from skltransfer._features.extraction import Extraction
+from skltransfer._heads.head import Head
+from skltransfer._inputs.audio import LogMelSpectrogram
+from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.texts import Tokenization
+from skltransfer._keras.optional import import_keras
+from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.values import ValueEncoding
+from skltransfer._validation import unknown_name
+from skltransfer.backbones._backbone import assign, build, building
+from skltransfer.backbones._folding import fold
+
+OUTPUTS = ("auto", "probabilities", "decisions", "features")
+
+
+def keras_graph(
+    extraction: Extraction,
+    format: InputFormat,
+    head: Head | None,
+    encoding: LabelEncoding | ValueEncoding | None,
+    output: str,
+) -> Any:
+    """Build the network; see `FittedModel.to_keras`."""
+    if output not in OUTPUTS:
+        raise unknown_name("output", output, OUTPUTS)
+    if head is None and output not in ("auto", "features"):
+        raise ValueError(f"output={output!r} needs a head. Got a model that gives features; pass output='features'.")
+    keras = import_keras()
+    with building(0):
+        folded = fold(extraction.backbone)
+        body = build(folded.architecture)
+        assign(body, folded.weights)
+        shape, dtype = _input_spec(extraction, format, body.inputs[0].dtype)
+        samples = keras.Input(shape, dtype=dtype, name="samples")
+        prepared = samples if extraction.preparation is None else extraction.preparation(samples)
+        maps = keras.Model(body.inputs[0], body.get_layer(extraction.stage).output, name="backbone")(prepared)
+        pooling = "none" if head is not None and head.takes_maps else extraction.pooling
+        x = pool_features(maps, pooling, padded=extraction.backbone.padded)
+        if head is not None:
+            x = _head(x, head, encoding, output)
+        return keras.Model(samples, x, name="model")
+
+
+def _input_spec(extraction: Extraction, format: InputFormat, dtype: str) -> tuple[tuple[int | None, ...], str]:
+    """Shape of one raw sample, and its dtype."""
+    preparation = extraction.preparation
+    if isinstance(preparation, Tokenization):
+        return (None,), "int32"
+    if isinstance(preparation, LogMelSpectrogram):
+        return (preparation.samples,), dtype
+    if isinstance(preparation, Preparation) and format.kind == "image_files":
+        assert preparation.size is not None
+        return (*preparation.size, 3), dtype
+    return format.shape, dtype
+
+
+def _head(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding | None, output: str) -> Any:
+    """Put the layers of a head on features."""
+    layers = import_keras().layers
+    if head.queries is not None:
+        from skltransfer._heads.network import AttentionPooling
+
+        attention = AttentionPooling(head.n_heads, padded=head.padded, dtype=x.dtype)
+        x = attention(x)
+        attention.queries.assign(head.queries)
+    for number, (kernel, bias) in enumerate(head.hidden):
+        x = _dense(x, kernel, bias, activation="relu", name=f"hidden{number}")
+    if output == "features":
+        return x
+    if isinstance(encoding, ValueEncoding):
+        return _dense(x, head.coef * encoding.scale, head.intercept * encoding.scale + encoding.mean, name="values")
+    assert encoding is not None
+    decisions = _dense(x, head.coef, head.intercept, name="decisions")
+    if encoding.binary:
+        return decisions if output == "decisions" else layers.Activation("sigmoid", name="probabilities")(decisions)
+    ends = np.cumsum([task.n_outputs for task in encoding.tasks]).tolist()
+    parts = [decisions[:, end - task.n_outputs : end] for task, end in zip(encoding.tasks, ends, strict=True)]
+    if output == "decisions":
+        answers = [part[:, 1] - part[:, 0] if part.shape[1] == 2 else part for part in parts]
+    else:
+        answers = [layers.Softmax(name=f"probabilities{number}")(part) for number, part in enumerate(parts)]
+    return answers if encoding.several else answers[0]
+
+
+def _dense(x: Any, kernel: Any, bias: Any, *, activation: str | None = None, name: str) -> Any:
+    """Apply a dense layer with these weights."""
+    layer = import_keras().layers.Dense(kernel.shape[1], activation=activation, dtype=x.dtype, name=name)
+    found = layer(x)
+    layer.set_weights([kernel, bias])
+    return found

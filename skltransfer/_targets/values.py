@@ -1,0 +1,79 @@
+"""Numbers, as users have them, to targets and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+from skltransfer._utils.statistics import weighted_moments
+from skltransfer._utils.types import Array, Floats
+
+
+def read_values(y: Any) -> Array:
+    """Check numbers of one target (1-D) or several (2-D; NaN means that a value is missing); return a table."""
+    shape = np.asarray(y).shape
+    finite: Any = "allow-nan" if len(shape) == 2 and shape[1] > 1 else True
+    values = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=finite, input_name="y")
+    return values.reshape(len(values), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class ValueEncoding:
+    """How values are standardised.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_targets,)
+        Mean and standard deviation of each target, in its own units.
+    """
+
+    mean: Floats
+    scale: Floats
+
+    @staticmethod
+    def learn(values: Array, weights: Floats) -> ValueEncoding:
+        """Learn mean and standard deviation of the values of each target that are not missing.
+
+        Raises
+        ------
+        ValueError
+            If a target has no value at all.
+        """
+        moments = []
+        for number, column in enumerate(values.T):
+            known = np.isfinite(column)
+            if not known.any():
+                raise ValueError(f"y: expected some values of target {number}. Got none; drop that column.")
+            moments.append(weighted_moments(column[known, None], weights[known]))
+        mean, scale = (np.concatenate(part) for part in zip(*moments, strict=True))
+        return ValueEncoding(mean, scale)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """One task for each target."""
+        return (Task("values", 1),) * len(self.mean)
+
+    def targets(self, values: Array, weights: Floats) -> Targets:
+        """Standardise values; samples may be missing from a task."""
+        if values.shape[1] != len(self.mean):
+            raise ValueError(
+                f"y: expected {len(self.mean)} columns, as in the first call. Got {values.shape[1]}; pass the same "
+                "targets."
+            )
+        known = np.isfinite(values)
+        scaled = np.where(known, (values - self.mean) / self.scale, 0.0)
+        return Targets(self.tasks, scaled, weights[:, None] * known)
+
+    def predictions(self, decisions: Floats) -> Array:
+        """Values in their own units: a table if there are several targets."""
+        values = decisions * self.scale + self.mean
+        return values if len(self.mean) > 1 else values[:, 0]
+
+    def directions(self, y: Any) -> Floats:
+        """Tell how decision values add up to what is explained; regressors have no classes to choose."""
+        raise ValueError(f"targets: a regressor has no classes to choose. Got {y!r}; pass None.")

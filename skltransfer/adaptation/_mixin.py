@@ -1,0 +1,124 @@
+"""What `DomainAdaptationClassifier` and `DomainAdaptationRegressor` share."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, TrainedMixin
+from skltransfer._estimators.fit import fit
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
+from skltransfer._estimators.progress import FitMonitor
+from skltransfer._heads.parameters import head_layers
+from skltransfer._inputs.formats import InputFormat
+from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.values import ValueEncoding
+from skltransfer._utils.types import Array
+from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
+from skltransfer.adaptation._methods import METHODS, settle_method
+from skltransfer.adaptation._ramp import RAMPS
+from skltransfer.adaptation._source import SourceSamples, spread
+
+ADAPTATION_CONSTRAINTS: dict[str, Any] = {
+    **BackboneEstimator._parameter_constraints,
+    **AUDIO_PARAMETERS,
+    **TRAINING_CONSTRAINTS,
+    "method": [StrOptions(set(METHODS)), callable],
+    "weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+    "ramp": [StrOptions(set(RAMPS))],
+    "aligned": [StrOptions({"embedding", "backbone"})],
+    "head": "no_validation",
+    "source_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+}
+
+
+class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TrainedMixin):
+    """Learn from the source, adapt to the target, and give the adapted embedding."""
+
+    __metadata_request__fit: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__predict: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__predict_proba: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__predict_log_proba: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__decision_function: ClassVar[dict[str, Any]] = {"sample_domain": True}
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_domain": True}
+
+    model_: AdaptedModel
+
+    @property
+    def domain_score_(self) -> float:
+        """Proxy A-distance of both domains after adaptation: 0 if they are alike, 2 if they are apart."""
+        return self.model_.domain_score
+
+    def transform(self, X: Any) -> Array:
+        """Compute the adapted embedding: what the last layer decides on.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        check_is_fitted(self)
+        samples = self._read_known(X)
+        return self._model_for(samples).features(samples, self.memory)
+
+    @property
+    def _n_features_out(self) -> int:
+        assert self.model_.head is not None
+        return len(self.model_.head.coef)
+
+    def _source_model(self) -> FittedModel | None:
+        """The fitted model to start from, if one is given."""
+        if not isinstance(self.backbone, FrozenEstimator):
+            return None
+        start = self.backbone.estimator
+        model = getattr(start, "model_", None)
+        head = getattr(model, "head", None)
+        if head is None or head.takes_maps or is_classifier(start) != is_classifier(self):
+            raise ValueError(
+                "backbone=FrozenEstimator(…): expected a fitted estimator of skltransfer that predicts what this one "
+                f"does, with head='linear' or 'mlp'. Got {start!r}."
+            )
+        return model
+
+    def _needs(self, sample_domain: Any) -> set[str]:
+        """Which samples there have to be."""
+        needs = set() if self._source_model() is not None and not settle_method(self.method).source else {"source"}
+        return needs | {"target"} if sample_domain is not None and self.method not in ("source_only", "tent") else needs
+
+    def _fit(
+        self, known: SourceSamples, targets: Targets, format: InputFormat, encoding: LabelEncoding | ValueEncoding
+    ) -> Self:
+        """Fit, and keep the model."""
+        parameters, source_model = AdaptationParameters.of(self), self._source_model()
+        head = None if source_model is None else source_model.head
+        layers = head_layers(self.head) if head is None else head.layers
+        recipe = AdaptationRecipe(
+            parameters, format, settle_method(self.method), encoding, layers, known.domains, source_model
+        )
+        monitor = FitMonitor(self)
+        self.model_ = fit(recipe, known.samples, spread(targets, known.domains), monitor)  # type: ignore[assignment]
+        monitor.end()
+        return self
+
+    def _model_for(self, samples: Any) -> FittedModel:
+        """The fitted model, or one that is adapted to samples that are predicted."""
+        method = settle_method(self.method)
+        if not method.predicts:
+            return self.model_
+        return adapted_to(self.model_, AdaptationParameters.of(self), method, samples)
+
+    def _decide(self, X: Any) -> Array:
+        """Decision values of shape (n_samples, n_outputs)."""
+        samples = self._read_known(X)
+        return self._model_for(samples).decisions(samples, self.memory)
