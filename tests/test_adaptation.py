@@ -258,7 +258,9 @@ def test_wrong_domains_are_told(domain, message, shifted):
 
 def test_a_source_of_one_class_is_told(shifted):
     X, y, domain = shifted
-    with pytest.raises(ValueError, match=r"y: expected at least 2 classes among the samples of positive weight\. Got 1"):
+    with pytest.raises(
+        ValueError, match=r"y: expected at least 2 classes among the samples of positive weight\. Got 1"
+    ):
         DomainAdaptationClassifier(**FAST).fit(X, np.where(domain > 0, 1, y), sample_domain=domain)
 
 

@@ -1,6 +1,7 @@
 """The attention head, and maps of where a network looks."""
 
 import pickle
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skltransfer import AttentionHead, TransferClassifier, TransferRegressor, load_backbone
-from skltransfer._estimators import fit as _trained
-from skltransfer._heads.attention import AttendingHead, average_places, head_of_channels
-from skltransfer._heads.dense import DenseHead
-from skltransfer._heads.kinds import head_layers
-from skltransfer._heads.solver import LinearHead
+from skltransfer._features import split
+from skltransfer._heads.head import Head, average_places, head_of_channels
+from skltransfer._heads.parameters import head_layers
 from skltransfer.backbones._attention import patch_grid, rollout
 from skltransfer.backbones._backbone import from_keras
 from skltransfer.backbones._builders import small_transformer
@@ -37,8 +36,8 @@ def transformer(images, labels):
 
 def head_of(n_channels=7, n_heads=3, *, padded=False, seed=0):
     random = np.random.default_rng(seed)
-    last = LinearHead(random.normal(size=(n_channels, 2)), random.normal(size=2), 1)
-    return AttendingHead(random.normal(0, 3, (n_channels, n_heads)), last, padded)
+    queries = random.normal(0, 3, (n_channels, n_heads))
+    return Head(random.normal(size=(n_channels, 2)), random.normal(size=2), 1, queries=queries, padded=padded)
 
 
 def maps_of(*shape, seed=1):
@@ -79,7 +78,7 @@ def test_channels_are_shared_out_evenly(n_channels, n_heads):
 def test_order_of_places_changes_nothing(order, padded):
     head, maps = head_of(padded=padded), maps_of(3, 6, 7)
     np.testing.assert_allclose(head.pool(maps[:, order]), head.pool(maps))
-    np.testing.assert_allclose(head.weights(maps[:, order]), head.weights(maps)[:, order])
+    np.testing.assert_allclose(head.attention(maps[:, order]), head.attention(maps)[:, order])
 
 
 @given(st.integers(0, 5))
@@ -87,14 +86,14 @@ def test_places_after_the_end_count_nothing(n_filled):
     head, maps = head_of(padded=True), maps_of(3, 6, 7)
     filled = np.concatenate([maps, np.zeros((3, n_filled, 7))], axis=1)
     np.testing.assert_allclose(head.pool(filled), head.pool(maps))
-    assert np.all(head.weights(filled)[:, 6:] == 0)
-    np.testing.assert_allclose(head.weights(filled).sum(axis=1), 1)
+    assert np.all(head.attention(filled)[:, 6:] == 0)
+    np.testing.assert_allclose(head.attention(filled).sum(axis=1), 1)
     np.testing.assert_allclose(average_places([filled], padded=True), maps.mean(axis=1))
 
 
 def test_queries_of_zero_average():
     maps = maps_of(3, 4, 4, 7)
-    head = AttendingHead(np.zeros((7, 3)), head_of().last, padded=False)
+    head = replace(head_of(), queries=np.zeros((7, 3)))
     np.testing.assert_allclose(head.pool(maps), maps.mean(axis=(1, 2)))
 
 
@@ -122,7 +121,7 @@ def test_same_fit_twice_is_bit_identical_and_so_is_a_pickle(attending, images, l
 
 
 def test_a_frozen_part_too_large_to_keep_is_computed_in_each_epoch(attending, images, labels, monkeypatch):
-    monkeypatch.setattr(_trained, "FROZEN_BYTES", 1)
+    monkeypatch.setattr(split, "FROZEN_BYTES", 1)
     again = TransferClassifier(head="attention", learning_rate=0.01, **OPTIONS).fit(images, labels)
     np.testing.assert_allclose(again.decision_function(images), attending.decision_function(images), atol=1e-3)
     assert again.backbone_ == attending.backbone_
@@ -241,12 +240,12 @@ def test_patches_lie_as_the_network_cut_them():
 def test_grad_cam_of_a_linear_head_adds_up_to_the_decision(images, labels):
     clf = TransferClassifier(image_size=64).fit(images, labels)
     maps = clf.attention_maps(images)
-    features = np.concatenate(list(clf._network.unpooled().blocks(clf._read(images, reset=False), None)))
+    features = np.concatenate(list(clf.model_.network.unpooled().blocks(clf._read_known(images), None)))
     decisions = clf.decision_function(images)
-    parts = features @ clf._head.coef[:, decisions.argmax(axis=1)]
+    parts = features @ clf.model_.head.coef[:, decisions.argmax(axis=1)]
     own = parts[np.arange(len(images)), :, :, np.arange(len(images))]
     np.testing.assert_allclose(
-        own.mean(axis=(1, 2)) + clf._head.intercept[decisions.argmax(axis=1)], decisions.max(axis=1), atol=1e-3
+        own.mean(axis=(1, 2)) + clf.model_.head.intercept[decisions.argmax(axis=1)], decisions.max(axis=1), atol=1e-3
     )
     shares = own.clip(min=0) / own.clip(min=0).sum(axis=(1, 2), keepdims=True)
     np.testing.assert_allclose(maps, shares, atol=1e-5)
@@ -263,10 +262,8 @@ def test_targets_choose_what_grad_cam_explains(attending, images, labels):
 
 def test_slopes_are_those_of_small_steps():
     random = np.random.default_rng(0)
-    last = LinearHead(random.normal(size=(4, 2)), random.normal(size=2), 1)
-    head = DenseHead(
-        ((random.normal(size=(6, 5)), random.normal(size=5)), (random.normal(size=(5, 4)), np.ones(4))), last
-    )
+    hidden = (random.normal(size=(6, 5)), random.normal(size=5)), (random.normal(size=(5, 4)), np.ones(4))
+    head = Head(random.normal(size=(4, 2)), random.normal(size=2), 1, hidden)
     features, directions = random.normal(size=(3, 6)), random.normal(size=(3, 2))
     steps = np.eye(6) * 1e-6
     slow = [((head(features + step) - head(features - step)) * directions).sum(axis=1) / 2e-6 for step in steps]
@@ -292,7 +289,7 @@ def test_unknown_method_is_told(attending, images, transformer):
 
 
 def activity(clf, images):
-    maps = np.concatenate(list(clf._network.unpooled().blocks(clf._read(images, reset=False), None)))
+    maps = np.concatenate(list(clf.model_.network.unpooled().blocks(clf._read_known(images), None)))
     heat = np.square(maps).sum(axis=-1).reshape(len(maps), -1)
     return heat / np.linalg.norm(heat, axis=1, keepdims=True)
 

@@ -204,11 +204,11 @@ def test_frozen_part_runs_once_per_row(sample, empty_store):
 
 
 def test_split_and_whole_network_train_alike(source, sample, monkeypatch):
-    from skltransfer._estimators import fit as _trained
+    from skltransfer._features import split as features_split
 
     options = {"trainable": 1, "epochs": 2, "learning_rate": 0.01, "random_state": 0}
     split = AutoencoderTransformer(source.backbone_, **options).fit(sample.images)
-    monkeypatch.setattr(_trained, "FROZEN_BYTES", 0)
+    monkeypatch.setattr(features_split, "FROZEN_BYTES", 0)
     whole = AutoencoderTransformer(source.backbone_, **options).fit(sample.images)
     np.testing.assert_allclose(split.history_["loss"], whole.history_["loss"], rtol=1e-4)
     np.testing.assert_allclose(split.transform(sample.images), whole.transform(sample.images), rtol=1e-2, atol=1e-2)
@@ -361,4 +361,4 @@ def test_layout_of_lists_and_frames(sample):
 
 
 def source_format(sample):
-    return small(epochs=1).fit(sample.images[:3])._format
+    return small(epochs=1).fit(sample.images[:3]).model_.format

@@ -10,7 +10,7 @@ from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.image_files import read_image_files
 from skltransfer._inputs.samples import ArraySamples
 
-FORMAT = InputFormat("images", (28, 28, 1))
+FORMAT = InputFormat("image_arrays", (28, 28, 1))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_sto
         plan_extraction(lite0, FORMAT, image_size=40, pooling="max"),
         plan_extraction(lite0, FORMAT, image_size=32, stage=0),
         plan_extraction(lite0.with_weights([w * 2 for w in lite0.weights]), FORMAT, image_size=32),
-        plan_extraction(lite0, InputFormat("images", (28, 28, 1), 0, 65535), image_size=32),
+        plan_extraction(lite0, InputFormat("image_arrays", (28, 28, 1), 0, 65535), image_size=32),
     ]
     results = [extract(p, rows) for p in plans]
     for i, one in enumerate(results):
@@ -127,8 +127,8 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
     for i, picture in enumerate(colour):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(picture).save(paths[-1])
-    files = plan_extraction(lite0, InputFormat("pictures", (0, 0, 3)), image_size=28)
-    arrays = plan_extraction(lite0, InputFormat("images", (28, 28, 3)), image_size=28)
+    files = plan_extraction(lite0, InputFormat("image_files", (0, 0, 3)), image_size=28)
+    arrays = plan_extraction(lite0, InputFormat("image_arrays", (28, 28, 3)), image_size=28)
     np.testing.assert_allclose(
         extract(files, read_image_files(paths)), extract(arrays, ArraySamples(colour)), atol=1e-4
     )
@@ -137,13 +137,13 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
 @pytest.mark.parametrize(
     ("format", "image_size", "size"),
     [
-        (InputFormat("images", (28, 28, 1)), "auto", (160, 160)),
-        (InputFormat("images", (128, 100, 3)), "auto", (160, 160)),
-        (InputFormat("images", (300, 200, 3)), "auto", (224, 224)),
-        (InputFormat("pictures", (0, 0, 3)), "auto", (224, 224)),
-        (InputFormat("images", (28, 28, 1)), 96, (96, 96)),
-        (InputFormat("images", (28, 28, 1)), (64, 32), (64, 32)),
-        (InputFormat("images", (96, 96, 3)), 96, None),
+        (InputFormat("image_arrays", (28, 28, 1)), "auto", (160, 160)),
+        (InputFormat("image_arrays", (128, 100, 3)), "auto", (160, 160)),
+        (InputFormat("image_arrays", (300, 200, 3)), "auto", (224, 224)),
+        (InputFormat("image_files", (0, 0, 3)), "auto", (224, 224)),
+        (InputFormat("image_arrays", (28, 28, 1)), 96, (96, 96)),
+        (InputFormat("image_arrays", (28, 28, 1)), (64, 32), (64, 32)),
+        (InputFormat("image_arrays", (96, 96, 3)), 96, None),
     ],
 )
 def test_size_at_which_pictures_are_seen(lite0, format, image_size, size):

@@ -8,8 +8,8 @@ from skltransfer import AttentionTransfer, GradualUnfreezing, LoRA, MLPHead
 from skltransfer._engine.augmentation import augmentation_json
 from skltransfer._engine.schedules import rate_factor, stage_shares
 from skltransfer._engine.trainable import resolve_trainable
-from skltransfer._heads.kinds import head_layers
-from skltransfer._validation import check_held, check_split
+from skltransfer._estimators.holdout import check_held, check_split
+from skltransfer._heads.parameters import head_layers
 
 
 @pytest.mark.parametrize(

@@ -112,12 +112,12 @@ def test_unknown_range_is_told(values):
 )  # fmt: skip
 def test_another_scale_is_told(high, pixels):
     with pytest.raises(ValueError, match=r"expected pixel values from 0 to .*, as in fit\. Got .* values from"):
-        check_range(pixels, InputFormat("images", (1, 1, 1), 0, high))
+        check_range(pixels, InputFormat("image_arrays", (1, 1, 1), 0, high))
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((2, 2)), np.array([[0, 1]], dtype=np.uint8), np.array([[3.0, 200.5]])])
 def test_dark_pictures_are_no_other_scale(pixels):
-    check_range(pixels, InputFormat("images", (1, 1, 1), 0, 255))
+    check_range(pixels, InputFormat("image_arrays", (1, 1, 1), 0, 255))
 
 
 @given(st.integers(0, 9), st.sampled_from([np.nan, np.inf, -np.inf]))

@@ -431,7 +431,9 @@ def test_domains_in_both_roles_are_tested_on_their_labels():
 
 
 def test_domains_that_cannot_be_left_out():
-    with pytest.raises(ValueError, match=r"expected a domain without which source and target samples are left.*\[-2, 1\]"):
+    with pytest.raises(
+        ValueError, match=r"expected a domain without which source and target samples are left.*\[-2, 1\]"
+    ):
         next(LeaveOneDomainOut().split(np.zeros((4, 1)), None, [1, 1, -2, -2]))
     with pytest.raises(ValueError, match="expected sample_domain, which says how many splits there are"):
         LeaveOneDomainOut().get_n_splits()

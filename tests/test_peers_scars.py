@@ -1,11 +1,13 @@
 """What users of other packages suffered from, as regression tests."""
 
 import copy
+import dataclasses
 import gc
 import inspect
 import io
 import pickle
 import random
+import re
 
 import joblib
 import numpy as np
@@ -16,8 +18,20 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import BackboneTransformer, TransferClassifier, load_backbone
+from skltransfer import (
+    AutoencoderTransformer,
+    BackboneTransformer,
+    DomainAdaptationClassifier,
+    DomainAdaptationRegressor,
+    TransferClassifier,
+    TransferRegressor,
+    load_backbone,
+)
+from skltransfer._estimators.parameters import FitParameters
 from skltransfer._features import cache as feature_cache
+from skltransfer.adaptation._fitting import AdaptationParameters
+from skltransfer.autoencoder._fitting import AutoencoderParameters
+from skltransfer.supervised._fitting import SupervisedParameters
 
 QUICK = {"input_shape": (28, 28), "image_size": 28}
 SET = [
@@ -106,15 +120,34 @@ def test_round_trips_predict_the_same(travel, flat, labels):
         np.testing.assert_array_equal(ask(travel(model), flat), ask(model, flat))
 
 
-@pytest.mark.parametrize("estimator", [TransferClassifier, BackboneTransformer])
+ESTIMATORS = {
+    TransferClassifier: SupervisedParameters,
+    TransferRegressor: SupervisedParameters,
+    BackboneTransformer: FitParameters,
+    AutoencoderTransformer: AutoencoderParameters,
+    DomainAdaptationClassifier: AdaptationParameters,
+    DomainAdaptationRegressor: AdaptationParameters,
+}
+
+
+def parameters_read(estimator):
+    """Names that a fit takes over as values, or that the methods of the class read."""
+    methods = "".join(inspect.getsource(cls) for cls in estimator.__mro__ if cls.__module__.startswith("skltransfer"))
+    methods = re.sub(r"self\.(\w+) = \1\b", "", methods)
+    return set(re.findall(r"self\.(\w+)", methods)) | {
+        field.name for field in dataclasses.fields(ESTIMATORS[estimator])
+    }
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_documented_defaults_and_attributes_are_true(estimator, flat, labels):
     document = inspect.getdoc(estimator)
-    source = "".join(inspect.getsource(cls) for cls in estimator.__mro__ if cls.__module__.startswith("skltransfer"))
+    read = parameters_read(estimator)
     for name, parameter in inspect.signature(estimator).parameters.items():
         default = '"' + parameter.default + '"' if isinstance(parameter.default, str) else repr(parameter.default)
         (line,) = (line for line in document.splitlines() if line.startswith(f"{name} : "))
         assert line.endswith(f"default={default}"), line
-        assert source.count(f"self.{name}") >= 2, f"{name} is never read"
+        assert name in read, f"{name} is never read"
     import pandas as pd
 
     fitted = estimator(**QUICK).fit(pd.DataFrame(flat, columns=[f"p{i}" for i in range(784)]), labels)

@@ -162,7 +162,7 @@ def test_length_is_a_number_of_half_seconds_up_to_ten(samples, times):
 @pytest.mark.parametrize(("backbone", "size"), [("auto", (96, 224)), ("small_cnn", (64, 101))])
 def test_size_of_the_picture(backbone, size):
     fitted = BackboneTransformer(backbone, sample_rate=8000).fit([tone(500, 1.0)])
-    assert fitted._extraction.preparation.size == size
+    assert fitted.model_.extraction.preparation.size == size
 
 
 def test_what_comes_later_is_cut(listener):
@@ -243,7 +243,7 @@ def test_network_made_for_a_length_hears_so_much():
     assert source.backbone_.input_shape == (64, 101, 1)
     short = [wave[:1000] * np.hanning(1000) for wave in long]
     listener = BackboneTransformer(source.backbone_, sample_rate=8000).fit(short)
-    assert listener._extraction.preparation.samples == 16000
+    assert listener.model_.extraction.preparation.samples == 16000
     silent = [np.concatenate([wave, np.zeros(5000)]) for wave in short]
     np.testing.assert_allclose(listener.transform(short), listener.transform(silent), atol=1e-4)
 

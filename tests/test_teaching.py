@@ -41,7 +41,7 @@ def student(teacher, strength=STRONG, **options):
 
 def grids(backbone, images):
     """Last feature maps."""
-    plan = features.plan_extraction(backbone, InputFormat("images", (28, 28, 1), 0, 255))
+    plan = features.plan_extraction(backbone, InputFormat("image_arrays", (28, 28, 1), 0, 255))
     plan = replace(plan, stage=last_places(backbone.architecture), pooling="none")
     return features.extract(plan, ArraySamples(images))
 

@@ -8,8 +8,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, load_backbone
-from skltransfer._estimators import fit as _trained
 from skltransfer._features import extraction as features
+from skltransfer._features import split
 from skltransfer._heads.solve import channel_importance
 from skltransfer._inputs.samples import ArraySamples
 from skltransfer.backbones._cutting import weight_depths
@@ -63,10 +63,10 @@ def test_frozen_part_runs_once_a_row_however_many_epochs_and_candidates(source, 
 
 def test_cut_network_trains_as_the_whole_one_does(source, images, labels, monkeypatch):
     cut = tune(source, 2, images, labels)
-    monkeypatch.setattr(_trained, "FROZEN_BYTES", 0)
+    monkeypatch.setattr(split, "FROZEN_BYTES", 0)
     whole = tune(source, 2, images, labels)
-    assert whole._network.below is None
-    assert cut._network.below is not None
+    assert whole.model_.network.below is None
+    assert cut.model_.network.below is not None
     for one, other in zip(cut.backbone_.weights, whole.backbone_.weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
     np.testing.assert_allclose(cut.predict_proba(images), whole.predict_proba(images), atol=1e-3)
@@ -148,11 +148,13 @@ def test_pull_to_the_start_keeps_weights_near(source, images, labels):
 
 
 def test_pull_of_features_keeps_features_near(source, images, labels):
-    start = TransferClassifier(source).fit(images, labels)._network.features(ArraySamples(images[..., None]), None)
+    start = (
+        TransferClassifier(source).fit(images, labels).model_.network.features(ArraySamples(images[..., None]), None)
+    )
 
     def drift(delta):
         tuned = tune(source, "all", images, labels, epochs=10, delta=delta)
-        return np.mean(np.square(tuned._network.features(ArraySamples(images[..., None]), None) - start))
+        return np.mean(np.square(tuned.model_.network.features(ArraySamples(images[..., None]), None) - start))
 
     assert drift(100.0) < 0.2 * drift(0.0)
 
@@ -200,7 +202,7 @@ def test_views_are_functions_of_the_row_alone(images):
     from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
     from skltransfer._inputs.formats import InputFormat
 
-    change = Augmentation(augmentation_json("flip_shift"), InputFormat("images", (28, 28, 1)), seed=1)
+    change = Augmentation(augmentation_json("flip_shift"), InputFormat("image_arrays", (28, 28, 1)), seed=1)
     rows = AugmentedSamples(ArraySamples(images[..., None]), change, view=1)
     alone = np.concatenate([rows.read([i]) for i in range(6)])
     np.testing.assert_array_equal(alone, rows.read(range(6)))
@@ -209,7 +211,7 @@ def test_views_are_functions_of_the_row_alone(images):
     other = AugmentedSamples(ArraySamples(images[..., None]), change, view=2)
     assert not np.array_equal(other.read(range(6)), alone)
     assert rows.digest(0) != other.digest(0)
-    fractions = Augmentation(augmentation_json("flip_shift"), InputFormat("images", (28, 28, 1), 0, 1), seed=1)
+    fractions = Augmentation(augmentation_json("flip_shift"), InputFormat("image_arrays", (28, 28, 1), 0, 1), seed=1)
     np.testing.assert_allclose(
         fractions.change(images[:3, ..., None] / 255.0, [b"a", b"b", b"c"]),
         change.change(images[:3, ..., None].astype(float), [b"a", b"b", b"c"]) / 255,
@@ -260,7 +262,7 @@ def test_weights_of_the_best_epoch_give_its_loss(source, images, labels):
 
 
 def test_each_class_is_held_out_and_groups_stay_whole(images, labels):
-    encoding = TransferClassifier("small_cnn", epochs=1, random_state=0).fit(images, labels)._labels
+    encoding = TransferClassifier("small_cnn", epochs=1, random_state=0).fit(images, labels).model_.encoding
     targets = encoding.targets(labels, np.ones(40), None)
     estimator = TransferClassifier(early_stopping=True, validation_fraction=0.2, random_state=0)
     _, kept, held = estimator._hold_out(ArraySamples(images), targets, None)
