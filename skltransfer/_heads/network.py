@@ -14,17 +14,22 @@ from skltransfer._engine.network import Network, look
 from skltransfer._heads.head import SMALLEST_SQUARE, head_of_channels
 
 
+@keras.saving.register_keras_serializable("skltransfer")
 class AttentionPooling(keras.layers.Layer):
     """Averages over places, with weights of its own for each share of the channels; see `Head`."""
 
-    def __init__(self, n_heads: int, *, padded: bool, dtype: str) -> None:
-        super().__init__(dtype=dtype)
+    def __init__(self, n_heads: int, *, padded: bool, **options: Any) -> None:
+        super().__init__(**options)
         self.n_heads, self.padded = n_heads, padded
 
     def build(self, input_shape: Any) -> None:
         """Make the queries."""
         self.queries = self.add_weight(shape=(input_shape[-1], self.n_heads), initializer="zeros", name="queries")
         self.own = np.eye(self.n_heads)[head_of_channels(input_shape[-1], self.n_heads)].T
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what it takes to build it again."""
+        return {**super().get_config(), "n_heads": self.n_heads, "padded": self.padded}
 
     def call(self, maps: Any) -> Any:
         """Compute pooled features."""
