@@ -31,8 +31,8 @@ from _measure import in_turn, ratio, report, seconds
 from _shifts import N_TRAIN, PAIRS, Pair, changed, on_photos, unchanged
 
 from skltransfer import DomainAdaptationClassifier, MLPHead
+from skltransfer.adaptation import Side
 from skltransfer.adaptation._discrepancies import joint_transport
-from skltransfer.adaptation._methods import Side
 from skltransfer.adaptation._predictions import class_confusion
 from skltransfer.model_selection._target import (
     MutualInformationScorer,

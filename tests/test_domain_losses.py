@@ -15,7 +15,8 @@ from skltransfer.adaptation._adversarial import (
     reverse_gradient,
 )
 from skltransfer.adaptation._discrepancies import coral, jmmd, joint_transport, mmd, transport_plan
-from skltransfer.adaptation._methods import METHODS, Side, Step
+from skltransfer.adaptation._method import Side, Step
+from skltransfer.adaptation._methods import METHODS
 from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximisation
 
 TOLERANCE = 1e-8 if _backend.name() == "tensorflow" else 1e-5

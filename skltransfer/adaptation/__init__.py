@@ -2,6 +2,7 @@
 
 from skltransfer.adaptation._classifier import DomainAdaptationClassifier
 from skltransfer.adaptation._diagnostics import AdaptationWarning
+from skltransfer.adaptation._method import Side
 from skltransfer.adaptation._regressor import DomainAdaptationRegressor
 
-__all__ = ["AdaptationWarning", "DomainAdaptationClassifier", "DomainAdaptationRegressor"]
+__all__ = ["AdaptationWarning", "DomainAdaptationClassifier", "DomainAdaptationRegressor", "Side"]

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from skltransfer.adaptation._method import Method, Side, Step, Terms, probabilities
+from skltransfer.adaptation._predictions import certainty_weights
 
 
 def reverse_gradient(x: Any, strength: Any) -> Any:
@@ -182,3 +187,76 @@ def margin_disparity(
     agreement = ops.sum(ops.where(predicted(source), logs(source_adversary), 0.0), axis=-1)
     disagreement = ops.logsumexp(ops.where(predicted(target), -math.inf, logs(target_adversary)), axis=-1)
     return -margin * ops.mean(agreement) - ops.mean(disagreement)
+
+
+DANN_CERTAINTY = 0.8
+"""How sure of a domain its adversary should be."""
+
+
+def _dann(step: Step) -> Terms:
+    from keras import ops
+
+    def loss(side: Side, domain: int) -> Any:
+        found = ops.stop_gradient(domain_loss(step.adversary(side.features), domain))
+        told = ops.cast(found < math.log(len(step.sources) + len(step.targets)), found.dtype)
+        features = reverse_gradient(side.features, step.strength * told[:, None])
+        return domain_loss(step.adversary(features), domain, certainty=DANN_CERTAINTY)
+
+    return {"domain": step.discriminated(loss)}
+
+
+def _cdan(step: Step, *, weigh: Callable[[Any], Any] | None = None) -> Terms:
+    from keras import ops
+
+    def loss(side: Side, domain: int) -> Any:
+        features = reverse_gradient(side.features, step.strength)
+        products = multilinear_map(features, ops.stop_gradient(probabilities(side)))
+        found = domain_loss(step.adversary(products), domain)
+        return found if weigh is None else weigh(side.decisions) * found
+
+    return {"domain": step.discriminated(loss)}
+
+
+def _adda(step: Step) -> Terms:
+    from keras import ops
+
+    source, target = step.source.features, step.target.features
+
+    def seen_as(number: int, x: Any, *, frozen: bool = False) -> Any:
+        return -ops.mean(ops.log_softmax(step.adversary(x, frozen=frozen), axis=-1)[:, number])
+
+    found = seen_as(0, ops.stop_gradient(source)) + seen_as(1, ops.stop_gradient(target))
+    unsure = 0.5 * (seen_as(0, target, frozen=True) + seen_as(1, target, frozen=True))
+    return {"domain": found, "unsure": step.strength * unsure}
+
+
+def _mcd(step: Step) -> Terms:
+    target = reverse_gradient(step.target.features, step.strength)
+    return {
+        "second": step.fitted(step.source, step.adversary(step.source.features)),
+        "discrepancy": -classifier_discrepancy(step.decide(target), step.adversary(target)),
+    }
+
+
+def _mdd(step: Step) -> Terms:
+    from keras import ops
+
+    source, target = step.source, step.target
+    found = margin_disparity(
+        ops.stop_gradient(source.decisions),
+        step.adversary(reverse_gradient(source.features, step.strength)),
+        ops.stop_gradient(target.decisions),
+        step.adversary(reverse_gradient(target.features, step.strength)),
+    )
+    return {"disparity": found}
+
+
+METHODS: dict[str, Method] = {
+    "dann": Method(_dann, adversary="domains"),
+    "cdan": Method(_cdan, weight=0.3, adversary="domains", classes=True),
+    "cdan_e": Method(partial(_cdan, weigh=certainty_weights), weight=0.3, adversary="domains", classes=True),
+    "adda": Method(_adda, adversary="domains", anchored=True, rate=0.01),
+    "mcd": Method(_mcd, weight=0.3, adversary="decisions", classes=True),
+    "mdd": Method(_mdd, weight=0.01, adversary="margin", classes=True),
+}
+"""The methods by an adversary, such as a network that discriminates domains; the losses above cite their papers."""

@@ -36,7 +36,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         "source_only" (not at all), "adabn", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e",
         "adda", "mcd", "mdd", "mcc", "deepjdot", "self_training", "shot" or "tent". "adabn",
         "shot" and "tent" need no source samples once the network is trained; "tent" adapts to the
-        samples that are predicted, in `predict`. A function of two `skltransfer.alignment.Side`,
+        samples that are predicted, in `predict`. A function of two `skltransfer.adaptation.Side`,
         of the source and the target, is a distance of your own; it gives a tensor of shape ().
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from skltransfer.adaptation._method import Method, Side, Step, Terms, probabilities
+
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Bandwidths of kernels, as multiples of the mean squared distance: those of DAN's code."""
 SMALLEST_SCALE = 1e-12
@@ -220,3 +222,34 @@ def _squared_distances(some: Any, others: Any) -> Any:
     some, others = some - middle, others - middle
     squares = ops.sum(ops.square(some), axis=1)[:, None] + ops.sum(ops.square(others), axis=1)
     return ops.relu(squares - 2.0 * some @ ops.transpose(others))
+
+
+def _coral(step: Step) -> Terms:
+    return {"coral": step.apart(lambda source, target: coral(source.features, target.features))}
+
+
+def _mmd(step: Step) -> Terms:
+    return {"mmd": step.apart(lambda source, target: mmd(source.features, target.features))}
+
+
+def _jmmd(step: Step) -> Terms:
+    def layers(side: Side) -> list[Any]:
+        return [side.features, probabilities(side)]
+
+    return {"jmmd": step.apart(lambda source, target: jmmd(layers(source), layers(target)))}
+
+
+def _deepjdot(step: Step) -> Terms:
+    def distance(source: Side, target: Side) -> Any:
+        return joint_transport(source.features, target.features, source.targets, target.decisions)
+
+    return {"transport": step.apart(distance)}
+
+
+METHODS: dict[str, Method] = {
+    "coral": Method(_coral),
+    "mmd": Method(_mmd, weight=10.0),
+    "jmmd": Method(_jmmd, weight=10.0, classes=True),
+    "deepjdot": Method(_deepjdot, weight=10.0, classes=True),
+}
+"""The methods by the distance between the features of two domains; the losses above cite their papers."""

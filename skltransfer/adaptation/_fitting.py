@@ -37,7 +37,8 @@ from skltransfer.adaptation._diagnostics import (
     warn_of_scales,
 )
 from skltransfer.adaptation._goal import Adaptation
-from skltransfer.adaptation._methods import METHODS, Method
+from skltransfer.adaptation._method import Method
+from skltransfer.adaptation._methods import METHODS
 from skltransfer.backbones._backbone import Backbone
 
 ADVERSARIAL_RATE = 1e-3

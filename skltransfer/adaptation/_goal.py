@@ -9,7 +9,9 @@ from skltransfer._engine.design import Design
 from skltransfer._engine.loop import Loop, TrainingJob
 from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._heads.goal import Decisions
-from skltransfer.adaptation._methods import METHODS, Method
+from skltransfer.adaptation._method import Method, no_terms
+
+SOURCE_ONLY = Method(no_terms, by=None)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Adaptation(Decisions):
         Whether what is brought together is above the hidden layers, and not below them.
     """
 
-    method: Method = METHODS["source_only"]
+    method: Method = SOURCE_ONLY
     samples: tuple[int, ...] = ()
     n_sources: int = 1
     deep: bool = True

@@ -13,7 +13,7 @@ from skltransfer._engine.design import Design
 from skltransfer._engine.forward import pool_features
 from skltransfer._heads.network import DecidingNetwork
 from skltransfer._targets.task import task_loss
-from skltransfer.adaptation._methods import Side, Step
+from skltransfer.adaptation._method import Side, Step
 
 ADVERSARY_UNITS = 128
 """In each hidden layer of what works against the features."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from skltransfer.adaptation._method import Method, Step, Terms
+
 
 def entropy(decisions: Any) -> Any:
     """Shannon entropy of the predicted probabilities of each sample.
@@ -124,3 +126,34 @@ def information_maximisation(decisions: Any) -> Any:
     logs = ops.log_softmax(ops.convert_to_tensor(decisions), axis=-1)
     log_mean = ops.logsumexp(logs, axis=0)  # up to a constant, which softmax forgets
     return ops.mean(entropy(logs)) - entropy(log_mean)
+
+
+def _mcc(step: Step) -> Terms:
+    return {"confusion": step.strength * class_confusion(step.target.decisions)}
+
+
+def _self_training(step: Step) -> Terms:
+    return {"supposed": step.strength * step.fitted(step.target)}
+
+
+def _shot(step: Step) -> Terms:
+    target = step.target
+    return {
+        "information": step.strength * information_maximisation(target.decisions),
+        "supposed": 0.3 * step.strength * step.fitted(target),
+    }
+
+
+def _tent(step: Step) -> Terms:
+    from keras import ops
+
+    return {"entropy": step.strength * ops.mean(entropy(step.target.decisions))}
+
+
+METHODS: dict[str, Method] = {
+    "mcc": Method(_mcc, by="decisions", classes=True),
+    "self_training": Method(_self_training, supposes="confident", by="decisions", classes=True),
+    "shot": Method(_shot, supposes="centroids", source=False, rate=0.1, classes=True),
+    "tent": Method(_tent, by="decisions", source=False, predicts=True, classes=True),
+}
+"""The methods by what is predicted for the target; the losses above, and `_pseudo_labels`, cite their papers."""

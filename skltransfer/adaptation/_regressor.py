@@ -30,7 +30,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     method : str or callable, default="coral"
         How the domains are brought together: "source_only" (not at all), "adabn", "coral",
         "mmd", "dann", or "adda"; see `DomainAdaptationClassifier`. A function of two
-        `skltransfer.alignment.Side`, of the source and the target, is a distance of your own.
+        `skltransfer.adaptation.Side`, of the source and the target, is a distance of your own.
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 10 for
         "mmd", and 1 for the others.
