@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Loop the command line.
+    """Run the command line.
 
     Parameters
     ----------

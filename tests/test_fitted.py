@@ -152,7 +152,10 @@ def test_it_is_a_value(images, labels):
 
 def test_an_interrupted_refit_keeps_the_earlier_fit(images, labels):
     fitted = TransferClassifier(image_size=32).fit(images[:16], labels[:16])
-    before = fitted.predict_proba(images)
+    before, flat = fitted.predict_proba(images), images.reshape(40, -1)
     with pytest.raises(ValueError, match=r"y: expected 8 entries, one for each sample of X\. Got 7"):
-        fitted.fit(images[:8], labels[:7])
+        fitted.set_params(input_shape=(28, 28)).fit(flat[:8, :], labels[:7])
+    with pytest.raises(ValueError, match="expected at least 2 classes"):
+        fitted.set_params(input_shape=None).fit(flat[:8, :3], ["one"] * 8)
+    assert fitted.n_features_in_ == 784
     np.testing.assert_array_equal(fitted.predict_proba(images), before)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import wraps
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -24,7 +26,9 @@ from skltransfer._inputs.texts import read_texts
 from skltransfer.backbones._backbone import Backbone
 
 AUDIO_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *RATES, closed="both"), None]}
-"""Constraints of the parameters of estimators that take sounds."""
+"""Constraints of the parameters of estimators that take audio."""
+
+LEARNED_OF_X = ("n_features_in_", "feature_names_in_")
 
 
 class BackboneEstimator(BaseEstimator):
@@ -154,6 +158,23 @@ class BackboneEstimator(BaseEstimator):
         if reset:
             self._format = format
         return samples
+
+
+def keeps_earlier_fit(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a fit that fails, or is interrupted, leave the estimator as it was."""
+
+    @wraps(method)
+    def fitted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = {name: getattr(self, name) for name in LEARNED_OF_X if hasattr(self, name)}
+        try:
+            return method(self, *args, **kwargs)
+        except BaseException:
+            for name in LEARNED_OF_X:
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
+            raise
+
+    return fitted
 
 
 class TrainedMixin(CallbackSupportMixin):

@@ -28,7 +28,7 @@ def reverse_gradient(x: Any, strength: Any) -> Any:
 
     References
     ----------
-    Ganin et al., "Domain-Adversarial TrainingSettings of Neural Networks", JMLR 2016.
+    Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 2016.
 
     Examples
     --------

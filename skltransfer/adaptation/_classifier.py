@@ -10,7 +10,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
@@ -210,6 +210,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
     ) -> DomainAdaptationClassifier:

@@ -19,7 +19,7 @@ def ramp_factor(ramp: str, progress: float) -> float:
 
     References
     ----------
-    Ganin et al., "Domain-Adversarial TrainingSettings of Neural Networks", JMLR 2016.
+    Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 2016.
 
     Examples
     --------

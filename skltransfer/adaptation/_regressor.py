@@ -8,7 +8,7 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
@@ -167,6 +167,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
     ) -> DomainAdaptationRegressor:

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator, TrainedMixin
+from skltransfer._estimators.base import BackboneEstimator, TrainedMixin, keeps_earlier_fit
 from skltransfer._estimators.fit import fit
 from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
@@ -244,6 +244,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
         """Learn from samples without labels.
 
@@ -270,6 +271,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self._fit(X, sample_weight, once=False)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
         """Take one more epoch over these samples, from where the fit stands.
 

@@ -88,7 +88,7 @@ class FittedAutoencoder(FittedModel):
         return np.stack(list(compute(encoding, samples, range(len(samples)))))
 
     def _decoded(self, latent: Array) -> Iterator[Array]:
-        """Loop the decoder on a part of the samples after the other."""
+        """Run the decoder on a part of the samples after the other."""
         plan = Extraction(self.decoder, self.decoder.stages[-1], "none", None)
         largest = 16 * math.prod(decoded_shape(self.decoder.architecture))
         for start in range(0, len(latent), TOGETHER):

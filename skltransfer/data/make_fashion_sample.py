@@ -1,6 +1,6 @@
 """Make the shipped sample from the four files of Fashion-MNIST.
 
-Loop as ``python -m skltransfer.data.make_fashion_sample FOLDER``, with the folder that holds
+Run as ``python -m skltransfer.data.make_fashion_sample FOLDER``, with the folder that holds
 ``train-images-idx3-ubyte.gz`` and its three siblings.
 """
 

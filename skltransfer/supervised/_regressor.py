@@ -12,7 +12,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
@@ -236,6 +236,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
     ) -> TransferRegressor:
@@ -282,6 +283,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         return self._fit(known, targets, self._parameters(), format, encoding, held_out)
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
         """Take one more epoch over these samples, from where the fit stands.
 

