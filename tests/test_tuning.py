@@ -392,12 +392,16 @@ def test_keras_callbacks_are_copied_and_can_stop(source, images, labels):
     assert not hasattr(counter, "own")
 
 
-def test_diverging_fit_names_epoch_and_rate_and_leaves_nothing_fitted(source, images, labels):
-    clf = TransferClassifier(source, trainable="all", random_state=0).fit(images, labels)
+def test_diverging_fit_names_epoch_and_rate_and_keeps_the_earlier_fit(source, images, labels):
+    clf = TransferClassifier(source, trainable="all", random_state=0)
     with pytest.raises(ValueError, match=r"The loss is \S+ in epoch \d+ at learning_rate=1e\+30. Pass a smaller"):
         clf.set_params(learning_rate=1e30, epochs=20).fit(images, labels)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         check_is_fitted(clf)
+    before = clf.set_params(learning_rate="auto", epochs="auto").fit(images, labels).predict_proba(images)
+    with pytest.raises(ValueError, match=r"The loss is \S+ in epoch \d+ at learning_rate=1e\+30. Pass a smaller"):
+        clf.set_params(learning_rate=1e30, epochs=20).fit(images, labels)
+    np.testing.assert_array_equal(clf.predict_proba(images), before)
 
 
 def test_interrupted_fit_does_not_claim_to_be_fitted(source, images, labels):
@@ -408,11 +412,11 @@ def test_interrupted_fit_does_not_claim_to_be_fitted(source, images, labels):
             raise KeyboardInterrupt("by the user")
 
     clf = TransferClassifier(source, trainable="all", epochs=2, random_state=0).fit(images, labels)
+    before = clf.predict_proba(images)
     with pytest.raises(KeyboardInterrupt, match="by the user"):
         clf.set_params(callbacks=[Interrupt()]).fit(images, labels)
-    with pytest.raises(NotFittedError, match="not fitted yet"):
-        clf.predict(images)
-    clf.set_params(callbacks=None).fit(images, labels).predict(images)
+    np.testing.assert_array_equal(clf.predict_proba(images), before)
+    np.testing.assert_array_equal(clf.set_params(callbacks=None).fit(images, labels).predict_proba(images), before)
 
 
 def test_search_inside_the_values_of_trainable(source, images, labels):

@@ -25,7 +25,7 @@ def starting_backbone(own: FitParameters, format: InputFormat, samples: Samples)
         return text_transformer(samples.texts, own.seed)
     named = isinstance(source, str) or callable(source)
     shape = builder_shape(own, format) if named and format.kind != "texts" else None
-    random_state = own.random_state if isinstance(own.random_state, Integral) else own.seed
+    random_state = int(own.random_state) if isinstance(own.random_state, Integral) else own.seed
     return load_backbone(source, input_shape=shape, random_state=random_state)
 
 
