@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,7 +16,14 @@ from sklearn.utils.validation import validate_data
 
 from skltransfer._inputs.audio import RATES, audio_format, read_audio
 from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import SMALL_IMAGE, check_pixels_finite, check_range, image_array, learn_range
+from skltransfer._inputs.image_arrays import (
+    SMALL_IMAGE,
+    check_pixel_range,
+    check_pixels_finite,
+    check_range,
+    image_array,
+    learn_range,
+)
 from skltransfer._inputs.image_files import read_image_files
 from skltransfer._inputs.recognition import recognise
 from skltransfer._inputs.samples import ArraySamples, Samples
@@ -31,13 +39,14 @@ AUDIO_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *RATES, close
 class BackboneEstimator(BaseEstimator):
     """Base of every estimator that shows samples to a network.
 
-    Subclasses have the parameters ``backbone``, ``input_shape`` and ``random_state``; those that
-    take sounds have ``sample_rate``.
+    Subclasses have the parameters ``backbone``, ``input_shape``, ``pixel_range`` and ``random_state``;
+    those that take sounds have ``sample_rate``.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "backbone": "no_validation",
         "input_shape": [tuple, list, None],
+        "pixel_range": [tuple, list, None],
         "image_size": [tuple, list, Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "memory": [str, os.PathLike, None],
         "random_state": ["random_state"],
@@ -55,15 +64,27 @@ class BackboneEstimator(BaseEstimator):
                 f"X: expected {describe(self._format)}, as in fit. Got {_KINDS[kind]}; "
                 f"{type(self).__name__} predicts samples of the kind that it was fitted on."
             )
-        readers = {
+        said = self._said_range(kind) if reset else self._format.pixel_range
+        readers: dict[str, Any] = {
             "table": self._read_table,
             "sequences": self._read_sequences,
-            "image_arrays": self._read_images,
-            "image_files": self._read_image_files,
+            "image_arrays": partial(self._read_images, said=said),
+            "image_files": partial(self._read_image_files, said=said),
             "texts": self._read_texts,
             "audio": self._read_sounds,
         }
         return readers[kind](X, reset)
+
+    def _said_range(self, kind: str) -> tuple[float, float] | None:
+        """Return the pixel values of black and white that the user gave."""
+        if self.pixel_range is None:
+            return None
+        if kind not in ("image_arrays", "image_files"):
+            raise ValueError(
+                f"pixel_range is for images. Got {_KINDS[kind]}; pass pixel_range=None, or input_shape=(height, width) "
+                "if samples are flattened images."
+            )
+        return check_pixel_range(self.pixel_range)
 
     def _takes_sequences(self) -> bool:
         """Tell whether arrays of shape (n, steps, channels) are series of numbers, and not grey images."""
@@ -90,7 +111,7 @@ class BackboneEstimator(BaseEstimator):
             )
         return ArraySamples(values)
 
-    def _read_images(self, X: Any, reset: bool) -> Samples:
+    def _read_images(self, X: Any, reset: bool, said: tuple[float, float] | None) -> Samples:
         flat = self.input_shape is not None and np.ndim(X) == 2
         if flat:
             X = validate_data(self, X, reset=reset, dtype="numeric")
@@ -100,19 +121,19 @@ class BackboneEstimator(BaseEstimator):
         _check_some(pixels)
         check_pixels_finite(pixels)
         if reset:
-            self._format = InputFormat("image_arrays", pixels.shape[1:], *learn_range(pixels))
+            self._format = InputFormat("image_arrays", pixels.shape[1:], *learn_range(pixels, said), said)
             self.n_features_in_ = int(np.prod(pixels.shape[1:]))
-            return ArraySamples(pixels)
-        if pixels.shape[1:] != self._format.shape:
+        elif pixels.shape[1:] != self._format.shape:
             raise ValueError(
                 f"X: expected {describe(self._format)}, as in fit. Got images of shape {pixels.shape[1:]}; resize "
                 "them, or fit on images of this size."
             )
-        check_range(pixels, self._format)
-        return ArraySamples(pixels)
+        return ArraySamples(check_range(pixels, self._format))
 
-    def _read_image_files(self, X: Any, reset: bool) -> Samples:
-        return self._read_column(X, reset, read_image_files(X), InputFormat("image_files", (0, 0, 3)))
+    def _read_image_files(self, X: Any, reset: bool, said: tuple[float, float] | None) -> Samples:
+        samples = read_image_files(X, said, None if reset else self._format.deep_range, learn=reset)
+        format = InputFormat("image_files", (0, 0, 3), pixel_range=said, deep_range=samples.deep_range)
+        return self._read_column(X, reset, samples, format)
 
     def _read_texts(self, X: Any, reset: bool) -> Samples:
         return self._read_column(X, reset, read_texts(X), InputFormat("texts", ()))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skltransfer._inputs.files import FilesInUse
 from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.image_files import is_path
@@ -112,10 +113,13 @@ class AudioSamples:
         One clip a sample.
     rate : float or None
         Samples a second of arrays; files know their own.
+    files : FilesInUse or None, default=None
+        What is known of the files; they must not change.
     """
 
-    def __init__(self, items: Sequence[Any], rate: float | None) -> None:
+    def __init__(self, items: Sequence[Any], rate: float | None, files: FilesInUse | None = None) -> None:
         self.items, self.rate = items, rate
+        self._files = files or FilesInUse("a sound")
         self._heard = ByteLRU(HEARD_BYTES)
 
     def __len__(self) -> int:
@@ -129,7 +133,7 @@ class AudioSamples:
         """Digest of the file's bytes, or of the samples and their rate."""
         item = self.items[position]
         if is_path(item):
-            with open(item, "rb") as file:
+            with self._files.reading(item, position), open(item, "rb") as file:
                 return content_hash(file.read())
         return content_hash(np.ascontiguousarray(item), repr(float(self.rate or 0)))
 
@@ -143,7 +147,9 @@ class AudioSamples:
 
     def take(self, kept: Array) -> AudioSamples:
         """Return the samples that a boolean mask keeps."""
-        return self if kept.all() else AudioSamples([self.items[i] for i in np.flatnonzero(kept).tolist()], self.rate)
+        if kept.all():
+            return self
+        return AudioSamples([self.items[i] for i in np.flatnonzero(kept).tolist()], self.rate, self._files)
 
     def check(self) -> int:
         """Read each clip once, so that a bad one is told before any work starts; return the length of the longest."""
@@ -162,7 +168,11 @@ class AudioSamples:
     def _samples(self, position: int) -> tuple[Array, float]:
         """Return the samples of a clip as real numbers, up to where it is cut, and their rate."""
         item = self.items[position]
-        samples, rate = _from_file(item, position) if is_path(item) else self._from_array(item, position)
+        if is_path(item):
+            with self._files.reading(item, position):
+                samples, rate = _from_file(item, position)
+        else:
+            samples, rate = self._from_array(item, position)
         if not len(samples):
             raise ValueError(
                 f"X: sample {position}{_called(item)} has no samples. Expected at least one; drop that sample."
@@ -268,15 +278,12 @@ def _from_file(path: Any, sample: int) -> tuple[Array, float]:
                 )
             return file.read(_most(rate), dtype="float64", always_2d=True).mean(axis=1), rate
     except soundfile.LibsndfileError as error:
-        missing = not os.path.exists(path)
-        what = "is missing" if missing else f"is not a sound that can be read ({error.error_string})"
+        what = f"is not a sound that can be read ({error.error_string})"
         raise ValueError(f"X: sample {sample}{_called(path)} {what}. Replace the file or drop the sample.") from error
 
 
 def _check_whole(path: Any, sample: int) -> None:
     """Refuse a WAV file that ends too early, which libsndfile reads without a word."""
-    if not os.path.isfile(path):
-        return
     with open(path, "rb") as file:
         start, there = file.read(12), os.fstat(file.fileno()).st_size
     announced = int.from_bytes(start[4:8], "little") + 8

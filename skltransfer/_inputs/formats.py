@@ -30,12 +30,18 @@ class InputFormat:
         3)``; texts have no shape; sounds have that of their image, ``(bands, times, 1)``.
     low, high : float, default=0 and 255
         Pixel values of black and white.
+    pixel_range : tuple of (black, white) or None, default=None
+        What the user said they are.
+    deep_range : tuple of (black, white) or None, default=None
+        What `fit` learned they are in image files of more than 8 bits.
     """
 
     kind: Kind
     shape: tuple[int, ...]
     low: float = 0.0
     high: float = 255.0
+    pixel_range: tuple[float, float] | None = None
+    deep_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skltransfer._inputs.formats import LUMINANCE, InputFormat
 from skltransfer._utils.types import Array
 
-KNOWN_HIGHS = (1, 16, 255, 65535)
-"""Largest pixel values in use: fractions, scikit-learn's digits, 8 and 16 bits."""
+DIGITS = 16
+"""Largest pixel value of scikit-learn's digits."""
+
+KNOWN_HIGHS = (1, DIGITS, 255, 1023, 4095, 16383, 65535)
+"""Largest pixel values in use: fractions, scikit-learn's digits, and 8, 10, 12, 14 and 16 bits."""
+
+DTYPE_RANGES = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "int8": (-128.0, 127.0)}
+"""Pixel values of black and white, of dtypes that have no room for doubt."""
+
+OVERSHOOT = 0.05
+"""Share of the range by which interpolation may carry pixels beyond black and white; such pixels are clipped."""
+
+PART_VALUES = 2**22
+"""Pixels that are looked at together."""
 
 SMALL_IMAGE = 160
 """Images up to this height and width are shown to a pretrained network at this size."""
@@ -97,55 +114,224 @@ def image_array(X: Any, input_shape: tuple[int, ...] | None) -> Array:
     return pixels
 
 
-def learn_range(pixels: Array) -> tuple[float, float]:
+def check_pixel_range(pixel_range: Any) -> tuple[float, float]:
+    """Return the parameter ``pixel_range`` as two numbers.
+
+    Raises
+    ------
+    ValueError
+        If it is not two finite numbers, the lower one first.
+
+    Examples
+    --------
+    >>> check_pixel_range([0, 4095])
+    (0.0, 4095.0)
+    """
+    values = list(pixel_range)
+    numbers = [float(value) for value in values if isinstance(value, Real) and not isinstance(value, bool)]
+    if len(values) != 2 or len(numbers) != 2 or not np.isfinite(numbers).all() or numbers[0] >= numbers[1]:
+        raise ValueError(
+            "The 'pixel_range' parameter must be two finite numbers, the values of black and of white with the lower "
+            f"one first, or None. Got {pixel_range!r} instead."
+        )
+    return numbers[0], numbers[1]
+
+
+@dataclass(frozen=True)
+class PixelSummary:
+    """What the scale of pixels is read from.
+
+    Parameters
+    ----------
+    dtype : str
+        Of the values.
+    low, high : float
+        The smallest and the largest value.
+    whole : bool
+        Whether all values are whole numbers.
+    """
+
+    dtype: str
+    low: float
+    high: float
+    whole: bool
+
+    @classmethod
+    def of(cls, pixels: Array) -> PixelSummary:
+        """Look at all pixels, some samples at a time."""
+        whole = pixels.dtype.kind != "f" or all(bool((part % 1 == 0).all()) for _, part in _parts(pixels))
+        return cls(str(pixels.dtype), float(pixels.min()), float(pixels.max()), whole)
+
+    def joined(self, other: PixelSummary) -> PixelSummary:
+        """Return the summary of these and other pixels, which have the dtype that holds both."""
+        dtype = str(np.promote_types(self.dtype, other.dtype))
+        return PixelSummary(dtype, min(self.low, other.low), max(self.high, other.high), self.whole and other.whole)
+
+
+def learn_range(pixels: Array, pixel_range: Any = None) -> tuple[float, float]:
     """Learn which values mean black and white.
 
     Parameters
     ----------
     pixels : ndarray
         All pixels that `fit` sees.
+    pixel_range : tuple of (black, white) or None, default=None
+        What the user says they are.
 
     Returns
     -------
     low, high : float
-        0 and the smallest of 1, 16, 255 and 65535 that no pixel exceeds; or -1 and 1.
+        ``pixel_range``, if given. Else what the dtype says: 0 and 255 for uint8, -128 and 127
+        for int8, 0 and 1 for bool. Other integers are from 0 to the smallest of `KNOWN_HIGHS`
+        that no pixel exceeds. Real numbers are from 0 to 1, -1 to 1, 0 to 255 or to 10, 12,
+        14 or 16 bits, which pixels may exceed by `OVERSHOOT`; whole numbers up to 16 are as
+        scikit-learn's digits.
 
     Raises
     ------
     ValueError
-        If the values fit none of these, as after standardisation.
+        If the values fit none of these, as after standardisation, or real numbers fit several.
+
+    Warns
+    -----
+    UserWarning
+        If the values leave open how many bits they have.
 
     Examples
     --------
     >>> import numpy as np
-    >>> learn_range(np.array([[0.0, 0.7]]))
-    (0.0, 1.0)
+    >>> learn_range(np.array([[0.0, 0.7]])), learn_range(np.array([[3]], dtype="uint8"), (0, 15))
+    ((0.0, 1.0), (0.0, 15.0))
     """
-    low, high = float(pixels.min()), float(pixels.max())
-    if low < 0 and low >= -1.001 and high <= 1.001:
-        return -1.0, 1.0
-    fitting = [known for known in KNOWN_HIGHS if high <= known * 1.001]
-    if low < 0 or not fitting:
-        raise ValueError(
-            f"X: expected pixel values from 0 to 255, 0 to 1, -1 to 1 or 0 to 65535. Got values from {low:g} to "
-            f"{high:g}; pass the images before standardisation."
-        )
-    return 0.0, float(fitting[0])
+    return check_pixel_range(pixel_range) if pixel_range is not None else range_of(PixelSummary.of(pixels))
 
 
-def check_range(pixels: Array, learned: InputFormat) -> None:
-    """Raise ValueError if pixels are plainly on another scale than those that `fit` saw."""
-    if not pixels.size:
-        return
-    low, high = float(pixels.min()), float(pixels.max())
-    slack = 1e-3 * (learned.high - learned.low)
-    fractions = learned.high > 1 and high <= 1 and pixels.dtype.kind == "f" and bool(np.any(pixels % 1))
-    bits = learned.high == 65535 and pixels.dtype == np.uint8
-    if low < learned.low - slack or high > learned.high + slack or fractions or bits:
+def range_of(found: PixelSummary, where: str = "X") -> tuple[float, float]:
+    """Tell from a summary of pixels which values mean black and white; see `learn_range`."""
+    own = DTYPE_RANGES.get(found.dtype)
+    if own is not None:
+        faint = 0 < found.high <= DIGITS if found.dtype == "uint8" else own[0] < 0 <= found.low
+        if faint:
+            _warn(found, own, where, f"that is what {found.dtype} holds")
+        return own
+    low, high = (_range_of_floats if np.dtype(found.dtype).kind == "f" else _range_of_integers)(found) or (0.0, 0.0)
+    if low == high:
         raise ValueError(
-            f"X: expected pixel values from {learned.low:g} to {learned.high:g}, as in fit. Got {pixels.dtype} values "
-            f"from {low:g} to {high:g}; bring them to the scale of the training images."
+            f"{where}: expected pixel values from 0 to 255, 0 to 1, -1 to 1 or 0 to 65535. Got values from "
+            f"{found.low:g} to {found.high:g}; pass the images before standardisation, or pixel_range=(low, high), the "
+            "values of black and white."
         )
+    if 255 < high < 65535 or (found.dtype == "uint16" and high < 65535):
+        _warn(found, (low, high), where, "the smallest usual range that holds all of them")
+    return low, high
+
+
+def _range_of_floats(found: PixelSummary) -> tuple[float, float] | None:
+    """Return the range that real numbers keep but for an overshoot; None if it is not plain which one."""
+    low, high = found.low, found.high
+    if found.whole and low >= 0 and 1 < high <= DIGITS:
+        return 0.0, float(DIGITS)
+    for known in ((0, 1), (-1, 1)):
+        if not _beyond(found, *known):
+            return float(known[0]), float(known[1])
+    if high <= (DIGITS if found.whole else 2 * DIGITS):
+        return None
+    fitting = [known for known in KNOWN_HIGHS if known > DIGITS and not _beyond(found, 0, known)]
+    return (0.0, float(fitting[0])) if fitting else None
+
+
+def _range_of_integers(found: PixelSummary) -> tuple[float, float] | None:
+    if found.low < 0:
+        return (-1.0, 1.0) if found.low == -1 and found.high <= 1 else None
+    fitting = [known for known in KNOWN_HIGHS if found.high <= known]
+    return (0.0, float(fitting[0])) if fitting else None
+
+
+def _beyond(found: PixelSummary, low: float, high: float) -> bool:
+    """Tell whether pixels exceed a range by more than interpolation carries them."""
+    slack = OVERSHOOT * (high - low) * (1 + 1e-6)
+    return found.low < low - slack or found.high > high + slack
+
+
+def _warn(found: PixelSummary, taken: tuple[float, float], where: str, why: str) -> None:
+    warnings.warn(
+        f"{where}: {found.dtype} pixels from {found.low:g} to {found.high:g} are read on the scale from {taken[0]:g} "
+        f"to {taken[1]:g}, {why}. Pass pixel_range=({taken[0]:g}, {taken[1]:g}) if this is right, or the true values "
+        "of black and white.",
+        UserWarning,
+        stacklevel=2,
+    )
+
+
+def check_range(pixels: Array, learned: InputFormat) -> Array:
+    """Return pixels on the scale that `fit` learned; where they exceed it by a little, they are clipped.
+
+    Whether an image is refused depends on that image alone, not on those beside it. Of real numbers, an image that
+    has fractions and no value beyond 1 is taken to be on the scale from 0 to 1: on a scale up to 255 it would be black
+    to the eye. If it is that, ``pixel_range`` says so.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (n, ...)
+        The images.
+    learned : InputFormat
+        What `fit` learned.
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+        The same array, or a clipped copy.
+
+    Raises
+    ------
+    ValueError
+        If images are plainly on another scale.
+    """
+    bad = _on_another_scale(pixels, learned)
+    if bad.any():
+        values, said = pixels[bad], "as in fit" if learned.pixel_range is None else "as pixel_range says"
+        raise ValueError(
+            f"X: expected pixel values from {learned.low:g} to {learned.high:g}, {said}. Got {pixels.dtype} values "
+            f"from {values.min():g} to {values.max():g}; bring them to the scale of the training images, or fit with "
+            f"pixel_range=(low, high), the values of black and white. The first of {bad.sum()} such images is sample "
+            f"{bad.argmax()}."
+        )
+    return _clipped(pixels, learned.low, learned.high)
+
+
+def _on_another_scale(pixels: Array, learned: InputFormat) -> NDArray[np.bool_]:
+    """Tell which images are plainly not on the learned scale, each by itself."""
+    low, high = learned.low, learned.high
+    said, slack = learned.pixel_range is not None, OVERSHOOT * (high - low) * (1 + 1e-6)
+    if not said and DTYPE_RANGES.get(str(pixels.dtype), (low, high)) != (low, high):
+        return np.ones(len(pixels), dtype=bool)
+    bad = np.zeros(len(pixels), dtype=bool)
+    for start, part in _parts(pixels):
+        flat = part.reshape(len(part), -1)
+        darkest, brightest = flat.min(axis=1).astype(float), flat.max(axis=1).astype(float)
+        bad[start : start + len(part)] = (darkest < low - slack) | (brightest > high + slack)
+        if pixels.dtype.kind == "f" and not said and high - low > 2:
+            small = np.flatnonzero(np.maximum(brightest, -darkest) <= 1 + OVERSHOOT)
+            bad[start + small] |= (flat[small] % 1 != 0).any(axis=1)
+    return bad
+
+
+def _clipped(pixels: Array, low: float, high: float) -> Array:
+    """Return pixels with none beyond a range; a copy only if there are such."""
+    if not pixels.size or pixels.dtype.kind == "b" or (low <= pixels.min() and pixels.max() <= high):
+        return pixels
+    if pixels.dtype.kind == "f":
+        limits: Any = np.finfo(pixels.dtype)
+    else:
+        limits, low, high = np.iinfo(pixels.dtype), math.ceil(low), math.floor(high)
+    return np.clip(pixels, max(low, limits.min), min(high, limits.max))
+
+
+def _parts(pixels: Array) -> Iterator[tuple[int, Array]]:
+    """Yield pixels some samples at a time, with the position of the first."""
+    length = max(1, PART_VALUES // max(1, math.prod(pixels.shape[1:])))
+    for start in range(0, len(pixels), length):
+        yield start, pixels[start : start + length]
 
 
 def check_pixels_finite(pixels: Array) -> None:

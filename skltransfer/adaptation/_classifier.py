@@ -84,6 +84,10 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         Weight of each class in the source; each class of a dict has to be there.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees images, as in `TransferClassifier`.
     sample_rate : float, default=None
@@ -178,6 +182,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         batch_norm: str = "auto",
         class_weight: Any = None,
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
         sample_rate: float | None = None,
         memory: Any = None,
@@ -202,6 +207,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         self.batch_norm = batch_norm
         self.class_weight = class_weight
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
         self.sample_rate = sample_rate
         self.memory = memory

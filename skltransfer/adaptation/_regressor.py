@@ -79,6 +79,10 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         untrained one.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees images, as in `TransferRegressor`.
     sample_rate : float, default=None
@@ -139,6 +143,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         weight_decay: float = 0.0,
         batch_norm: str = "auto",
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
         sample_rate: float | None = None,
         memory: Any = None,
@@ -162,6 +167,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         self.weight_decay = weight_decay
         self.batch_norm = batch_norm
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
         self.sample_rate = sample_rate
         self.memory = memory

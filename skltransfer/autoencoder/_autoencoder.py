@@ -40,6 +40,10 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         and, in reverse, of a new decoder. ``()`` is linear.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the encoder sees images; see `TransferClassifier`.
     memory : path-like, default=None
@@ -161,6 +165,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         latent_dim: int | str = "auto",
         hidden: Any = "auto",
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
         memory: Any = None,
         trainable: Any = "auto",
@@ -193,6 +198,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.latent_dim = latent_dim
         self.hidden = hidden
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
         self.memory = memory
         self.trainable = trainable

@@ -103,8 +103,8 @@ class AttentionMapDisplay:
                 _words(text, tokenization.tokens(text), heat) for text, heat in zip(chosen, maps, strict=True)
             ]
         else:
-            low, high = pixel_range(X, kind)
-            pixels = image_pixels(chosen, estimator.input_shape, (DRAWN, DRAWN)).astype(float)
+            low, high = pixel_range(estimator)
+            pixels = image_pixels(chosen, estimator, (DRAWN, DRAWN)).astype(float)
             samples = ((pixels - low) / (high - low)).clip(0, 1)
         return cls(samples=samples, maps=maps, titles=titles).plot(figure=figure)
 

@@ -85,10 +85,10 @@ class ReconstructionDisplay:
         worst = np.argsort(scores, kind="stable")[:n_image_files]
         chosen = some_samples(X, worst)
         back = np.asarray(estimator.reconstruct(chosen))
-        images = image_pixels(chosen, estimator.input_shape, back.shape[1:3])
+        images = image_pixels(chosen, estimator, back.shape[1:3])
         if back.ndim == 2 and estimator.input_shape is not None:
             back = back.reshape(-1, *estimator.input_shape)
-        low, high = pixel_range(X, kind)
+        low, high = pixel_range(estimator)
         display = cls(images=images, reconstructions=back, scores=scores[worst], low=low, high=high)
         return display.plot(figure=figure)
 

@@ -35,6 +35,10 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         a table: there, "auto" is the untrained ``"mlp"``, trained from scratch.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees images. "auto" is the network's own fixed size, or,
         for a pretrained one that takes any size, 160 for arrays of images up to 160
@@ -181,6 +185,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         backbone: Any = "auto",
         *,
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
         sample_rate: float | None = None,
         memory: Any = None,
@@ -216,6 +221,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     ) -> None:
         self.backbone = backbone
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
         self.sample_rate = sample_rate
         self.memory = memory
