@@ -7,27 +7,17 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from skltransfer._inputs.audio import RATES, audio_format, read_audio
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import (
-    SMALL_IMAGE,
-    check_pixel_range,
-    check_pixels_finite,
-    check_range,
-    image_array,
-    learn_range,
-)
-from skltransfer._inputs.image_files import read_image_files
-from skltransfer._inputs.recognition import recognise
-from skltransfer._inputs.samples import ArraySamples, Samples
-from skltransfer._inputs.texts import TextSamples, read_texts
+from skltransfer._inputs.audio import RATES
+from skltransfer._inputs.containers import gathered
+from skltransfer._inputs.kind import InputFormat, ReadOptions, SampleKind
+from skltransfer._inputs.recognition import SAMPLE_KINDS, recognise
+from skltransfer._inputs.samples import Samples
+from skltransfer._inputs.texts import TextSamples
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._registry import load_backbone
 from skltransfer.backbones._text import text_transformer
@@ -39,8 +29,8 @@ AUDIO_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *RATES, close
 class BackboneEstimator(BaseEstimator):
     """Base of every estimator that shows samples to a network.
 
-    Subclasses have the parameters ``backbone``, ``input_shape``, ``pixel_range`` and ``random_state``;
-    those that take sounds have ``sample_rate``.
+    Subclasses have the parameters ``backbone``, ``input_shape``, ``pixel_range``, ``sample_kind`` and
+    ``random_state``; those that take sounds have ``sample_rate``.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -48,154 +38,52 @@ class BackboneEstimator(BaseEstimator):
         "input_shape": [tuple, list, None],
         "pixel_range": [tuple, list, None],
         "image_size": [tuple, list, Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "sample_kind": [StrOptions(set(SAMPLE_KINDS)), None],
         "memory": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }
 
     sample_rate: Any = None
 
+    _format: InputFormat
+
     def _read(self, X: Any, *, reset: bool) -> Samples:
         """Check the samples and learn, or hold them against, the format of a sample."""
-        kind = recognise(X, self.input_shape, self.sample_rate)
-        if kind == "image_arrays" and self._takes_sequences():
-            kind = "sequences"
-        if not reset and kind != self._format.kind:
-            raise ValueError(
-                f"X: expected {describe(self._format)}, as in fit. Got {_KINDS[kind]}; "
-                f"{type(self).__name__} predicts samples of the kind that it was fitted on."
-            )
-        said = self._said_range(kind) if reset else self._format.pixel_range
-        readers: dict[str, Any] = {
-            "table": self._read_table,
-            "sequences": self._read_sequences,
-            "image_arrays": partial(self._read_images, said=said),
-            "image_files": partial(self._read_image_files, said=said),
-            "texts": self._read_texts,
-            "audio": self._read_sounds,
-        }
-        return readers[kind](X, reset)
+        options = ReadOptions(
+            input_shape=self.input_shape,
+            pixel_range=self.pixel_range,
+            sample_rate=self.sample_rate,
+            sequences=self._takes_sequences(),
+            allow_nan=self.__sklearn_tags__().input_tags.allow_nan,
+        )
+        values = gathered(X)
+        kind = self._kind(values, options) if reset else self._format.kind
+        if reset or hasattr(X, "columns"):
+            validate_data(self, X, reset=reset, skip_check_array=True, ensure_2d=False)
+        validate = partial(validate_data, self, reset=reset)
+        samples, format = kind.read(values, options, validate, None if reset else self._format)
+        if reset:
+            self._format, self.n_features_in_ = format, kind.n_features(format)
+        return samples
 
-    def _said_range(self, kind: str) -> tuple[float, float] | None:
-        """Return the pixel values of black and white that the user gave."""
-        if self.pixel_range is None:
-            return None
-        if kind not in ("image_arrays", "image_files"):
-            raise ValueError(
-                f"pixel_range is for images. Got {_KINDS[kind]}; pass pixel_range=None, or input_shape=(height, width) "
-                "if samples are flattened images."
-            )
-        return check_pixel_range(self.pixel_range)
+    def _kind(self, values: Any, options: ReadOptions) -> SampleKind:
+        """Return the kind that the user says samples are, or of which they look."""
+        return recognise(values, options) if self.sample_kind is None else SAMPLE_KINDS[self.sample_kind]
 
     def _takes_sequences(self) -> bool:
         """Tell whether arrays of shape (n, steps, channels) are series of numbers, and not grey images."""
         return isinstance(self.backbone, Backbone) and len(self.backbone.input_shape) == 2
 
-    def _read_table(self, X: Any, reset: bool) -> Samples:
-        finite: Any = "allow-nan" if self.__sklearn_tags__().input_tags.allow_nan else True
-        values = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite=finite)
-        if reset:
-            self._format = InputFormat("table", values.shape[1:])
-        return ArraySamples(values)
-
-    def _read_sequences(self, X: Any, reset: bool) -> Samples:
-        values = check_array(X, dtype=np.float32, allow_nd=True, ensure_2d=False)
-        if values.ndim != 3:
-            raise ValueError(f"X: expected sequences of shape (n, steps, channels). Got an array of {values.shape}.")
-        if reset:
-            self._format = InputFormat("sequences", values.shape[1:])
-            self.n_features_in_ = int(np.prod(values.shape[1:]))
-        elif values.shape[1:] != self._format.shape:
-            raise ValueError(
-                f"X: expected {describe(self._format)}, as in fit. Got sequences of shape {values.shape[1:]}; cut or "
-                "fill them up to this length."
-            )
-        return ArraySamples(values)
-
-    def _read_images(self, X: Any, reset: bool, said: tuple[float, float] | None) -> Samples:
-        flat = self.input_shape is not None and np.ndim(X) == 2
-        if flat:
-            X = validate_data(self, X, reset=reset, dtype="numeric")
-        elif isinstance(X, np.ndarray) and X.dtype != object:
-            X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False, ensure_all_finite=False)
-        pixels = image_array(X, self.input_shape)
-        _check_some(pixels)
-        check_pixels_finite(pixels)
-        if reset:
-            self._format = InputFormat("image_arrays", pixels.shape[1:], *learn_range(pixels, said), said)
-            self.n_features_in_ = int(np.prod(pixels.shape[1:]))
-        elif pixels.shape[1:] != self._format.shape:
-            raise ValueError(
-                f"X: expected {describe(self._format)}, as in fit. Got images of shape {pixels.shape[1:]}; resize "
-                "them, or fit on images of this size."
-            )
-        return ArraySamples(check_range(pixels, self._format))
-
-    def _read_image_files(self, X: Any, reset: bool, said: tuple[float, float] | None) -> Samples:
-        samples = read_image_files(X, said, None if reset else self._format.deep_range, learn=reset)
-        format = InputFormat("image_files", (0, 0, 3), pixel_range=said, deep_range=samples.deep_range)
-        return self._read_column(X, reset, samples, format)
-
-    def _read_texts(self, X: Any, reset: bool) -> Samples:
-        return self._read_column(X, reset, read_texts(X), InputFormat("texts", ()))
-
-    def _read_sounds(self, X: Any, reset: bool) -> Samples:
-        if self.input_shape is not None:
-            raise ValueError("input_shape is for flattened images. Got sounds; pass input_shape=None.")
-        samples, longest = read_audio(X, self.sample_rate)
-        return self._read_column(X, reset, samples, audio_format(longest))
-
-    def _read_column(self, X: Any, reset: bool, samples: Samples, format: InputFormat) -> Samples:
-        """Learn, or hold against, the name of a column of objects."""
-        if hasattr(X, "columns"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        elif reset:
-            self.n_features_in_ = 1
-        if reset:
-            self._format = format
-        return samples
-
     def _starting_backbone(self, samples: Samples) -> Backbone:
         """Load the backbone that the parameters name, for samples of the learned format."""
-        source, format = self.backbone, self._format
+        source, kind = self.backbone, self._format.kind
         if isinstance(source, str) and source == "auto":
-            source = {"table": "mlp", "texts": "minilm_l6"}.get(format.kind, "efficientnet_lite0")
+            source = kind.default_backbone
         if isinstance(samples, TextSamples) and isinstance(source, str) and source == "small_transformer":
             return text_transformer(samples.texts, self._seed())
         named = isinstance(source, str) or callable(source)
-        shape = self._builder_shape() if named and format.kind != "texts" else None
+        shape = kind.builder_shape(self._format, self.image_size) if named else None
         return load_backbone(source, input_shape=shape, random_state=self.random_state)
-
-    def _builder_shape(self) -> tuple[int, ...]:
-        """Shape of one sample, for a builder function."""
-        shape = self._format.shape
-        if self._format.kind in ("table", "sequences") or isinstance(self.image_size, str):
-            if self._format.kind == "image_files":
-                return (SMALL_IMAGE, SMALL_IMAGE, 3)
-            return shape
-        size = (self.image_size, self.image_size) if isinstance(self.image_size, Integral) else tuple(self.image_size)
-        return (*map(int, size), shape[2])
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-
-_KINDS = {
-    "table": "samples of numbers",
-    "sequences": "sequences of numbers",
-    "image_arrays": "arrays of pixels",
-    "image_files": "image files or PIL images",
-    "texts": "texts",
-    "audio": "audio",
-}
-
-
-def describe(format: InputFormat) -> str:
-    """Say what samples are, for an error sentence."""
-    if format.kind in ("image_arrays", "sequences"):
-        return f"{'images' if format.kind == 'images' else 'sequences'} of shape {format.shape}"
-    return _KINDS[format.kind]
-
-
-def _check_some(samples: NDArray[Any]) -> None:
-    if len(samples) == 0:
-        raise ValueError(f"X: Found array with 0 sample(s) (shape={samples.shape}) while a minimum of 1 is required.")

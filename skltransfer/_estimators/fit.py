@@ -16,7 +16,7 @@ from skltransfer._engine.design import Design, Goal, design_network
 from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingResult, TrainingSettings, prepare, train
 from skltransfer._engine.schedules import SCHEDULES
 from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._estimators.base import BackboneEstimator, describe
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.progress import FitWatcher
 from skltransfer._features.extraction import sample_spec
 from skltransfer._features.split import SplitNetwork, first
@@ -91,9 +91,9 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         """Refuse parameters that cannot mean anything together."""
         if moves.kind == "lora" and self.l2_sp:
             raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
-        if self.augmentation is not None and self._format.kind not in ("image_arrays", "image_files"):
+        if self.augmentation is not None and not self._format.kind.is_image:
             raise ValueError(
-                f"augmentation changes images. Got {describe(self._format)}; pass augmentation=None, or "
+                f"augmentation changes images. Got {self._format.describe()}; pass augmentation=None, or "
                 "input_shape=(height, width) if samples are flattened images."
             )
         if self.checkpoint is not None and not isinstance(self.random_state, Integral):
@@ -104,7 +104,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
 
     def _standardized(self, backbone: Backbone, samples: Samples, weights: Array) -> Backbone:
         """Let an untrained network for samples of numbers bring each column, or channel, to one unit."""
-        if self._format.kind not in ("table", "sequences") or backbone.pretrained:
+        if not self._format.kind.is_numeric or backbone.pretrained:
             return backbone
         values = np.asarray(samples.read(range(len(samples))))
         steps = int(np.prod(values.shape[1:-1]))
@@ -165,7 +165,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         self, n_samples: int, moves: TrainableLayers, once: bool, values: dict[str, Any], **more: Any
     ) -> TrainingSettings:
         """Settle what "auto" means for so many samples."""
-        whole = self._format.kind == "table" and n_samples <= FULL_BATCH_SAMPLES
+        whole = self._format.kind.is_table and n_samples <= FULL_BATCH_SAMPLES
         batch_size = (n_samples if whole else 32) if self.batch_size == "auto" else int(self.batch_size)
         steps = -(-n_samples // batch_size)
         rate = self.learning_rate

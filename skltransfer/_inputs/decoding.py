@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skltransfer._inputs.files import FilesInUse
+from skltransfer._inputs.forms import is_path, is_pil
 from skltransfer._inputs.image_arrays import DTYPE_RANGES, OVERSHOOT, PixelSummary
 from skltransfer._utils.types import Array
 
@@ -22,14 +22,6 @@ FULL: Range = (0.0, 65535.0)
 
 CLEAR_16_BITS = 2**14
 """From here on, 16 bits are what a sample needs: below, it may be one of a camera with fewer bits."""
-
-
-def is_path(item: Any) -> bool:
-    return isinstance(item, str | os.PathLike)
-
-
-def is_pil(item: Any) -> bool:
-    return hasattr(item, "convert") and hasattr(item, "mode") and hasattr(item, "resize")
 
 
 def is_image_source(item: Any) -> bool:

@@ -11,8 +11,22 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import check_array
 
-from skltransfer._inputs.formats import LUMINANCE, InputFormat
+from skltransfer._inputs.containers import stacked
+from skltransfer._inputs.formats import LUMINANCE
+from skltransfer._inputs.forms import Form
+from skltransfer._inputs.image_size import SMALL_IMAGE, settle_image_size
+from skltransfer._inputs.kind import (
+    ImageSize,
+    InputFormat,
+    Network,
+    ReadOptions,
+    SampleKind,
+    Validate,
+    unflattened,
+)
+from skltransfer._inputs.samples import ArraySamples
 from skltransfer._utils.types import Array
 
 DIGITS = 16
@@ -29,9 +43,6 @@ OVERSHOOT = 0.05
 
 PART_VALUES = 2**22
 """Pixels that are looked at together."""
-
-SMALL_IMAGE = 160
-"""Images up to this height and width are shown to a pretrained network at this size."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,60 @@ class Preparation:
         return x * ops.convert_to_tensor(slope, x.dtype) + ops.convert_to_tensor(shift, x.dtype)
 
 
+def image_preparation(network: Network, format: InputFormat, image_size: ImageSize) -> Preparation:
+    """Settle how pixels become what a network expects; see `SampleKind.preparation`."""
+    size, channels = settle_image_size(network, format, image_size), int(network.input_shape[2] or 3)
+    own = None if size == format.shape[:2] else size
+    return Preparation(format.low, format.high, own, channels, network.mean, network.std, network.bgr)
+
+
+class ImageArrays(SampleKind):
+    """Arrays of pixels of one size, laid out or flattened."""
+
+    name = "image_arrays"
+    noun = "image arrays"
+    forms = frozenset({Form.ARRAY, Form.VECTOR})
+    is_image = True
+
+    def _read(
+        self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None
+    ) -> tuple[ArraySamples, InputFormat]:
+        X = stacked(X, "images") if isinstance(X, list) else X
+        if len(X.shape) == 2:
+            X = self._laid_out(X, options, validate, learned)
+        elif isinstance(X, np.ndarray) and X.dtype != object:
+            X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False, ensure_all_finite=False)
+        pixels = image_array(X, options.input_shape)
+        check_pixels_finite(pixels)
+        if learned is None:
+            said = None if options.pixel_range is None else check_pixel_range(options.pixel_range)
+            low, high = learn_range(pixels, said)
+            return ArraySamples(pixels), InputFormat(self, pixels.shape[1:], low, high, said)
+        if pixels.shape[1:] != learned.shape:
+            raise ValueError(
+                f"X: expected {learned.describe()}, as in fit. Got images of shape {pixels.shape[1:]}; resize them, "
+                "or fit on images of this size. A single image goes in as X[None]."
+            )
+        return ArraySamples(check_range(pixels, learned)), learned
+
+    def _laid_out(self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None) -> Any:
+        """Check flattened images, and lay those out that `fit` saw laid out."""
+        if learned is not None and options.input_shape is None:
+            return unflattened(X, validate, learned)
+        return validate(X, dtype="numeric")
+
+    def describe(self, format: InputFormat) -> str:
+        """Say what samples of this format are, for an error sentence."""
+        return f"images of shape {format.shape}"
+
+    def size_for_pretrained(self, format: InputFormat) -> tuple[int, int] | None:
+        """Return the size at which small images are shown enlarged."""
+        return (SMALL_IMAGE, SMALL_IMAGE) if max(format.shape[:2]) <= SMALL_IMAGE else None
+
+    def _preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> Preparation:
+        return image_preparation(network, format, image_size)
+
+
 def image_array(X: Any, input_shape: tuple[int, ...] | None) -> Array:
     """Return pixels as (n, height, width, channels).
 
@@ -94,9 +159,9 @@ def image_array(X: Any, input_shape: tuple[int, ...] | None) -> Array:
     ValueError
         If the shape cannot be that of images; the message says what to do.
     """
-    pixels = X if isinstance(X, np.ndarray) and X.dtype != object else _stack(X)
+    pixels = X if isinstance(X, np.ndarray) and X.dtype != object else stacked(X, "images")
     if input_shape is not None and pixels.ndim == 2:
-        shape = _picture_shape(input_shape)
+        shape = _image_shape(input_shape)
         if pixels.shape[1] != np.prod(shape):
             raise ValueError(
                 f"input_shape={tuple(input_shape)} needs {np.prod(shape)} columns. Got {pixels.shape[1]} columns; "
@@ -104,6 +169,7 @@ def image_array(X: Any, input_shape: tuple[int, ...] | None) -> Array:
             )
         return pixels.reshape(-1, *shape)
     if pixels.ndim == 3:
+        _check_not_one_image(pixels.shape)
         pixels = pixels[..., None]
     if pixels.ndim != 4:
         raise ValueError(
@@ -345,20 +411,7 @@ def check_pixels_finite(pixels: Array) -> None:
         )
 
 
-def _stack(X: Any) -> Array:
-    arrays = [np.asarray(sample) for sample in X]
-    for sample, array in enumerate(arrays):
-        if array.shape != arrays[0].shape:
-            raise ValueError(
-                f"X: expected images of one size. Sample 0 has shape {arrays[0].shape}, sample {sample} has {array.shape}; "
-                "resize them, or pass paths or PIL images, which are resized one by one."
-            )
-        if array.dtype.kind not in "buif":
-            raise TypeError(f"X: expected numbers in every image. Sample {sample} holds {array.dtype} values.")
-    return np.stack(arrays)
-
-
-def _picture_shape(input_shape: tuple[int, ...]) -> tuple[int, ...]:
+def _image_shape(input_shape: tuple[int, ...]) -> tuple[int, ...]:
     shape = tuple(input_shape)
     if len(shape) not in (2, 3) or min(shape) < 1 or (len(shape) == 3 and shape[2] not in (1, 3)):
         raise ValueError(
@@ -366,6 +419,16 @@ def _picture_shape(input_shape: tuple[int, ...]) -> tuple[int, ...]:
             f"Got {input_shape!r} instead."
         )
     return (*shape, 1) if len(shape) == 2 else shape
+
+
+def _check_not_one_image(shape: tuple[int, ...]) -> None:
+    """Refuse an array that is one colour image, or series of few channels, rather than grey images."""
+    if shape[2] in (3, 4) and shape[1] > 8:
+        raise ValueError(
+            f"X: expected images of shape (n, height, width, channels). Got an array of shape {shape}; a single "
+            "colour image goes in as X[None], grey images as X[..., None], and series of channels "
+            "with sample_kind='sequences'."
+        )
 
 
 def _check_channels(shape: tuple[int, ...]) -> None:

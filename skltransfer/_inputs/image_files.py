@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skltransfer._inputs.containers import items
 from skltransfer._inputs.decoding import (
     FULL,
     ORIENTATION,
@@ -17,20 +18,25 @@ from skltransfer._inputs.decoding import (
     called,
     content_of,
     is_image_source,
-    is_path,
-    is_pil,
     open_image,
     range_in,
     raw_mode,
     resized,
 )
 from skltransfer._inputs.files import FilesInUse
-from skltransfer._inputs.image_arrays import PixelSummary, range_of
+from skltransfer._inputs.forms import Form, is_path, is_pil
+from skltransfer._inputs.image_arrays import (
+    PixelSummary,
+    Preparation,
+    check_pixel_range,
+    image_preparation,
+    range_of,
+)
+from skltransfer._inputs.image_size import SMALL_IMAGE
+from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import Positions
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
-
-__all__ = ["ImageFileSamples", "is_path", "is_pil", "read_image_files"]
 
 
 class ImageFileSamples:
@@ -165,11 +171,43 @@ def read_image_files(
     TypeError
         If a sample is not an image.
     """
-    if hasattr(X, "iloc") or hasattr(X, "to_numpy"):
-        X = X.to_numpy().ravel()
-    samples = ImageFileSamples(list(X.ravel() if isinstance(X, np.ndarray) else X), pixel_range, deep_range)
+    samples = ImageFileSamples(items(X), pixel_range, deep_range)
     samples.check(learn=learn)
     return samples
+
+
+class ImageFiles(SampleKind):
+    """Image files, PIL images and encoded images in memory, of any sizes."""
+
+    name = "image_files"
+    noun = "image files or PIL images"
+    forms = frozenset({Form.STRING, Form.PATH, Form.IMAGE, Form.ENCODED})
+    is_image = True
+    sizes_vary = True
+
+    def _read(
+        self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None
+    ) -> tuple[ImageFileSamples, InputFormat]:
+        if learned is not None:
+            return read_image_files(X, learned.pixel_range, learned.deep_range), learned
+        said = None if options.pixel_range is None else check_pixel_range(options.pixel_range)
+        samples = read_image_files(X, said, learn=True)
+        return samples, InputFormat(self, (0, 0, 3), pixel_range=said, deep_range=samples.deep_range)
+
+    def n_features(self, format: InputFormat) -> int:
+        """Return ``n_features_in_``."""
+        return 1
+
+    def builder_shape(self, format: InputFormat, image_size: Any) -> tuple[int, ...] | None:
+        """Return the shape of one sample for a function that builds a network."""
+        return super().builder_shape(format, SMALL_IMAGE if isinstance(image_size, str) else image_size)
+
+    def layout(self, X: Any, format: InputFormat) -> tuple[tuple[int, ...], str]:
+        """Return that images are given back as bytes, of the size that the decoder has."""
+        return (), "uint8"
+
+    def _preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> Preparation:
+        return image_preparation(network, format, image_size)
 
 
 def _may_be_deep(image: Any) -> bool:

@@ -86,7 +86,10 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees images, as in `TransferRegressor`.
     sample_rate : float, default=None
-        Samples a second of waveforms, in Hz, as in `TransferRegressor`.
+        Sample rate of waveforms, in Hz, as in `TransferRegressor`.
+    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
+        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
+        that look like paths. `predict` takes samples of the kind that `fit` saw.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs.
     verbose : int, default=0
@@ -146,6 +149,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         pixel_range: Any = None,
         image_size: Any = "auto",
         sample_rate: float | None = None,
+        sample_kind: str | None = None,
         memory: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -170,6 +174,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptingEstimator):
         self.pixel_range = pixel_range
         self.image_size = image_size
         self.sample_rate = sample_rate
+        self.sample_kind = sample_kind
         self.memory = memory
         self.verbose = verbose
         self.random_state = random_state

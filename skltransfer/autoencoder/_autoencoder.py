@@ -46,6 +46,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the encoder sees images; see `TransferClassifier`.
+    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
+        What samples are; texts and audio have no decoder. None recognises it in `fit`.
+        `transform` takes samples of the kind that `fit` saw.
     memory : path-like, default=None
         Folder in which the features of an encoder's frozen part are remembered.
     trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
@@ -167,6 +170,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         input_shape: Any = None,
         pixel_range: Any = None,
         image_size: Any = "auto",
+        sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
         loss: str = "mse",
@@ -200,6 +204,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.input_shape = input_shape
         self.pixel_range = pixel_range
         self.image_size = image_size
+        self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
         self.loss = loss

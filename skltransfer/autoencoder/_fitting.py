@@ -58,11 +58,7 @@ class AutoencoderEstimator(TrainedEstimator):
     def _fit(self, X: Any, sample_weight: Any, *, once: bool) -> Self:
         first = not (once and hasattr(self, "_coder"))
         samples = self._read(X, reset=first)
-        if self._format.kind == "audio":
-            raise ValueError(
-                "X: expected a table, images or sequences. Got sounds, which a decoder does not give back; "
-                "BackboneTransformer and TransferClassifier take them."
-            )
+        self._format.kind.check_restorable()
         if first:
             self._layout = Layout.of(X, self._format)
         weights = _check_sample_weight(
@@ -85,16 +81,11 @@ class AutoencoderEstimator(TrainedEstimator):
     def _check(self, samples: Samples) -> None:
         """Refuse parameters that cannot mean anything together, or on these samples."""
         kind = self._format.kind
-        if kind == "texts":
-            raise ValueError(
-                "X: expected numbers or images. Got texts, which have no values to restore; encode them first, as in "
-                "make_pipeline(BackboneTransformer(), AutoencoderTransformer())."
-            )
         if not isinstance(self.hidden, str) and any(not isinstance(n, Integral) or n < 1 for n in self.hidden):
             raise ValueError(
                 f"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got {self.hidden!r}."
             )
-        if self.loss == "ssim" and (kind not in ("image_arrays", "image_files") or self.variational):
+        if self.loss == "ssim" and (not kind.is_image or self.variational):
             raise ValueError(
                 f"loss='ssim' compares images and is no likelihood. Got {kind} and variational={self.variational!r}; "
                 "pass another loss."
@@ -104,9 +95,9 @@ class AutoencoderEstimator(TrainedEstimator):
                 f"corruption_level: expected a share from 0 to below 1 for corruption={self.corruption!r}. Got "
                 f"{self.corruption_level!r}."
             )
-        if self._distortion() is not None and kind not in ("image_arrays", "image_files"):
+        if self._distortion() is not None and not kind.is_image:
             raise ValueError(f"corruption: layers change images. Got {kind}; pass one of {CORRUPTIONS}, or None.")
-        if self.loss == "bce" and isinstance(samples, ArraySamples) and kind in ("table", "sequences"):
+        if self.loss == "bce" and isinstance(samples, ArraySamples) and kind.is_numeric:
             low, high = float(np.nanmin(samples.values)), float(np.nanmax(samples.values))
             if low < 0 or high > 1:
                 raise ValueError(
@@ -173,9 +164,11 @@ class AutoencoderEstimator(TrainedEstimator):
             "seed": self._seed(),
         }
         if isinstance(name, str) and name in ("auto", *KINDS):
-            if name != "auto" and kind not in KINDS[name]:
+            if name != "auto" and kind.name not in KINDS[name]:
                 raise ValueError(f"backbone={name!r} takes {' or '.join(KINDS[name])}. Got {kind}; pass 'auto'.")
-            return autoencoder(self._builder_shape(), self._n_latent(), **options)
+            shape = kind.builder_shape(self._format, self.image_size)
+            assert shape is not None, "texts are refused"
+            return autoencoder(shape, self._n_latent(), **options)
         backbone = super()._starting_backbone(samples)
         if backbone.decoder is None:
             extraction = plan_extraction(backbone, self._format, image_size=self.image_size)
@@ -191,11 +184,11 @@ class AutoencoderEstimator(TrainedEstimator):
     def _n_latent(self) -> int:
         if self.latent_dim != "auto":
             return int(self.latent_dim)
-        return min(32, -(-self._format.shape[0] // 2)) if self._format.kind == "table" else 32
+        return min(32, -(-self._format.shape[0] // 2)) if self._format.kind.is_table else 32
 
     def _own_shape(self, extraction: Extraction) -> tuple[int, ...]:
         """Shape of a sample as it is read."""
-        if self._format.kind != "image_files" or not isinstance(extraction.preparation, Preparation):
+        if not self._format.kind.sizes_vary or not isinstance(extraction.preparation, Preparation):
             return self._format.shape
         assert extraction.preparation.size is not None, "plan_extraction settles a size for images"
         return (*extraction.preparation.size, 3)
@@ -225,7 +218,7 @@ class AutoencoderEstimator(TrainedEstimator):
             target=pixel_target(backbone, self._format),
             corruption=self.corruption if self._is_noise() else None,
             distortion=self._distortion(),
-            patch=1 if self._format.kind == "table" else patch_side(shape),
+            patch=1 if self._format.kind.is_table else patch_side(shape),
             variational=bool(self.variational),
             beside=self._sample(split, samples)[0] if aside else None,
             raw=shape if aside else None,

@@ -178,7 +178,7 @@ class TunedEstimator(TrainedEstimator):
 
     def _check_together(self, moves: TrainableLayers) -> None:
         super()._check_together(moves)
-        if self.mixup and self._format.kind == "texts":
+        if self.mixup and not self._format.kind.is_mixable:
             raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
         if attention_pull(self.attention_transfer)[0] and not moves.stages:
             raise ValueError(
