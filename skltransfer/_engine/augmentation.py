@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._engine.pool import pool
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Positions, Samples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras

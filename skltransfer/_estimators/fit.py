@@ -20,7 +20,7 @@ from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._features.extraction import sample_spec
 from skltransfer._features.split import SplitNetwork, first
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples, SampleSpec
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.statistics import known_moments
@@ -277,7 +277,7 @@ def _learning_rate(own: FitParameters, start: Start, trainable: TrainableLayers,
 
 def _standardized(start: Start, format: InputFormat, samples: Samples, weights: Floats) -> Start:
     """Let an untrained network for numbers bring each column, or channel, to unit variance."""
-    if format.kind not in ("table", "sequences") or start.backbone.pretrained:
+    if not format.kind.is_numeric or start.backbone.pretrained:
         return start
     values = np.asarray(samples.read(range(len(samples))))
     steps = int(np.prod(values.shape[1:-1]))

@@ -12,7 +12,7 @@ from skltransfer._estimators.graph import keras_graph
 from skltransfer._features.extraction import Extraction
 from skltransfer._features.split import SplitNetwork
 from skltransfer._heads.head import Head
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone

@@ -10,8 +10,8 @@ from skltransfer._engine.forward import pool_features
 from skltransfer._features.extraction import Extraction
 from skltransfer._heads.head import Head
 from skltransfer._inputs.audio import LogMelSpectrogram
-from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras.optional import import_keras
 from skltransfer._targets.labels import LabelEncoding
@@ -58,7 +58,7 @@ def _input_spec(extraction: Extraction, format: InputFormat, dtype: str) -> tupl
         return (None,), "int32"
     if isinstance(preparation, LogMelSpectrogram):
         return (preparation.samples,), dtype
-    if isinstance(preparation, Preparation) and format.kind == "image_files":
+    if isinstance(preparation, Preparation) and format.kind.sizes_vary:
         assert preparation.size is not None
         return (*preparation.size, 3), dtype
     return format.shape, dtype

@@ -5,10 +5,8 @@ from __future__ import annotations
 from numbers import Integral
 
 from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._estimators.base import describe
 from skltransfer._estimators.parameters import FitParameters
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import SMALL_IMAGE
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer.backbones._backbone import Backbone
@@ -20,33 +18,22 @@ def starting_backbone(own: FitParameters, format: InputFormat, samples: Samples)
     """Load the backbone that the parameters name, for samples of this format."""
     source = own.backbone
     if isinstance(source, str) and source == "auto":
-        source = {"table": "mlp", "texts": "minilm_l6"}.get(format.kind, "efficientnet_lite0")
+        source = format.kind.default_backbone
     if isinstance(samples, TextSamples) and isinstance(source, str) and source == "small_transformer":
         return text_transformer(samples.texts, own.seed)
     named = isinstance(source, str) or callable(source)
-    shape = builder_shape(own, format) if named and format.kind != "texts" else None
+    shape = format.kind.builder_shape(format, own.image_size) if named else None
     random_state = int(own.random_state) if isinstance(own.random_state, Integral) else own.seed
     return load_backbone(source, input_shape=shape, random_state=random_state)
-
-
-def builder_shape(own: FitParameters, format: InputFormat) -> tuple[int, ...]:
-    """Shape of one sample, for a builder function."""
-    shape = format.shape
-    if format.kind in ("table", "sequences") or isinstance(own.image_size, str):
-        if format.kind == "image_files":
-            return (SMALL_IMAGE, SMALL_IMAGE, 3)
-        return shape
-    size = (own.image_size, own.image_size) if isinstance(own.image_size, Integral) else tuple(own.image_size)
-    return (*map(int, size), shape[2])
 
 
 def check_training(own: FitParameters, format: InputFormat, trainable: TrainableLayers) -> None:
     """Refuse training parameters that contradict each other, or the samples."""
     if trainable.kind == "lora" and own.l2_sp:
         raise ValueError("l2_sp penalises weights that LoRA does not change. Pass l2_sp=0, or another trainable.")
-    if own.augmentation is not None and format.kind not in ("image_arrays", "image_files"):
+    if own.augmentation is not None and not format.kind.is_image:
         raise ValueError(
-            f"augmentation changes images. Got {describe(format)}; pass augmentation=None, or "
+            f"augmentation changes images. Got {format.describe()}; pass augmentation=None, or "
             "input_shape=(height, width) if samples are flattened images."
         )
     if own.checkpoint is not None and not isinstance(own.random_state, Integral):

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from skltransfer._engine.forward import Forward, forward
 from skltransfer._features.cache import Features, store_for
-from skltransfer._inputs.audio import plan_spectrogram, seen_size
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import SMALL_IMAGE, Preparation
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, SampleSpec
 from skltransfer._inputs.texts import TextSamples
@@ -109,7 +108,8 @@ def plan_extraction(
             f"pooling='flatten' needs samples of one length. Got the backbone {backbone.name!r}, whose samples have "
             "lengths of their own; pass pooling='avg' or 'max'."
         )
-    return Extraction(backbone, _stage(backbone, stage), pooling, _preparation(backbone, format, image_size))
+    preparation = format.kind.preparation(backbone, format, image_size)
+    return Extraction(backbone, _stage(backbone, stage), pooling, preparation)
 
 
 def extract(extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None) -> Features:
@@ -267,74 +267,3 @@ def _stage(backbone: Backbone, stage: str | int) -> str:
             f"{len(stages) - 1}, or from -{len(stages)} to -1 counted from the end."
         )
     return stages[stage]
-
-
-def _preparation(
-    backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]
-) -> AnyPreparation | None:
-    if format.kind == "texts":
-        if backbone.tokenization is None:
-            raise ValueError(
-                f"X: the backbone {backbone.name!r} takes samples of shape {backbone.input_shape}. Got texts; pass a "
-                "backbone for texts, such as 'minilm_l6'."
-            )
-        return backbone.tokenization
-    if backbone.tokenization is not None:
-        raise ValueError(
-            f"X: the backbone {backbone.name!r} takes texts. Got {format.kind}; pass strings, or another backbone."
-        )
-    if format.kind in ("table", "sequences"):
-        _check_numbers(backbone, format)
-        return None
-    sound = format.kind == "audio"
-    if len(backbone.input_shape) != 3 or backbone.input_shape[2] not in (1, 3):
-        raise ValueError(
-            f"X: the backbone {backbone.name!r} takes samples of shape {backbone.input_shape}. Got "
-            f"{'sounds' if sound else 'images'}; pass a backbone for images, such as 'efficientnet_lite0'."
-        )
-    size = _image_size(backbone, format, image_size)
-    own = None if size == format.shape[:2] else size
-    channels = int(backbone.input_shape[2] or 3)
-    pixels = Preparation(format.low, format.high, own, channels, backbone.mean, backbone.std, backbone.bgr)
-    return plan_spectrogram(pixels, format, backbone.input_shape) if sound else pixels
-
-
-def _check_numbers(backbone: Backbone, format: InputFormat) -> None:
-    """Raise ValueError if samples of numbers, or series of them, are not what the network takes."""
-    takes, got = backbone.input_shape, format.shape
-    if len(takes) == len(got) and all(length in (None, found) for length, found in zip(takes, got, strict=True)):
-        return
-    what = f"a table of {got[0]} columns" if format.kind == "table" else f"sequences of shape {got}"
-    raise ValueError(
-        f"X: the backbone {backbone.name!r} takes samples of shape {takes}. Got {what}; if a sample is a flattened image, "
-        "pass input_shape=(height, width) or (height, width, channels)."
-    )
-
-
-def _image_size(backbone: Backbone, format: InputFormat, image_size: str | int | tuple[int, int]) -> tuple[int, int]:
-    height, width = backbone.input_shape[:2]
-    given = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if height is not None and width is not None:
-        if given != "auto" and tuple(given) != (height, width):
-            raise ValueError(
-                f"The 'image_size' parameter must be 'auto' or {(height, width)} for the backbone {backbone.name!r}, "
-                f"which takes no other size. Got {image_size!r} instead."
-            )
-        return (height, width)
-    if not isinstance(given, str):
-        if len(given) != 2 or min(given) < 1:
-            raise ValueError(f"The 'image_size' parameter must be (height, width). Got {image_size!r} instead.")
-        return (int(given[0]), int(given[1]))
-    own = format.shape[:2] if format.kind in ("image_arrays", "audio") else None
-    if own is not None and (not backbone.pretrained or backbone.size is None):
-        return (own[0], own[1])
-    if format.kind == "audio":
-        return seen_size(format)
-    if own is not None and max(own) <= SMALL_IMAGE:
-        return (SMALL_IMAGE, SMALL_IMAGE)
-    if backbone.size is None:
-        raise ValueError(
-            f"The 'image_size' parameter must be given for image files: the backbone {backbone.name!r} takes any size. "
-            "Got 'auto' instead; pass image_size=(height, width)."
-        )
-    return backbone.size

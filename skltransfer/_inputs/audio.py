@@ -1,9 +1,9 @@
-"""Waveforms and sound files, and the image that a network sees of them."""
+"""Waveforms and sound files, and the spectrogram that a network sees of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import Preparation
-from skltransfer._inputs.image_files import is_path
+from skltransfer._inputs.containers import as_array, items
+from skltransfer._inputs.files import FilesInUse
+from skltransfer._inputs.forms import Form, form_of, is_clip, is_path
+from skltransfer._inputs.image_arrays import Preparation, image_preparation
+from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import Positions, SampleSpec
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.hashing import content_hash
@@ -21,7 +23,7 @@ from skltransfer._utils.lru import ByteLRU
 from skltransfer._utils.types import Array
 
 RATE = 16_000
-"""Samples a second to which all sounds are brought; speech has little above the 8 kHz that they can hold."""
+"""Sample rate, in Hz, to which all clips are brought; speech has little above the 8 kHz that it can hold."""
 
 LONGEST = 10
 """Seconds after which a clip is cut."""
@@ -30,13 +32,16 @@ STEP = 0.5
 """Clips get a whole number of steps of so many seconds, so that folds of a search agree in their length."""
 
 HOP = 160
-"""Samples from one column of the image to the next: 10 ms."""
+"""Samples of the waveform from one column of the spectrogram to the next: 10 ms."""
 
 BANDS = 64
-"""Samples of the image, equally far apart on the mel scale."""
+"""Rows of the spectrogram, equally far apart on the mel scale."""
 
 RATES = (1_000, 1_000_000)
-"""Lowest and highest rate of a recording: below, hardly a band is left, and 16 kHz written as 16 is told."""
+"""Lowest and highest sample rate of a recording, in Hz: below, hardly a band is left."""
+
+MOST_CHANNELS = 8
+"""A clip of two dimensions has at most so many channels, which are averaged."""
 
 HEARD_BYTES = 2**28
 """Room for waveforms that were read; training asks for them at each epoch."""
@@ -50,17 +55,19 @@ STREAMED = 2**31 - 2**20
 class LogMelSpectrogram:
     """How a waveform becomes what a network for images expects; part of the compiled network.
 
-    The image is the loudness by pitch (mel scale, low pitches first) and time, in decibels
-    below the loudest place of the clip: white there, black from ``decibels`` below on.
+    The log-mel spectrogram is the loudness by pitch (mel scale, low pitches first) and time, in decibels
+    below the loudest place of the clip: white there, and black from ``decibels`` below it on.
 
     Parameters
     ----------
     samples : int
-        Length of a clip.
+        Length of a clip, at the common rate.
     pixels : Preparation
-        How the image, of values from 0 to 255, goes on.
-    rate, window, hop, bands : int
-        Samples a second, of a window and from one window to the next; samples of the image.
+        What becomes of the spectrogram, of values from 0 to 255.
+    rate, window, hop : int
+        Samples of the waveform in a second, in a window, and from one window to the next.
+    bands : int
+        Rows of the spectrogram.
     lowest : float
         Frequency from which bands begin, in Hz; they end at half the rate.
     decibels : float
@@ -78,15 +85,15 @@ class LogMelSpectrogram:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width at which the network sees the image."""
+        """Height and width at which the network sees the spectrogram."""
         return self.pixels.size or (self.bands, self.samples // self.hop + 1)
 
     def __call__(self, waves: Any) -> Any:
-        """Prepare a tensor of shape (n, samples)."""
+        """Prepare waveforms of shape (n, samples)."""
         return self.pixels(self.image(waves))
 
     def image(self, waves: Any) -> Any:
-        """Turn waves of shape (n, samples) into images of shape (n, bands, times, 1), from 0 to 255."""
+        """Turn waveforms of shape (n, samples) into spectrograms of shape (n, bands, times, 1), from 0 to 255."""
         from keras import layers, ops
 
         spectrum = layers.MelSpectrogram(
@@ -104,37 +111,41 @@ class LogMelSpectrogram:
 
 
 class AudioSamples:
-    """Sound files and arrays of samples, read when they are needed and not before.
+    """Sound files and waveforms, read when they are needed and not before.
 
     Parameters
     ----------
-    items : sequence of path-like or array of shape (samples,)
-        One clip a sample.
+    items : sequence of path-like, array of shape (samples,) or (channels, samples), or tuple of (rate, array)
+        The clips.
     rate : float or None
-        Samples a second of arrays; files know their own.
+        Sample rate of waveforms, in Hz; files, and tuples, bring their own.
+    files : FilesInUse or None, default=None
+        What is known of the files; they must not change.
     """
 
-    def __init__(self, items: Sequence[Any], rate: float | None) -> None:
+    def __init__(self, items: Sequence[Any], rate: float | None, files: FilesInUse | None = None) -> None:
         self.items, self.rate = items, rate
+        self._files = files or FilesInUse("a sound")
         self._heard = ByteLRU(HEARD_BYTES)
 
     def __len__(self) -> int:
         return len(self.items)
 
     def layout(self, preparation: LogMelSpectrogram) -> SampleSpec:
-        """Return shape and dtype of a sample as `read` gives it."""
+        """Return shape and dtype of a clip as `read` gives it."""
         return (preparation.samples,), "float32"
 
     def digest(self, position: int) -> bytes:
-        """Digest of the file's bytes, or of the samples and their rate."""
+        """Digest of the file's bytes, or of the waveform and its rate."""
         item = self.items[position]
         if is_path(item):
-            with open(item, "rb") as file:
+            with self._files.reading(item, position), open(item, "rb") as file:
                 return content_hash(file.read())
-        return content_hash(np.ascontiguousarray(item), repr(float(self.rate or 0)))
+        wave, own = _wave_and_rate(item)
+        return content_hash(np.ascontiguousarray(wave), repr(float(own or self.rate or 0)))
 
     def read(self, positions: Positions, preparation: Any = None) -> NDArray[np.float32]:
-        """Return clips as (n, samples): cut, or with silence after their ends."""
+        """Return waveforms of shape (n, samples): cut, or with silence after their ends."""
         filled = np.zeros((len(positions), preparation.samples), np.float32)
         for place, position in zip(filled, positions, strict=True):
             wave = self._wave(int(position))[: preparation.samples]
@@ -142,90 +153,127 @@ class AudioSamples:
         return filled
 
     def take(self, kept: Array) -> AudioSamples:
-        """Return the samples that a boolean mask keeps."""
-        return self if kept.all() else AudioSamples([self.items[i] for i in np.flatnonzero(kept).tolist()], self.rate)
+        """Return the clips that a boolean mask keeps."""
+        if kept.all():
+            return self
+        return AudioSamples([self.items[i] for i in np.flatnonzero(kept).tolist()], self.rate, self._files)
 
     def check(self) -> int:
-        """Read each clip once, so that a bad one is told before any work starts; return the length of the longest."""
-        return max(round(len(samples) / rate * RATE) for samples, rate in map(self._samples, range(len(self))))
+        """Read each clip once, so that a bad one raises before any work starts; return the length of the longest."""
+        return max(round(len(wave) / rate * RATE) for wave, rate in map(self._recording, range(len(self))))
 
     def _wave(self, position: int) -> NDArray[np.float32]:
-        """Return a clip at the common rate, its loudest sample at 1."""
+        """Return a clip at the common rate, its loudest place at 1."""
         key = str(position).encode()
         wave = self._heard.get(key)
         if wave is None:
-            samples, rate = self._samples(position)
-            wave = _resampled(samples / (np.abs(samples).max() or 1.0), rate).astype(np.float32)
+            recorded, rate = self._recording(position)
+            wave = _resampled(recorded / (np.abs(recorded).max() or 1.0), rate).astype(np.float32)
             self._heard.put(key, wave, wave.nbytes)
         return wave
 
-    def _samples(self, position: int) -> tuple[Array, float]:
-        """Return the samples of a clip as real numbers, up to where it is cut, and their rate."""
+    def _recording(self, position: int) -> tuple[Array, float]:
+        """Return the waveform of a clip in real numbers, up to where it is cut, and its rate."""
         item = self.items[position]
-        samples, rate = _from_file(item, position) if is_path(item) else self._from_array(item, position)
-        if not len(samples):
-            raise ValueError(
-                f"X: sample {position}{_called(item)} has no samples. Expected at least one; drop that sample."
-            )
-        if not np.isfinite(samples).all():
-            raise ValueError(
-                f"X: sample {position}{_called(item)} contains NaN or infinity; drop or repair that sample."
-            )
-        return samples, rate
+        if is_path(item):
+            with self._files.reading(item, position):
+                wave, rate = _from_file(item, position)
+        else:
+            wave, rate = self._from_array(item, position)
+        if not len(wave):
+            raise ValueError(f"{_called(item, position)} is empty. Expected a clip of some length; drop that sample.")
+        if not np.isfinite(wave).all():
+            raise ValueError(f"{_called(item, position)} contains NaN or infinity; drop or repair that sample.")
+        return wave, rate
 
-    def _from_array(self, item: Any, sample: int) -> tuple[Array, float]:
-        if item is None or np.ndim(item) != 1:
-            what = f"has shape {np.shape(item)}" if np.ndim(item) else f"is {item!r}"
+    def _from_array(self, item: Any, position: int) -> tuple[Array, float]:
+        wave, own = _wave_and_rate(item)
+        wave = as_array(wave)
+        if own is not None:
+            _check_rate(own, self.rate, position)
+        rate = own or self.rate
+        if rate is None:
             raise ValueError(
-                f"X: sample {sample} {what}. Expected a path or the samples of one channel, an array of shape (samples,), in "
-                "every sample; average channels with clip.mean(axis=-1)."
+                f"{_called(item, position)} is a waveform of unknown rate. Expected to know how many values make a "
+                "second; pass sample_rate=…, such as sample_rate=16000, or a tuple of (rate, waveform)."
             )
-        if self.rate is None:
-            raise ValueError(
-                f"X: sample {sample} is an array of samples. Expected to know how many of them make a second; pass "
-                "sample_rate=…, such as sample_rate=16000."
-            )
-        return _centred(np.asarray(item)[: _most(self.rate)], sample), self.rate
+        return _one_channel(wave, _most(rate), position), float(rate)
 
 
 def read_audio(X: Any, sample_rate: float | None) -> tuple[AudioSamples, int]:
-    """Read a list, Series, one-column frame or object array of clips, or an array of shape (n, samples).
+    """Read clips from any container that `gathered` takes.
 
     Parameters
     ----------
-    X : sequence of paths or arrays, or array-like of shape (n, samples)
+    X : sequence of paths or waveforms, or array-like of shape (n, samples) or (n, channels, samples)
         The clips.
     sample_rate : float or None
-        Samples a second of arrays.
+        Sample rate of waveforms, in Hz.
 
     Returns
     -------
     samples : AudioSamples
         The clips.
     longest : int
-        Samples of the longest clip at the common rate.
+        Length of the longest clip at the common rate.
 
     Raises
     ------
     ValueError
-        If a clip is missing, damaged, empty, or not finite; the message names its sample.
+        If a clip is missing, damaged, empty, not finite, or of an unknown or another rate; the message
+        names its position.
     TypeError
-        If a sample is neither a path nor numbers.
+        If a clip holds no numbers.
     """
-    if hasattr(X, "to_numpy"):
-        X = X.to_numpy()
-    if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype.kind in "OUT":
-        X = X[:, 0]
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
-        raise ValueError(f"X: expected clips. Got one array of shape {X.shape}; a single clip goes in as [X].")
-    samples = AudioSamples(list(X), sample_rate)
-    if not len(samples):
-        raise ValueError("X: Found array with 0 sample(s) while a minimum of 1 is required.")
+    samples = AudioSamples(items(X), sample_rate)
     return samples, samples.check()
 
 
+class Audio(SampleKind):
+    """Waveforms and sound files, which networks see as log-mel spectrograms."""
+
+    name = "audio"
+    noun = "audio"
+    forms = frozenset({Form.STRING, Form.PATH, Form.VECTOR, Form.ARRAY, Form.CLIP})
+
+    def _read(
+        self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None
+    ) -> tuple[AudioSamples, InputFormat]:
+        samples, longest = read_audio(X, options.sample_rate)
+        return samples, learned or audio_format(longest)
+
+    def _check_options(self, options: ReadOptions) -> None:
+        super()._check_options(options)
+        if options.input_shape is not None:
+            raise ValueError("input_shape is for flattened images. Got audio; pass input_shape=None.")
+
+    def n_features(self, format: InputFormat) -> int:
+        """Return ``n_features_in_``."""
+        return 1
+
+    def size_for_pretrained(self, format: InputFormat) -> tuple[int, int]:
+        """Return the size at which a network pretrained on photographs sees a spectrogram.
+
+        Examples
+        --------
+        >>> Audio().size_for_pretrained(audio_format(16_000))
+        (96, 224)
+        """
+        return 3 * format.shape[0] // 2, 32 * -(-2 * format.shape[1] // 32)
+
+    def check_restorable(self) -> None:
+        """Raise ValueError, as spectrograms cannot be heard."""
+        raise ValueError(
+            "X: expected a table, images or sequences. Got audio, which a decoder does not give back; "
+            "BackboneTransformer and TransferClassifier take it."
+        )
+
+    def _preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> LogMelSpectrogram:
+        return plan_spectrogram(image_preparation(network, format, image_size), format, network.input_shape)
+
+
 def audio_format(longest: int) -> InputFormat:
-    """Return what a sample is if the longest of `fit` has so many samples at the common rate.
+    """Return what a clip is if the longest of `fit` has this length at the common rate.
 
     Examples
     --------
@@ -233,18 +281,7 @@ def audio_format(longest: int) -> InputFormat:
     (64, 151, 1)
     """
     seconds = min(LONGEST, STEP * max(1, -(-longest // round(STEP * RATE))))
-    return InputFormat("audio", (BANDS, round(seconds * RATE) // HOP + 1, 1))
-
-
-def seen_size(format: InputFormat) -> tuple[int, int]:
-    """Return the size at which a network pretrained on photographs sees the image of a sound.
-
-    Examples
-    --------
-    >>> seen_size(audio_format(16_000))
-    (96, 224)
-    """
-    return 3 * format.shape[0] // 2, 32 * -(-2 * format.shape[1] // 32)
+    return InputFormat(Audio(), (BANDS, round(seconds * RATE) // HOP + 1, 1))
 
 
 def plan_spectrogram(
@@ -256,45 +293,77 @@ def plan_spectrogram(
     return LogMelSpectrogram((times - 1) * HOP, pixels)
 
 
-def _from_file(path: Any, sample: int) -> tuple[Array, float]:
+def _from_file(path: Any, position: int) -> tuple[Array, float]:
     soundfile = import_optional("soundfile", extra="audio", purpose="Reading sound files")
-    _check_whole(path, sample)
+    _check_whole(path, position)
     try:
         with soundfile.SoundFile(os.fspath(path)) as file:
             rate = file.samplerate
             if not RATES[0] <= rate <= RATES[1]:
-                raise ValueError(
-                    f"X: sample {sample}{_called(path)} has {rate} samples a second. Expected {_RATES_SENTENCE}"
-                )
+                raise ValueError(f"{_called(path, position)} has a sample rate of {rate} Hz. {_RATES_SENTENCE}")
             return file.read(_most(rate), dtype="float64", always_2d=True).mean(axis=1), rate
     except soundfile.LibsndfileError as error:
-        missing = not os.path.exists(path)
-        what = "is missing" if missing else f"is not a sound that can be read ({error.error_string})"
-        raise ValueError(f"X: sample {sample}{_called(path)} {what}. Replace the file or drop the sample.") from error
+        what = f"is not a sound that can be read ({error.error_string})"
+        raise ValueError(f"{_called(path, position)} {what}. Replace the file or drop the sample.") from error
 
 
-def _check_whole(path: Any, sample: int) -> None:
+def _check_whole(path: Any, position: int) -> None:
     """Refuse a WAV file that ends too early, which libsndfile reads without a word."""
-    if not os.path.isfile(path):
-        return
     with open(path, "rb") as file:
         start, there = file.read(12), os.fstat(file.fileno()).st_size
     announced = int.from_bytes(start[4:8], "little") + 8
     if start[:4] == b"RIFF" and start[8:] == b"WAVE" and there < announced < STREAMED:
         raise ValueError(
-            f"X: sample {sample}{_called(path)} ends after {there} of the {announced} bytes that it announces. Replace the "
+            f"{_called(path, position)} ends after {there} of the {announced} bytes that it announces. Replace the "
             "file or drop the sample."
         )
 
 
-def _centred(samples: Array, sample: int) -> Array:
-    """Return samples as real numbers around silence at 0; their scale is left open, as only ratios are seen."""
-    if samples.dtype.kind not in "if" and samples.dtype != np.uint8:
-        raise TypeError(
-            f"X: sample {sample} holds {samples.dtype} values. Expected samples as real or signed whole numbers (or uint8, "
-            "silence at 128), or a path; convert that sample."
+def _wave_and_rate(item: Any) -> tuple[Any, Any]:
+    """Return a waveform, and its own rate if it brings one; see `is_clip`."""
+    if not is_clip(item):
+        return item, None
+    if isinstance(item, Mapping):
+        return item["array"], item["sampling_rate"]
+    first, second = item
+    return (second, first) if form_of(first) is Form.NUMBER else (first, second)
+
+
+def _check_rate(own: Any, said: float | None, position: int) -> None:
+    """Raise ValueError if the rate that a clip brings cannot be, or is not what the user said."""
+    if not RATES[0] <= own <= RATES[1]:
+        raise ValueError(f"X: sample {position} has a sample rate of {own:g} Hz. {_RATES_SENTENCE}")
+    if said is not None and own != said:
+        raise ValueError(
+            f"X: sample {position} has a sample rate of {own:g} Hz. Expected sample_rate={said:g}; pass "
+            "sample_rate=None, so that each clip is read at its own rate, or correct one of the two."
         )
-    return samples - 128.0 if samples.dtype == np.uint8 else samples.astype(np.float64)
+
+
+def _one_channel(wave: Array, most: int, position: int) -> Array:
+    """Return a waveform in real numbers, its channels averaged."""
+    if wave.ndim == 2 and 1 in wave.shape:
+        wave = wave.ravel()
+    if wave.ndim == 2 and min(wave.shape) <= MOST_CHANNELS and wave.shape[0] != wave.shape[1]:
+        channels = int(np.argmin(wave.shape))
+        return _centred(np.moveaxis(wave, channels, 1)[:most], position).mean(axis=1)
+    if wave.ndim != 1:
+        raise ValueError(
+            f"X: sample {position} has shape {wave.shape}. Expected a path or a waveform in every sample: an array of "
+            f"shape (samples,), (channels, samples) or (samples, channels) with at most {MOST_CHANNELS} channels, "
+            "which are fewer than the samples. Average or choose channels."
+        )
+    return _centred(wave[:most], position)
+
+
+def _centred(wave: Array, position: int) -> Array:
+    """Return a waveform in real numbers around silence at 0; its scale is left open, as only ratios are seen."""
+    if wave.dtype.kind not in "if" and wave.dtype != np.uint8:
+        raise TypeError(
+            f"X: sample {position} holds {wave.dtype} values. Expected a waveform in real or signed whole numbers (or "
+            "uint8, silence at 128), or a path; convert that sample."
+        )
+    return wave - 128.0 if wave.dtype == np.uint8 else wave.astype(np.float64)
 
 
 def _resampled(wave: Array, rate: float) -> Array:
@@ -305,12 +374,12 @@ def _resampled(wave: Array, rate: float) -> Array:
 
 
 def _most(rate: float) -> int:
-    """How many samples are heard of a clip."""
+    """Return after how many values a waveform is cut."""
     return int(np.ceil(LONGEST * rate))
 
 
-def _called(item: Any) -> str:
-    return f", {str(item)!r}," if is_path(item) else ""
+def _called(item: Any, position: int) -> str:
+    return f"X: sample {position}, {str(item)!r}," if is_path(item) else f"X: sample {position}"
 
 
-_RATES_SENTENCE = f"{RATES[0]} to {RATES[1]}; resample the recording."
+_RATES_SENTENCE = f"Expected {RATES[0]} to {RATES[1]} Hz; resample the recording."

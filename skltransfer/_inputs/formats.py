@@ -1,41 +1,18 @@
-"""What one sample is, and how samples lie in an array."""
+"""How samples lie in an array, so that others can be given back in the same way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from skltransfer._inputs.containers import gathered
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._utils.types import Array
-
-Kind = Literal["table", "sequences", "image_arrays", "image_files", "texts", "audio"]
 
 LUMINANCE = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in what the eye sees as brightness (ITU-R BT.601)."""
-
-
-@dataclass(frozen=True)
-class InputFormat:
-    """What one sample is, as `fit` saw it.
-
-    Parameters
-    ----------
-    kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}
-        Samples of numbers, equally long series of them, arrays of pixels, image files and PIL
-        images, strings, or waveforms and sound files.
-    shape : tuple of int
-        ``(columns,)`` of a table, ``(steps, channels)`` of sequences, ``(height, width,
-        channels)`` of images; images have sizes of their own and are read as ``(0, 0,
-        3)``; texts have no shape; sounds have that of their image, ``(bands, times, 1)``.
-    low, high : float, default=0 and 255
-        Pixel values of black and white.
-    """
-
-    kind: Kind
-    shape: tuple[int, ...]
-    low: float = 0.0
-    high: float = 255.0
 
 
 @dataclass(frozen=True)
@@ -56,15 +33,7 @@ class Layout:
     @classmethod
     def of(cls, X: Any, format: InputFormat) -> Layout:
         """Look at an array, a frame or a list."""
-        if format.kind == "image_files":
-            return cls((), "uint8")
-        if format.kind == "sequences":
-            return cls(format.shape, "float32")
-        values = X.to_numpy() if hasattr(X, "to_numpy") else np.asarray(X)
-        known = values.dtype.kind == "f" and values.dtype.itemsize in (4, 8)
-        if format.kind == "table":
-            return cls(format.shape, str(values.dtype) if known else "float64")
-        return cls(values.shape[1:], str(values.dtype))
+        return cls(*format.kind.layout(gathered(X), format))
 
     def pixels(self, decoded: Array, format: InputFormat) -> Array:
         """Turn pixels from 0 to 1 of shape (n, height, width, channels) into samples of this layout."""

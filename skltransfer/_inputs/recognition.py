@@ -1,4 +1,4 @@
-"""What the user has: a table, arrays of pixels, image files, texts, sounds."""
+"""Of which kind samples are."""
 
 from __future__ import annotations
 
@@ -7,80 +7,117 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._inputs.formats import Kind
-from skltransfer._inputs.image_files import is_path, is_pil
+from skltransfer._inputs.audio import Audio
+from skltransfer._inputs.forms import Form, form_of, named
+from skltransfer._inputs.image_arrays import ImageArrays
+from skltransfer._inputs.image_files import ImageFiles
+from skltransfer._inputs.kind import ReadOptions, SampleKind
+from skltransfer._inputs.paths import DATA_URI, Written, absent, exists, is_audio_path, written
+from skltransfer._inputs.sequences import Sequences
+from skltransfer._inputs.table import Table
+from skltransfer._inputs.texts import Texts
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64")
+SAMPLE_KINDS: dict[str, SampleKind] = {
+    kind.name: kind for kind in (Table(), Sequences(), ImageArrays(), ImageFiles(), Texts(), Audio())
+}
+"""What the parameter ``sample_kind`` takes."""
+
+LOOKED_AT = 100
+"""Samples that are looked at, spread over all; readers look at each."""
 
 
-def recognise(X: Any, input_shape: tuple[int, ...] | None, sample_rate: float | None = None) -> Kind:
-    """Tell what samples are, by looking at the first one that is not missing.
+def recognise(X: Any, options: ReadOptions) -> SampleKind:
+    """Tell of which kind samples are.
 
     Parameters
     ----------
-    X : array-like, frame, or sequence of strings, paths, PIL images or waveforms
-        What the user passed. A string is a path if it ends as those of images and sounds
-        do, or if there is such a file.
-    input_shape : tuple of int or None
-        Shape of one image, if samples are flattened.
-    sample_rate : float or None, default=None
-        Samples a second, if samples are waveforms.
+    X : ndarray, list, frame or sparse matrix
+        As `gathered` gives it.
+    options : ReadOptions
+        What the user says of them.
 
     Returns
     -------
-    {"table", "image_arrays", "image_files", "texts", "audio"}
+    SampleKind
+        Their kind.
 
     Raises
     ------
     ValueError
-        If samples of numbers differ in length, and ``sample_rate`` does not say what they are.
+        If a sample is missing, or looks like a path but there is no such file.
+    TypeError
+        If samples are of several kinds, or of none.
+
+    Examples
+    --------
+    >>> recognise(["a text", "and/or"], ReadOptions()), recognise([[1, 2], [3, 4]], ReadOptions())
+    (Texts(), Table())
     """
-    first = _first(X)
-    if is_path(first) and os.fspath(first).lower().endswith(AUDIO_SUFFIXES):
-        return "audio"
-    if isinstance(first, str) and not (first.lower().endswith(IMAGE_SUFFIXES) or _is_file(first)):
-        return "texts"
-    if is_path(first) or is_pil(first):
-        return "image_files"
-    if sample_rate is not None:
-        return "audio"
-    array = isinstance(X, np.ndarray) and X.dtype != object
-    if input_shape is not None or (X.ndim > 2 if array else np.ndim(first) > 1):
-        return "image_arrays"
-    _check_lengths(X)
-    return "table"
+    if not isinstance(X, list):
+        return _kind_of_numbers(len(X.shape), options)
+    found: dict[SampleKind, int] = {}
+    either: dict[int, str] = {}
+    for position in np.unique(np.linspace(0, len(X) - 1, LOOKED_AT).astype(int)).tolist():
+        kind = _kind_of(X[position], position, options, either)
+        if kind is not None:
+            found.setdefault(kind, position)
+    if not found and either:
+        return _kind_of_paths(either)
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        texts = "; if all are texts, pass sample_kind='texts'" if Texts() in (one, other) else ""
+        raise TypeError(
+            f"X: expected samples of one kind. Sample {first} is {named(X[first])}, taken as {one.noun}, and sample "
+            f"{second} is {named(X[second])}, taken as {other.noun}; drop or convert one of them{texts}."
+        )
+    if not found:
+        raise ValueError(f"X: sample 0 is {named(X[0])}. Expected samples without missing ones; drop that sample.")
+    return next(iter(found))
 
 
-def _check_lengths(X: Any) -> None:
-    """Raise ValueError if samples of numbers differ in length, as waveforms do."""
-    if hasattr(X, "to_numpy"):
-        X = X.to_numpy()
-    if not isinstance(X, list | tuple) and not (isinstance(X, np.ndarray) and X.dtype == object):
-        return
-    lengths = [(sample, len(x)) for sample, x in enumerate(X) if isinstance(x, list | tuple) or np.ndim(x) == 1]
-    for sample, length in lengths[1:]:
-        if length != lengths[0][1]:
-            first, expected = lengths[0]
-            raise ValueError(
-                f"X: expected samples of one length. Sample {first} has {expected} values, sample {sample} has {length}; "
-                "if they are waveforms, pass sample_rate=…, how many samples make a second."
-            )
+def _kind_of(item: Any, position: int, options: ReadOptions, either: dict[int, str]) -> SampleKind | None:
+    """Return the kind of one sample; None if it is missing, or a string of which that is open."""
+    form = form_of(item)
+    if form is Form.MISSING:
+        return None
+    if form is Form.STRING:
+        what = written(item)
+        if what is Written.EITHER:
+            either[position] = item
+            return None
+        if DATA_URI.match(item):
+            raise absent(item, position)
+        return Texts() if what is Written.TEXT else _kind_of_file(item)
+    if form is Form.PATH:
+        return _kind_of_file(item)
+    if form in (Form.IMAGE, Form.ENCODED):
+        return ImageFiles()
+    if form is Form.CLIP:
+        return Audio()
+    if form is Form.OTHER:
+        raise TypeError(
+            f"X: sample {position} is {named(item)}. Expected numbers, arrays, paths, PIL images, texts or waveforms; "
+            "convert that sample."
+        )
+    return _kind_of_numbers({Form.NUMBER: 1, Form.VECTOR: 2, Form.ARRAY: 3}[form], options)
 
 
-def _first(X: Any) -> Any:
-    """Return the first sample; of one column of objects, the first that is not missing."""
-    if hasattr(X, "to_numpy"):
-        X = X[:1].to_numpy() if len(getattr(X, "columns", ())) > 1 else X.to_numpy()
-    if isinstance(X, np.ndarray) and X.dtype.kind in "OUT" and X.size and (X.ndim == 1 or X.shape[1:] == (1,)):
-        X = X.ravel().tolist()
-    if isinstance(X, list | tuple) and len(X) and (X[0] is None or isinstance(X[0], float)):
-        return next((sample for sample in X if sample is not None and not isinstance(sample, float)), X[0])
-    return X[0] if isinstance(X, np.ndarray | list | tuple) and len(X) else None
+def _kind_of_numbers(n_dimensions: int, options: ReadOptions) -> SampleKind:
+    """Return the kind of an array of so many dimensions."""
+    if options.sample_rate is not None:
+        return Audio()
+    if n_dimensions > 2 and options.sequences:
+        return Sequences()
+    return ImageArrays() if n_dimensions > 2 or options.input_shape is not None else Table()
 
 
-def _is_file(text: str) -> bool:
-    try:
-        return os.path.isfile(text)
-    except ValueError:  # a text with a null character
-        return False
+def _kind_of_file(path: str | os.PathLike[str]) -> SampleKind:
+    return Audio() if is_audio_path(path) else ImageFiles()
+
+
+def _kind_of_paths(either: dict[int, str]) -> SampleKind:
+    """Return the kind of samples that have the look of paths; if there is no such file, say so."""
+    for position, text in either.items():
+        if not exists(text):
+            raise absent(text, position)
+    return _kind_of_file(next(iter(either.values())))

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skltransfer._inputs.containers import items
+from skltransfer._inputs.forms import Form
+from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import Positions, SampleSpec, pad
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.hashing import content_hash
@@ -175,24 +178,52 @@ def _mark_ends(tokenizer: Any, ends: tuple[str, str], numbers: dict[str, int]) -
 
 
 def read_texts(X: Any) -> TextSamples:
-    """Read a list, Series, one-column frame or array of texts.
+    """Read texts from any container that `gathered` takes."""
+    return TextSamples(items(X))
 
-    Raises
-    ------
-    TypeError
-        If a sample is no text; the message names it.
-    """
-    if hasattr(X, "to_numpy"):
-        X = X.to_numpy()
-    items = X.ravel().tolist() if isinstance(X, np.ndarray) else list(X)
-    for sample, item in enumerate(items):
-        if not isinstance(item, str):
-            what = "missing" if item is None or item != item else f"a {type(item).__name__}"
-            raise TypeError(
-                f"X: sample {sample} is {what}, but other samples are texts. Expected a text in every sample; drop that sample, or "
-                "put an empty text there."
+
+class Texts(SampleKind):
+    """Strings."""
+
+    name = "texts"
+    noun = "texts"
+    forms = frozenset({Form.STRING})
+    default_backbone = "minilm_l6"
+    is_text = True
+    is_mixable = False
+
+    def _read(
+        self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None
+    ) -> tuple[TextSamples, InputFormat]:
+        return read_texts(X), learned or InputFormat(self, ())
+
+    def n_features(self, format: InputFormat) -> int:
+        """Return ``n_features_in_``."""
+        return 1
+
+    def builder_shape(self, format: InputFormat, image_size: Any) -> None:
+        """Return None: texts have no shape."""
+        return
+
+    def preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> Tokenization:
+        """Return how texts become token numbers; see `SampleKind.preparation`."""
+        if network.tokenization is None:
+            raise ValueError(
+                f"X: the backbone {network.name!r} takes samples of shape {network.input_shape}. Got texts; pass a "
+                "backbone for texts, such as 'minilm_l6'."
             )
-    return TextSamples(items)
+        found: Tokenization = network.tokenization
+        return found
+
+    def _preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> Tokenization:
+        return self.preparation(network, format, image_size)
+
+    def check_restorable(self) -> None:
+        """Raise ValueError, as texts have no values."""
+        raise ValueError(
+            "X: expected numbers or images. Got texts, which have no values to restore; encode them first, as in "
+            "make_pipeline(BackboneTransformer(), AutoencoderTransformer())."
+        )
 
 
 def _encodable(text: str) -> str:

@@ -84,10 +84,17 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         Weight of each class in the source; each class of a dict has to be there.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees images, as in `TransferClassifier`.
     sample_rate : float, default=None
-        Samples a second of waveforms, in Hz, as in `TransferClassifier`.
+        Sample rate of waveforms, in Hz, as in `TransferClassifier`.
+    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
+        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
+        that look like paths. `predict` takes samples of the kind that `fit` saw.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs.
     verbose : int, default=0
@@ -178,8 +185,10 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         batch_norm: str = "auto",
         class_weight: Any = None,
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
         sample_rate: float | None = None,
+        sample_kind: str | None = None,
         memory: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -202,8 +211,10 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.batch_norm = batch_norm
         self.class_weight = class_weight
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
         self.sample_rate = sample_rate
+        self.sample_kind = sample_kind
         self.memory = memory
         self.verbose = verbose
         self.random_state = random_state

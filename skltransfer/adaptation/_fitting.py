@@ -149,7 +149,7 @@ class AdaptationRecipe(Recipe):
         larger = max(int(domains.source.sum()), int(domains.target.sum()))
         weight = method.weight if own.weight == "auto" else float(own.weight)
         settings = settings_for(
-            own, larger, setup.start, setup.trainable, table=self.format.kind == "table",
+            own, larger, setup.start, setup.trainable, table=self.format.kind.is_table,
             values={"strength": weight, "ramp": own.ramp},
         )  # fmt: skip
         first, phases = self._n_source_epochs(settings.epochs), []
@@ -265,7 +265,7 @@ def adapted_to(model: FittedModel, own: AdaptationParameters, method: Method, sa
     network, trainable = SplitNetwork(None, whole, n_stages), TrainableLayers(n_stages, "norm")
     start, own = Start(whole.backbone, model.pretrained), replace(own, once=True)
     settings = settings_for(
-        own, len(samples), start, trainable, table=model.format.kind == "table",
+        own, len(samples), start, trainable, table=model.format.kind.is_table,
         values={"strength": method.weight, "ramp": "constant"},
     )  # fmt: skip
     size = min(settings.batch_size, len(samples))

@@ -16,7 +16,7 @@ from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._heads.parameters import head_layers
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding

@@ -49,8 +49,15 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         and, in reverse, of a new decoder. ``()`` is linear.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the encoder sees images; see `TransferClassifier`.
+    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
+        What samples are; texts and audio have no decoder. None recognises it in `fit`.
+        `transform` takes samples of the kind that `fit` saw.
     memory : path-like, default=None
         Folder in which the features of an encoder's frozen part are remembered.
     trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
@@ -182,7 +189,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         latent_dim: int | str = "auto",
         hidden: Any = "auto",
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
+        sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
         loss: str = "mse",
@@ -214,7 +223,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.latent_dim = latent_dim
         self.hidden = hidden
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
+        self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
         self.loss = loss
@@ -425,7 +436,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             samples, format, layout = self._read_known(X), earlier.format, earlier.layout
         else:
             samples, format = self._read_new(X)
-            layout = Layout.of(X, format) if format.kind not in ("audio", "texts") else Layout((), "")
+            format.kind.check_restorable()
+            layout = Layout.of(X, format)
         check_samples(own, format, samples)
         weights = _check_sample_weight(
             sample_weight, np.empty(len(samples)), dtype=np.float64, ensure_non_negative=True

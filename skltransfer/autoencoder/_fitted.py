@@ -11,8 +11,9 @@ import numpy as np
 
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._features.extraction import Extraction, compute
-from skltransfer._inputs.formats import InputFormat, Layout
+from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._keras.optional import import_keras
 from skltransfer._utils.types import Array
@@ -56,11 +57,11 @@ class FittedAutoencoder(FittedModel):
     def features(self, samples: Samples, memory: Any = None) -> Array:
         """Compute latent values, in the precision of a table."""
         latent = self._latent(self.encoding_network, samples)
-        return latent.astype(self.layout.dtype, copy=False) if self.format.kind == "table" else latent
+        return latent.astype(self.layout.dtype, copy=False) if self.format.kind.is_table else latent
 
     def reconstructed(self, latent: Array) -> Array:
         """Decode into samples like those that `fit` saw."""
-        if self.format.kind in ("image_arrays", "image_files"):
+        if self.format.kind.is_image:
             return np.concatenate([self.layout.pixels(part, self.format) for part in self._decoded(latent)])
         return np.concatenate(list(self._decoded(latent))).astype(self.layout.dtype, copy=False)
 
@@ -82,7 +83,7 @@ class FittedAutoencoder(FittedModel):
 
     def _latent(self, encoding: Extraction, samples: Samples) -> Array:
         """Run an encoder; missing values of a table are those in the middle."""
-        if self.format.kind == "table" and isinstance(samples, ArraySamples) and np.isnan(samples.values).any():
+        if self.format.kind.is_table and isinstance(samples, ArraySamples) and np.isnan(samples.values).any():
             mean = statistics(encoding.backbone).get("moving_mean", 0.0)
             samples = ArraySamples(np.where(np.isnan(samples.values), mean, samples.values))
         return np.stack(list(compute(encoding, samples, range(len(samples)))))
@@ -116,7 +117,7 @@ class FittedAutoencoder(FittedModel):
 
 def pixel_target(backbone: Backbone, format: InputFormat) -> Preparation | None:
     """How pixels become what a backbone's decoder gives; None for samples of numbers."""
-    if format.kind not in ("image_arrays", "image_files"):
+    if not format.kind.is_image:
         return None
     assert backbone.decoder is not None
     height, width, channels = decoded_shape(backbone.decoder.architecture)

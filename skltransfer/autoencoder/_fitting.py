@@ -16,11 +16,12 @@ from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
 from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.start import builder_shape, check_training, starting_backbone
+from skltransfer._estimators.start import check_training, starting_backbone
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
-from skltransfer._inputs.formats import InputFormat, Layout
+from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples, JoinedSamples, Samples
 from skltransfer._targets.targets import Targets
 from skltransfer.autoencoder._builders import LATENT, autoencoder, encode, with_log_variance
@@ -104,7 +105,7 @@ class AutoencoderRecipe(Recipe):
         """Train the latent layer, the decoder, and the layers of the encoder that are fine-tuned."""
         own = self.parameters
         settings = settings_for(
-            own, len(setup.samples), setup.start, setup.trainable, table=self.format.kind == "table",
+            own, len(setup.samples), setup.start, setup.trainable, table=self.format.kind.is_table,
             values={"level": float(own.corruption_level), "beta": float(own.variational)},
         )  # fmt: skip
         goal = self._goal(setup)
@@ -161,9 +162,11 @@ class AutoencoderRecipe(Recipe):
             "seed": own.seed,
         }
         if isinstance(name, str) and name in ("auto", *KINDS):
-            if name != "auto" and kind not in KINDS[name]:
+            if name != "auto" and kind.name not in KINDS[name]:
                 raise ValueError(f"backbone={name!r} takes {' or '.join(KINDS[name])}. Got {kind}; pass 'auto'.")
-            return autoencoder(builder_shape(own, self.format), self._n_latent(), **options)
+            shape = kind.builder_shape(self.format, own.image_size)
+            assert shape is not None, "texts are refused"
+            return autoencoder(shape, self._n_latent(), **options)
         backbone = starting_backbone(own, self.format, samples)
         if backbone.decoder is None:
             extraction = plan_extraction(backbone, self.format, image_size=own.image_size)
@@ -179,11 +182,11 @@ class AutoencoderRecipe(Recipe):
     def _n_latent(self) -> int:
         if self.parameters.latent_dim != "auto":
             return int(self.parameters.latent_dim)
-        return min(32, -(-self.format.shape[0] // 2)) if self.format.kind == "table" else 32
+        return min(32, -(-self.format.shape[0] // 2)) if self.format.kind.is_table else 32
 
     def _raw_shape(self, extraction: Extraction) -> tuple[int, ...]:
         """Shape of a sample as it is read."""
-        if self.format.kind != "image_files" or not isinstance(extraction.preparation, Preparation):
+        if not self.format.kind.sizes_vary or not isinstance(extraction.preparation, Preparation):
             return self.format.shape
         assert extraction.preparation.size is not None, "plan_extraction settles a size for images"
         return (*extraction.preparation.size, 3)
@@ -209,7 +212,7 @@ class AutoencoderRecipe(Recipe):
             target=pixel_target(backbone, self.format),
             corruption=own.corruption if own.is_noise else None,
             distortion=own.distortion,
-            patch=1 if self.format.kind == "table" else patch_side(shape),
+            patch=1 if self.format.kind.is_table else patch_side(shape),
             variational=bool(own.variational),
             beside=beside,
             raw=None if beside is None else shape,
@@ -219,14 +222,10 @@ class AutoencoderRecipe(Recipe):
 def check_samples(own: AutoencoderParameters, format: InputFormat, samples: Samples) -> None:
     """Refuse parameters that contradict each other, or these samples."""
     kind = format.kind
-    if kind == "texts":
-        raise ValueError(
-            "X: expected numbers or images. Got texts, which have no values to restore; encode them first, as in "
-            "make_pipeline(BackboneTransformer(), AutoencoderTransformer())."
-        )
+    kind.check_restorable()
     if not isinstance(own.hidden, str) and any(not isinstance(n, Integral) or n < 1 for n in own.hidden):
         raise ValueError(f"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got {own.hidden!r}.")
-    if own.loss == "ssim" and (kind not in ("image_arrays", "image_files") or own.variational):
+    if own.loss == "ssim" and (not kind.is_image or own.variational):
         raise ValueError(
             f"loss='ssim' compares images and is no likelihood. Got {kind} and variational={own.variational!r}; "
             "pass another loss."
@@ -236,9 +235,9 @@ def check_samples(own: AutoencoderParameters, format: InputFormat, samples: Samp
             f"corruption_level: expected a share from 0 to below 1 for corruption={own.corruption!r}. Got "
             f"{own.corruption_level!r}."
         )
-    if own.distortion is not None and kind not in ("image_arrays", "image_files"):
+    if own.distortion is not None and not kind.is_image:
         raise ValueError(f"corruption: layers change images. Got {kind}; pass one of {CORRUPTIONS}, or None.")
-    if own.loss == "bce" and isinstance(samples, ArraySamples) and kind in ("table", "sequences"):
+    if own.loss == "bce" and isinstance(samples, ArraySamples) and kind.is_numeric:
         low, high = float(np.nanmin(samples.values)), float(np.nanmax(samples.values))
         if low < 0 or high > 1:
             raise ValueError(

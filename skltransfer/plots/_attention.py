@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._inputs.recognition import recognise
+from skltransfer._inputs.containers import gathered
 from skltransfer._utils.types import Array
 from skltransfer.plots._samples import image_pixels, pixel_range, some_samples
 
@@ -89,22 +90,24 @@ class AttentionMapDisplay:
         ValueError
             If samples are neither images nor texts, or the network has no such maps.
         """
-        kind = recognise(X, estimator.input_shape)
-        if kind not in ("image_arrays", "image_files", "texts"):
-            raise ValueError(f"X: expected images or texts. Got samples of shape {np.shape(X)[1:]}.")
+        check_is_fitted(estimator)
+        kind = estimator._format.kind
+        if not (kind.is_image or kind.is_text):
+            raise ValueError(f"X: expected images or texts. Got {estimator._format.describe()}.")
+        X = gathered(X)
         chosen = some_samples(X, np.arange(min(n_samples, len(X))))
         maps = estimator.attention_maps(chosen, method=method)
-        if kind != "texts" and maps[0].ndim != 2:
+        if not kind.is_text and maps[0].ndim != 2:
             raise ValueError(f"X: expected images or texts. Got samples with maps of shape {maps[0].shape}.")
         titles = _titles(estimator.predict(chosen), None if y is None else np.asarray(y)[: len(chosen)])
-        if kind == "texts":
+        if kind.is_text:
             tokenization = estimator.backbone_.tokenization
             samples: Any = [
                 _words(text, tokenization.tokens(text), heat) for text, heat in zip(chosen, maps, strict=True)
             ]
         else:
-            low, high = pixel_range(X, kind)
-            pixels = image_pixels(chosen, estimator.input_shape, (DRAWN, DRAWN)).astype(float)
+            low, high = pixel_range(estimator)
+            pixels = image_pixels(chosen, estimator, (DRAWN, DRAWN)).astype(float)
             samples = ((pixels - low) / (high - low)).clip(0, 1)
         return cls(samples=samples, maps=maps, titles=titles).plot(figure=figure)
 

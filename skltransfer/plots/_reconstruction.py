@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._inputs.recognition import recognise
+from skltransfer._inputs.containers import gathered
 from skltransfer._utils.types import Array
 from skltransfer.plots._samples import image_pixels, pixel_range, some_samples
 
@@ -76,19 +77,20 @@ class ReconstructionDisplay:
         ValueError
             If samples are not images.
         """
-        kind = recognise(X, estimator.input_shape)
-        if kind == "table":
+        check_is_fitted(estimator)
+        if not estimator._format.kind.is_image:
             raise ValueError(
-                f"X: expected images. Got samples of shape {np.shape(X)[1:]}; LatentDisplay draws other samples."
+                f"X: expected images. Got {estimator._format.describe()}; LatentDisplay draws other samples."
             )
+        X = gathered(X)
         scores = estimator.score_samples(X)
         worst = np.argsort(scores, kind="stable")[:n_image_files]
         chosen = some_samples(X, worst)
         back = np.asarray(estimator.reconstruct(chosen))
-        images = image_pixels(chosen, estimator.input_shape, back.shape[1:3])
+        images = image_pixels(chosen, estimator, back.shape[1:3])
         if back.ndim == 2 and estimator.input_shape is not None:
             back = back.reshape(-1, *estimator.input_shape)
-        low, high = pixel_range(X, kind)
+        low, high = pixel_range(estimator)
         display = cls(images=images, reconstructions=back, scores=scores[worst], low=low, high=high)
         return display.plot(figure=figure)
 

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from skltransfer._inputs.image_arrays import learn_range
+from skltransfer._inputs.containers import as_array, stacked
 from skltransfer._inputs.image_files import read_image_files
 from skltransfer._utils.types import Array
 
 
 def some_samples(X: Any, positions: Array) -> Any:
-    """Return the samples at these positions, as they came."""
-    chosen = X.iloc[positions] if hasattr(X, "iloc") else [X[i] for i in positions.tolist()]
-    return np.stack(chosen) if isinstance(X, np.ndarray) and X.dtype != object else chosen
+    """Return some of the samples that `gathered` gave, as they came."""
+    if isinstance(X, list):
+        return [X[i] for i in positions.tolist()]
+    return X.iloc[positions] if hasattr(X, "iloc") else X[positions]
 
 
-def image_pixels(chosen: Any, input_shape: Any, size: tuple[int, ...]) -> Array:
+def image_pixels(chosen: Any, estimator: Any, size: tuple[int, ...]) -> Array:
     """Return samples as arrays of pixels; files and images of many sizes are brought to ``size``."""
-    first = chosen[0] if isinstance(chosen, list | np.ndarray) else chosen.iloc[0]
-    if isinstance(first, np.ndarray) and first.ndim > 1:
-        return np.asarray(chosen)
-    if input_shape is not None:
-        return np.asarray(chosen).reshape(-1, *input_shape)
-    samples = read_image_files(chosen)
-    return samples.resized(range(len(samples)), (size[0], size[1]))
+    format = estimator._format
+    if format.kind.sizes_vary:
+        samples = read_image_files(chosen, format.pixel_range, format.deep_range)
+        return samples.resized(range(len(samples)), (size[0], size[1]))
+    pixels = stacked(chosen, "images") if isinstance(chosen, list) else as_array(chosen)
+    return pixels.reshape(-1, *format.shape) if pixels.ndim == 2 else pixels
 
 
-def pixel_range(X: Any, kind: str) -> tuple[float, float]:
-    """Return the pixel values of black and white in these samples."""
-    return (0.0, 255.0) if kind == "image_files" else learn_range(np.asarray(X))
+def pixel_range(estimator: Any) -> tuple[float, float]:
+    """Return the pixel values of black and white in the samples of a fitted estimator."""
+    return estimator._format.low, estimator._format.high

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from skltransfer._engine.design import NO_PLACES
 from skltransfer._features.extraction import Extraction, compute, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, first
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples, JoinedSamples, Samples
 from skltransfer._utils.types import Array
 from skltransfer.backbones._attention import patch_grid
@@ -82,7 +82,7 @@ def plan_teacher(
     ValueError
         If the teacher cannot take such samples, or one of the two has no grid or sequence.
     """
-    if format.kind == "texts":
+    if format.kind.is_text:
         raise ValueError(
             "AttentionTransfer(teacher=…): networks cut texts into different pieces. Got texts; pass teacher=None."
         )

@@ -37,19 +37,29 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         a table: there, "auto" is the untrained ``"mlp"``, trained from scratch.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
+    pixel_range : tuple of (black, white), default=None
+        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
+        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
+        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
     image_size : "auto", int or tuple of (height, width), default="auto"
         Size at which the network sees images. "auto" is the network's own fixed size, or,
         for a pretrained one that takes any size, 160 for arrays of images up to 160
         pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160. The image of a sound has
-        64 samples and a column each 10 ms; a pretrained network that takes any size sees it
-        half as high again and twice as wide.
+        untrained network sees arrays as they are and files at 160. A log-mel
+        spectrogram has 64 rows and a column each 10 ms; a pretrained network that takes any
+        size sees it half as high again and twice as wide.
     sample_rate : float, default=None
-        Samples a second of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC,
-        OGG, …) know their own. With it, a list of 1-d arrays and an array of shape (n, samples)
-        are sounds, not a table. A sound is seen as a image of loudness by time and pitch, as
-        long as the longest of `fit`, in half seconds up to 10 s: shorter ones end in silence,
-        longer ones are cut. A backbone made for images of 64 samples keeps its own length.
+        Sample rate of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC, OGG, …)
+        know their own, and a tuple of (rate, waveform) brings it along: ``sample_rate`` has to be
+        the same then, or None. With it, a list of 1-d arrays and an array of shape (n, samples)
+        are audio, not a table. A clip of shape (channels, samples) or (samples, channels) is
+        averaged over its channels, as files are; they are at most 8, and fewer than the samples.
+        A clip is seen as a log-mel spectrogram, as long as the longest of `fit`, in half seconds
+        up to 10 s: shorter ones end in silence, longer ones are cut. A backbone made for
+        spectrograms (images 64 pixels high) keeps its own length.
+    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
+        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
+        that look like paths. `predict` takes samples of the kind that `fit` saw.
     memory : path-like, default=None
         Folder in which features are remembered for other processes and later runs. None
         remembers them in this process, up to 512 MiB.
@@ -183,8 +193,10 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         backbone: Any = "auto",
         *,
         input_shape: Any = None,
+        pixel_range: Any = None,
         image_size: Any = "auto",
         sample_rate: float | None = None,
+        sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
         head: Any = "linear",
@@ -218,8 +230,10 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     ) -> None:
         self.backbone = backbone
         self.input_shape = input_shape
+        self.pixel_range = pixel_range
         self.image_size = image_size
         self.sample_rate = sample_rate
+        self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
         self.head = head

@@ -79,8 +79,8 @@ class SupervisedRecipe(Recipe):
     def check(self, trainable: TrainableLayers, targets: Targets) -> None:
         """Refuse parameters that contradict each other, or the samples."""
         check_training(self.parameters, self.format, trainable)
-        if self.parameters.mixup and self.format.kind == "texts":
-            raise ValueError("mixup mixes numbers. Got texts; pass mixup=0.")
+        if self.parameters.mixup and not self.format.kind.is_mixable:
+            raise ValueError(f"mixup mixes numbers. Got {self.format.describe()}; pass mixup=0.")
         if attention_pull(self.parameters.attention_transfer)[0] and not trainable.stages:
             raise ValueError(
                 "attention_transfer is a loss on feature maps, and only the head is trained. Got "
@@ -103,7 +103,7 @@ class SupervisedRecipe(Recipe):
         strength = attention_pull(own.attention_transfer)[0]
         queries_alone = self._queries_alone(setup)
         settings = settings_for(
-            own, len(setup.targets), setup.start, setup.trainable, table=self.format.kind == "table",
+            own, len(setup.targets), setup.start, setup.trainable, table=self.format.kind.is_table,
             values={"attention_transfer": strength}, mixup=float(own.mixup),
         )  # fmt: skip
         if queries_alone and own.learning_rate == "auto":

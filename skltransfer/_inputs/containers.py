@@ -1,0 +1,198 @@
+"""The containers in which users have samples, brought into few."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+from skltransfer._inputs.forms import Form, form_of, is_clip, is_missing, named
+from skltransfer._utils.types import Array
+
+NUMBERS = (Form.NUMBER, Form.MISSING)
+ONE_SAMPLE = (Form.STRING, Form.PATH, Form.IMAGE, Form.ENCODED, Form.CLIP)
+
+
+def gathered(X: Any) -> Any:
+    """Bring samples into an array, a list, or a frame or sparse matrix of numbers.
+
+    Parameters
+    ----------
+    X : array-like, tensor, frame, series or sequence
+        What a user passed. A frame or an array of one column of objects becomes the list of
+        what is in it, and so does every other sequence; what can be read as an array becomes one.
+
+    Returns
+    -------
+    ndarray, list, frame or sparse matrix
+        Of at least one sample.
+
+    Raises
+    ------
+    TypeError
+        If it can be read only once, has no order, is not loaded yet, or holds no samples at all.
+    ValueError
+        If it is a single sample, or there are none.
+    """
+    _refuse(X)
+    if isinstance(X, list):
+        values = _flat(X)
+    elif issparse(X):
+        values = X
+    elif is_frame(X):
+        values = _from_frame(X)
+    elif isinstance(X, np.ndarray) or hasattr(X, "to_numpy") or _is_array_like(X):
+        values = _from_array(as_array(X))
+    elif isinstance(X, Sequence):
+        values = _flat(list(X))
+    else:
+        _refuse_unknown(X)
+    shape = np.shape(values) if hasattr(values, "shape") else (len(values),)
+    if shape[0] == 0:
+        raise ValueError(f"X: Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
+    return values
+
+
+def items(X: Any) -> list[Any]:
+    """Return samples as a list with one item each."""
+    values = gathered(X)
+    return values if isinstance(values, list) else list(as_array(values))
+
+
+def is_frame(X: Any) -> bool:
+    return hasattr(X, "columns") and hasattr(X, "to_numpy")
+
+
+def as_array(values: Any) -> Array:
+    """Read a tensor, a frame, a series, or nested sequences as an array.
+
+    Raises
+    ------
+    TypeError
+        If that is impossible, for instance because the values are on a device.
+    """
+    if isinstance(values, np.ndarray):
+        return values
+    if hasattr(values, "to_numpy"):
+        return np.asarray(values.to_numpy())
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.float() if str(values.dtype).endswith("bfloat16") else values
+    try:
+        array = np.asarray(values) if hasattr(values, "__array__") else _from_dlpack(values)
+    except (TypeError, RuntimeError, BufferError) as error:
+        raise TypeError(
+            f"X: expected values that NumPy can read. Got a {type(values).__name__} that it cannot ({error}); convert "
+            "it to a NumPy array."
+        ) from error
+    return array.astype(np.float32) if array.dtype.name.startswith("bfloat") else array
+
+
+def stacked(values: Any, what: str) -> Array:
+    """Stack items of one shape into one array.
+
+    Parameters
+    ----------
+    values : sequence of array-like
+        The items.
+    what : str
+        What they are, for error sentences.
+
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
+    TypeError
+        If they hold no numbers.
+    """
+    arrays = [as_array(item) for item in values]
+    for position, array in enumerate(arrays):
+        if array.shape != arrays[0].shape:
+            remedy = "resize them, or pass paths or PIL images, which are resized one by one"
+            raise ValueError(
+                f"X: expected {what} of one size. Sample 0 has shape {arrays[0].shape}, sample {position} has "
+                f"{array.shape}; {remedy if what == 'images' else 'cut them or fill them up to one length'}."
+            )
+        if array.dtype.kind not in "buif":
+            noun = what.removesuffix("s")
+            raise TypeError(f"X: expected numbers in every {noun}. Sample {position} holds {array.dtype} values.")
+    return np.stack(arrays)
+
+
+def _refuse(X: Any) -> None:
+    """Raise an error if this is plainly not a container of samples."""
+    name = type(X).__name__
+    if form_of(X) in ONE_SAMPLE or (isinstance(X, tuple) and is_clip(X)):
+        folder = isinstance(X, str | os.PathLike) and os.path.isdir(X)
+        remedy = "list the files in it, such as sorted(Path(X).iterdir())" if folder else "pass [X]"
+        what = f"the folder {str(X)!r}" if folder else f"one sample, {named(X)}"
+        raise ValueError(f"X: expected a list or an array of samples. Got {what}; {remedy}.")
+    if is_missing(X):
+        raise TypeError(f"X: expected a list or an array of samples. Got {X!r}.")
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"X: expected samples that can be read several times. Got a {name}, which can be read once; pass list(X)."
+        )
+    if isinstance(X, Set):
+        raise TypeError(f"X: expected samples in an order. Got a {name}, which has none; pass sorted(X) or a list.")
+    if isinstance(X, Mapping):
+        raise TypeError(f"X: expected a list or an array of samples. Got a {name}; pass one of its values.")
+    if not hasattr(X, "to_numpy") and not _is_array_like(X):
+        for method in ("collect", "compute"):
+            if callable(getattr(X, method, None)):
+                raise TypeError(f"X: expected samples in memory. Got a {name}, which is lazy; pass X.{method}().")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            "X: expected an array without masked values. Got a masked array with some; fill them, as with X.filled(0)."
+        )
+
+
+def _refuse_unknown(X: Any) -> None:
+    name = type(X).__name__
+    remedy = "; pass list(X), or the part of it that holds the samples" if isinstance(X, Iterable) else ""
+    raise TypeError(f"X: expected a list or an array of samples. Got a {name}{remedy}.")
+
+
+def _is_array_like(X: Any) -> bool:
+    return hasattr(X, "__array__") or hasattr(X, "__dlpack__")
+
+
+def _from_dlpack(values: Any) -> Array:
+    return np.from_dlpack(values) if hasattr(values, "__dlpack__") else np.asarray(values)
+
+
+def _from_frame(X: Any) -> Any:
+    """Return what is in the only column if that is objects; any other frame as it is."""
+    if len(X.columns) != 1:
+        return X
+    values = _from_array(as_array(X[X.columns[0]]))
+    return values if isinstance(values, list) or values.ndim > 1 else X
+
+
+def _from_array(X: Array) -> Any:
+    """Return what is in the only column of an array of objects; any other array as it is."""
+    if X.ndim == 0:
+        raise ValueError("X: expected a list or an array of samples. Got an array without dimensions; pass [X].")
+    if X.dtype.kind not in "OUT":
+        return X
+    if X.ndim == 1 or X.shape[1:] == (1,):
+        column = X.ravel().tolist()
+        return X if column and all(form_of(item) in NUMBERS for item in column) and not _all_missing(column) else column
+    if X.ndim > 2:
+        numbers = np.asarray(X.tolist())
+        return numbers if numbers.dtype.kind in "buif" else X
+    return X
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    """Take items out of samples of one item each, which are no numbers."""
+    inside = (*ONE_SAMPLE, Form.OTHER)
+    wrapped = (isinstance(item, list) and len(item) == 1 and form_of(item[0]) in inside for item in values)
+    return [item[0] for item in values] if values and all(wrapped) else values
+
+
+def _all_missing(column: list[Any]) -> bool:
+    return all(item is None for item in column)
