@@ -236,8 +236,8 @@ def _range_of_floats(found: PixelSummary) -> tuple[float, float] | None:
             return float(known[0]), float(known[1])
     if high <= (DIGITS if found.whole else 2 * DIGITS):
         return None
-    fitting = [known for known in KNOWN_HIGHS if known > DIGITS and not _beyond(found, 0, known)]
-    return (0.0, float(fitting[0])) if fitting else None
+    reached = [known for known in KNOWN_HIGHS if known > DIGITS and high <= known * (1 + OVERSHOOT)]
+    return (0.0, float(reached[0])) if reached and not _beyond(found, 0, reached[0]) else None
 
 
 def _range_of_integers(found: PixelSummary) -> tuple[float, float] | None:
@@ -350,8 +350,8 @@ def _stack(X: Any) -> Array:
     for sample, array in enumerate(arrays):
         if array.shape != arrays[0].shape:
             raise ValueError(
-                f"X: expected images of one size. Sample 0 has shape {arrays[0].shape}, sample {sample} has {array.shape}; "
-                "resize them, or pass paths or PIL images, which are resized one by one."
+                f"X: expected images of one size. Sample 0 has shape {arrays[0].shape}, sample {sample} has "
+                f"{array.shape}; resize them, or pass paths or PIL images, which are resized one by one."
             )
         if array.dtype.kind not in "buif":
             raise TypeError(f"X: expected numbers in every image. Sample {sample} holds {array.dtype} values.")
