@@ -27,8 +27,11 @@ TONES = RANDOM.normal(size=(6, 8000)).astype("float32")
 
 def asked(estimator, raw):
     """What the Keras network of an estimator gives for raw samples."""
-    found = estimator.model_.to_keras().predict(raw, verbose=0)
-    return [np.asarray(part) for part in found] if isinstance(found, list) else np.asarray(found)
+    import keras
+
+    found = estimator.model_.to_keras()(raw)  # `predict` would bring tables to single precision
+    several = isinstance(found, list | tuple)
+    return [keras.ops.convert_to_numpy(part) for part in found] if several else keras.ops.convert_to_numpy(found)
 
 
 def pixels(images):
