@@ -26,7 +26,7 @@ def closed():
 
 
 def test_worst_pictures_come_first(fitted, sample):
-    display = ReconstructionDisplay.from_estimator(fitted, sample.images, n_pictures=5)
+    display = ReconstructionDisplay.from_estimator(fitted, sample.images, n_images=5)
     scores = fitted.score_samples(sample.images)
     np.testing.assert_allclose(display.scores, np.sort(scores)[:5])
     np.testing.assert_array_equal(display.pictures[0], sample.images[scores.argmin()])
@@ -39,7 +39,7 @@ def test_flattened_pictures_and_files_are_drawn(sample, tmp_path):
     from PIL import Image
 
     flat = AutoencoderTransformer(input_shape=(28, 28), hidden=(8,), epochs=1).fit(sample.data)
-    assert ReconstructionDisplay.from_estimator(flat, sample.data, n_pictures=2).pictures.shape == (2, 28, 28)
+    assert ReconstructionDisplay.from_estimator(flat, sample.data, n_images=2).pictures.shape == (2, 28, 28)
     for i in range(3):
         Image.fromarray(sample.images[i]).save(tmp_path / f"{i}.png")
     paths = sorted(map(str, tmp_path.iterdir()))

@@ -40,7 +40,7 @@ class ReconstructionDisplay:
     >>> from skltransfer.plots import ReconstructionDisplay
     >>> images = load_fashion_sample().images
     >>> autoencoder = AutoencoderTransformer(latent_dim=8, epochs=2, random_state=0).fit(images)
-    >>> ReconstructionDisplay.from_estimator(autoencoder, images, n_image_files=5).axes_.shape
+    >>> ReconstructionDisplay.from_estimator(autoencoder, images, n_images=5).axes_.shape
     (2, 5)
     """
 
@@ -53,7 +53,7 @@ class ReconstructionDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, *, n_image_files: int = 8, figure: Any = None
+        cls, estimator: Any, X: Any, *, n_images: int = 8, figure: Any = None
     ) -> ReconstructionDisplay:
         """Reconstruct images and draw those that are reconstructed worst.
 
@@ -63,7 +63,7 @@ class ReconstructionDisplay:
             Fitted on images.
         X : array-like, or sequence of paths or PIL images
             The images.
-        n_image_files : int, default=8
+        n_images : int, default=8
             How many to draw, at most.
         figure : matplotlib.figure.Figure or SubFigure, default=None
             What to draw into; None makes a new figure of pyplot.
@@ -84,7 +84,7 @@ class ReconstructionDisplay:
             )
         X = gathered(X)
         scores = estimator.score_samples(X)
-        worst = np.argsort(scores, kind="stable")[:n_image_files]
+        worst = np.argsort(scores, kind="stable")[:n_images]
         chosen = some_samples(X, worst)
         back = np.asarray(estimator.reconstruct(chosen))
         images = image_pixels(chosen, estimator, back.shape[1:3])
@@ -107,12 +107,12 @@ class ReconstructionDisplay:
         ReconstructionDisplay
             This display.
         """
-        n_image_files = len(self.images)
+        n_images = len(self.images)
         if figure is None:
             import matplotlib.pyplot as plt
 
-            figure = plt.figure(figsize=(1.3 * n_image_files + 0.4, 3.2), layout="constrained")
-        axes = figure.subplots(2, n_image_files, squeeze=False)
+            figure = plt.figure(figsize=(1.3 * n_images + 0.4, 3.2), layout="constrained")
+        axes = figure.subplots(2, n_images, squeeze=False)
         for column, score in enumerate(self.scores):
             for sample, pixels in enumerate((self.images[column], self.reconstructions[column])):
                 shown = np.squeeze((np.asarray(pixels, dtype=float) - self.low) / (self.high - self.low))
