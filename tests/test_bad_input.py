@@ -167,7 +167,7 @@ def test_renamed_columns_are_told(quick, flat, labels):
 )
 def test_any_shape_and_dtype_gives_finite_features(dtype, shape):
     pixels = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
-    seen = BackboneTransformer(image_size=32).fit_transform(pixels)
+    seen = BackboneTransformer(image_size=32, pixel_range=(0, 1)).fit_transform(pixels)
     assert seen.shape == (shape[0], 1280)
     assert np.isfinite(seen).all()
 

@@ -174,7 +174,7 @@ def test_truncated_image_is_named_when_it_is_read(files):
 
 
 def test_object_array_of_another_kind_is_told(files):
-    with pytest.raises(TypeError, match="sample 1 is a float, but the first sample is a image"):
+    with pytest.raises(TypeError, match="sample 1 is a float, but the first sample is an image"):
         read_image_files(np.array([files[0], 3.5], dtype=object))
 
 
