@@ -16,6 +16,7 @@ from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._keras.settings import own_settings
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build
 from skltransfer.backbones._folding import fold
@@ -53,7 +54,7 @@ class Forward:
         folded = fold(backbone)
         full = self._full = build(folded.architecture)
         assign(full, folded.weights)
-        self._loaded = backbone.fingerprint
+        self._loaded = backbone.function_fingerprint
         cut = keras.Model(full.inputs[0], full.get_layer(stage).output)
         dtype = full.inputs[0].dtype
 
@@ -67,9 +68,9 @@ class Forward:
 
     def load(self, backbone: Backbone) -> None:
         """Set the weights, unless they are in place already."""
-        if self._loaded != backbone.fingerprint:
+        if self._loaded != backbone.function_fingerprint:
             assign(self._full, fold(backbone).weights)
-            self._loaded = backbone.fingerprint
+            self._loaded = backbone.function_fingerprint
 
     def map(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Yield the features of each batch, in order; at most a few batches are in memory."""
@@ -124,10 +125,10 @@ def forward(
     frozen: bool,
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw samples to features, with the backbone's weights in place."""
-    network_is = backbone.fingerprint if frozen else backbone.architecture
+    network_is = backbone.function_fingerprint if frozen else backbone.architecture
     structure = ("forward", _backend.name(), network_is, stage, pooling, preparation, sample)
     with (
-        _backend.double_precision(),
+        own_settings(),
         pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, sample, frozen)) as network,
     ):
         network.load(backbone)

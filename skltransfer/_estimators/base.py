@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from skltransfer._estimators.sharing import SharesNetworks
 from skltransfer._inputs.audio import RATES, audio_format, read_audio
 from skltransfer._inputs.formats import InputFormat
 from skltransfer._inputs.image_arrays import SMALL_IMAGE, check_pixels_finite, check_range, image_array, learn_range
@@ -21,14 +21,14 @@ from skltransfer._inputs.recognition import recognise
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._inputs.texts import TextSamples, read_texts
 from skltransfer.backbones._backbone import Backbone
-from skltransfer.backbones._registry import load_backbone
+from skltransfer.backbones._registry import load_backbone, takes_shape
 from skltransfer.backbones._text import text_transformer
 
 AUDIO_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *RATES, closed="both"), None]}
 """Constraints of the parameters of estimators that take sounds."""
 
 
-class BackboneEstimator(BaseEstimator):
+class BackboneEstimator(SharesNetworks):
     """Base of every estimator that shows samples to a network.
 
     Subclasses have the parameters ``backbone``, ``input_shape`` and ``random_state``; those that
@@ -140,8 +140,7 @@ class BackboneEstimator(BaseEstimator):
             source = {"table": "mlp", "texts": "minilm_l6"}.get(format.kind, "efficientnet_lite0")
         if isinstance(samples, TextSamples) and isinstance(source, str) and source == "small_transformer":
             return text_transformer(samples.texts, self._seed())
-        named = isinstance(source, str) or callable(source)
-        shape = self._builder_shape() if named and format.kind != "texts" else None
+        shape = self._builder_shape() if takes_shape(source) and format.kind != "texts" else None
         return load_backbone(source, input_shape=shape, random_state=self.random_state)
 
     def _builder_shape(self) -> tuple[int, ...]:

@@ -8,9 +8,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skltransfer._engine.design import NO_PLACES
+from skltransfer._estimators.sharing import SharesNetworks
 from skltransfer._features.extraction import Extraction, compute, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, first
 from skltransfer._inputs.formats import InputFormat
@@ -145,7 +145,7 @@ def _weights(old: int, new: int) -> Array:
     return weights / weights.sum(axis=0)
 
 
-class AttentionTransfer(BaseEstimator):
+class AttentionTransfer(SharesNetworks):
     """Pull where the last feature maps are active to where those of another network are.
 
     The activity of a place is the sum of its squared features. That of the teacher, which
