@@ -22,6 +22,10 @@ from skltransfer.backbones._backbone import Backbone, assign, build
 from skltransfer.backbones._folding import fold
 
 
+HALF = ("float16", "bfloat16")
+"""Dtypes that a network in mixed precision computes in; its features are float32."""
+
+
 class Forward:
     """A compiled way from raw samples to features, with normalisations folded away.
 
@@ -62,7 +66,10 @@ class Forward:
             x = keras.ops.cast(batch, dtype)
             if preparation is not None:
                 x = preparation(x)
-            return pool_features(cut(x, training=False), pooling, padded=backbone.padded)
+            x = cut(x, training=False)
+            if keras.backend.standardize_dtype(x.dtype) in HALF:
+                x = keras.ops.cast(x, "float32")
+            return pool_features(x, pooling, padded=backbone.padded)
 
         self._call = _backend.compile_forward(full, function, *sample, frozen=frozen)
 

@@ -223,7 +223,7 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
 
 
 def _plain(model: Any) -> Any:
-    """Return a functional model of one tensor in and one out, which its last layer gives by one call."""
+    """Return a functional model of one tensor in and one out, which its last layer gives by one call, not in half."""
     keras = import_keras()
     (output,), inputs = model.outputs, model.inputs
     sequential = isinstance(model, keras.Sequential)
@@ -233,9 +233,11 @@ def _plain(model: Any) -> Any:
         model = keras.Model(inputs, model.outputs)
     last = output._keras_history.operation
     nodes = [node for level in model._nodes_by_depth.values() for node in level if node.operation is last]
-    if len(nodes) == len(nodes[0].output_tensors) == 1:
+    half = output.dtype in ("float16", "bfloat16")
+    if len(nodes) == len(nodes[0].output_tensors) == 1 and not half:
         return model
-    return keras.Model(inputs, keras.layers.Identity(name="output")(output), name=model.name)
+    last = keras.layers.Identity(dtype="float32" if half else output.dtype, name="output")
+    return keras.Model(inputs, last(output), name=model.name)
 
 
 def name_weights(graph: Any) -> tuple[str, ...]:

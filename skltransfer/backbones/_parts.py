@@ -68,7 +68,7 @@ def as_json(facts: Mapping[str, Any]) -> str:
 
 def not_finite(arrays: Mapping[str, Array]) -> list[str]:
     """Name the arrays that hold NaN or infinity."""
-    return [name for name, array in arrays.items() if array.dtype.kind == "f" and not np.isfinite(array).all()]
+    return [name for name, array in arrays.items() if array.dtype.kind in "fV" and not np.isfinite(array).all()]
 
 
 def write_parts(parts: Parts, path: str | os.PathLike[str]) -> None:
