@@ -15,6 +15,7 @@ from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Positions, Samples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._keras.settings import own_settings
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
 from skltransfer._validation import unknown_name
@@ -42,7 +43,7 @@ class Augmentation:
     def change(self, pixels: Array, digests: list[bytes]) -> Array:
         """Change each sample by the draw that its digest decides."""
         structure = ("augment", _backend.name(), self.layer, pixels.shape[1:])
-        with pool.borrow(structure, lambda: _Changer(self.layer, pixels.shape[1:])) as changer:
+        with own_settings(), pool.borrow(structure, lambda: _Changer(self.layer, pixels.shape[1:])) as changer:
             low, span = self.format.low, self.format.high - self.format.low
             bytes_ = (pixels.astype(np.float32) - low) * (255.0 / span)
             changed = [changer(sample[None], digest) for sample, digest in zip(bytes_, digests, strict=True)]
@@ -159,5 +160,6 @@ def augmentation_json(augmentation: Any, *, parameter: str = "augmentation", oth
 @lru_cache
 def _named_augmentation(name: str) -> str:
     keras = import_keras()
-    layers = AUGMENTATIONS[name](keras.layers)
-    return json.dumps(keras.saving.serialize_keras_object(keras.Sequential(layers, name=name)), sort_keys=True)
+    with own_settings():
+        layers = AUGMENTATIONS[name](keras.layers)
+        return json.dumps(keras.saving.serialize_keras_object(keras.Sequential(layers, name=name)), sort_keys=True)

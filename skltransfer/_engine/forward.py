@@ -16,9 +16,13 @@ from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._keras.settings import own_settings
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build
 from skltransfer.backbones._folding import fold
+
+HALF = ("float16", "bfloat16")
+"""Dtypes that a network in mixed precision computes in; its features are float32."""
 
 
 class Forward:
@@ -53,7 +57,7 @@ class Forward:
         folded = fold(backbone)
         full = self._full = build(folded.architecture)
         assign(full, folded.weights)
-        self._loaded = backbone.fingerprint
+        self._loaded = backbone.function_fingerprint
         cut = keras.Model(full.inputs[0], full.get_layer(stage).output)
         dtype = full.inputs[0].dtype
 
@@ -61,15 +65,18 @@ class Forward:
             x = keras.ops.cast(batch, dtype)
             if preparation is not None:
                 x = preparation(x)
-            return pool_features(cut(x, training=False), pooling, padded=backbone.padded)
+            x = cut(x, training=False)
+            if keras.backend.standardize_dtype(x.dtype) in HALF:
+                x = keras.ops.cast(x, "float32")
+            return pool_features(x, pooling, padded=backbone.padded)
 
         self._call = _backend.compile_forward(full, function, *sample, frozen=frozen)
 
     def load(self, backbone: Backbone) -> None:
         """Set the weights, unless they are in place already."""
-        if self._loaded != backbone.fingerprint:
+        if self._loaded != backbone.function_fingerprint:
             assign(self._full, fold(backbone).weights)
-            self._loaded = backbone.fingerprint
+            self._loaded = backbone.function_fingerprint
 
     def map(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Yield the features of each batch, in order; at most a few batches are in memory."""
@@ -124,10 +131,10 @@ def forward(
     frozen: bool,
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw samples to features, with the backbone's weights in place."""
-    network_is = backbone.fingerprint if frozen else backbone.architecture
+    network_is = backbone.function_fingerprint if frozen else backbone.architecture
     structure = ("forward", _backend.name(), network_is, stage, pooling, preparation, sample)
     with (
-        _backend.double_precision(),
+        own_settings(),
         pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, sample, frozen)) as network,
     ):
         network.load(backbone)

@@ -23,6 +23,7 @@ from skltransfer._inputs.samples import RaggedSamples, Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._keras.settings import own_settings
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
@@ -223,7 +224,7 @@ def prepare(design: Design) -> None:
 @contextmanager
 def _borrow(design: Design) -> Iterator[CompiledNetwork]:
     with (
-        _backend.double_precision(),
+        own_settings(),
         pool.borrow(("train", _backend.name(), design), lambda: CompiledNetwork(design)) as trainer,
     ):
         yield trainer
@@ -252,7 +253,7 @@ class Loop:
         samples = b"".join(view.digest(i) for view in (*self.views, *held) for i in range(len(view)))
         wanted = [] if self.validation is None else [np.ascontiguousarray(self.validation[1].values)]
         plan = repr((_backend.name(), self.trainer.design, sorted(asdict(self.training).items())))
-        start = "" if backbone is None else backbone.fingerprint
+        start = "" if backbone is None else backbone.function_fingerprint
         return content_hash(plan, start, samples, np.ascontiguousarray(self.answers), *from_head, *wanted).hex()
 
     def resume(self, saved: Checkpoint | None) -> None:

@@ -94,7 +94,8 @@ class CompiledNetwork:
         arrays = read(self._body_weights)
         place = {id(variable): position for position, variable in enumerate(self._body_weights)}
         for layer in self._lora_layers:
-            arrays[place[id(layer._kernel)]] = read([layer.kernel])[0]
+            number = place[id(layer._kernel)]
+            arrays[number] = read([layer.kernel])[0].astype(arrays[number].dtype)
         return arrays
 
     def head(self) -> list[Array]:

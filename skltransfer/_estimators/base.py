@@ -8,11 +8,11 @@ from functools import partial, wraps
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from skltransfer._estimators.sharing import clone_sharing_networks
 from skltransfer._inputs.audio import RATES
 from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.kind import InputFormat, ReadOptions, SampleKind
@@ -51,6 +51,9 @@ class BackboneEstimator(BaseEstimator):
     def backbone_(self) -> Backbone:
         """The network, ready to start another estimator."""
         return self.model_.backbone
+
+    def __sklearn_clone__(self) -> Any:
+        return clone_sharing_networks(self)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")

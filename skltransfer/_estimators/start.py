@@ -10,7 +10,7 @@ from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer.backbones._backbone import Backbone
-from skltransfer.backbones._registry import load_backbone
+from skltransfer.backbones._registry import load_backbone, takes_shape
 from skltransfer.backbones._text import text_transformer
 
 
@@ -21,8 +21,7 @@ def starting_backbone(own: FitParameters, format: InputFormat, samples: Samples)
         source = format.kind.default_backbone
     if isinstance(samples, TextSamples) and isinstance(source, str) and source == "small_transformer":
         return text_transformer(samples.texts, own.seed)
-    named = isinstance(source, str) or callable(source)
-    shape = format.kind.builder_shape(format, own.image_size) if named else None
+    shape = format.kind.builder_shape(format, own.image_size) if takes_shape(source) else None
     random_state = int(own.random_state) if isinstance(own.random_state, Integral) else own.seed
     return load_backbone(source, input_shape=shape, random_state=random_state)
 

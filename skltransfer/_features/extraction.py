@@ -66,7 +66,7 @@ class Extraction:
     def space(self) -> bytes:
         """Digest of everything that features depend on, except the sample."""
         return content_hash(
-            self.backbone.fingerprint, self.stage, self.pooling, repr(self.preparation), _backend.name()
+            self.backbone.function_fingerprint, self.stage, self.pooling, repr(self.preparation), _backend.name()
         )
 
 

@@ -12,13 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.optional import BACKENDS, import_keras
 
 
 @lru_cache(maxsize=1)
 def name() -> str:
-    """Return "tensorflow", "torch" or "jax", and fit its threads to this process once."""
+    """Return "tensorflow", "torch" or "jax", and fit its threads to this process once.
+
+    Raises
+    ------
+    RuntimeError
+        If Keras runs on another backend.
+    """
     backend = str(import_keras().backend.backend())
+    if backend not in BACKENDS:
+        raise RuntimeError(
+            f"Keras runs on {backend!r}; expected tensorflow, torch or jax. Set the environment variable KERAS_BACKEND "
+            "to one of them before Keras is imported."
+        )
     if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" in os.environ:
         _limit_threads(backend, int(os.environ["OMP_NUM_THREADS"]))
     return backend
@@ -156,9 +167,11 @@ def compile_forward(
     if backend == "torch":
         import torch
 
+        to_device = import_keras().ops.convert_to_tensor
+
         def forward(batch: np.ndarray) -> np.ndarray:
             with torch.no_grad():
-                return function(torch.from_numpy(np.ascontiguousarray(batch))).cpu().numpy()
+                return function(to_device(np.ascontiguousarray(batch))).cpu().numpy()
 
         return forward
     return _jax_forward(model, function)

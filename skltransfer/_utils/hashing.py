@@ -39,7 +39,7 @@ def content_hash(*parts: Any) -> bytes:
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(part.data if part.size else b"")
+            digest.update(part.reshape(-1).view(np.uint8).data if part.size else b"")  # bfloat16 has no buffer
         else:
             digest.update(part.encode() if isinstance(part, str) else part)
     return digest.digest()[:DIGEST_BYTES]

@@ -10,8 +10,8 @@ from sklearn.utils import gen_batches
 from skltransfer._engine.trainer import all_layers, assign_all
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import Samples
-from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._keras.settings import own_settings
 from skltransfer.backbones._backbone import Backbone, build, read
 
 STATISTICS_BATCH = 256
@@ -45,7 +45,7 @@ def renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples:
     Li et al., "Adaptive Batch Normalization for Practical Domain Adaptation", Pattern
     Recognition 2018.
     """
-    with _backend.double_precision():
+    with own_settings():
         return _renormalise(backbone, preparation, samples)
 
 

@@ -36,7 +36,7 @@ FAMILIES: dict[tuple[str, ...], tuple[dict[str, Any], int]] = {
 EXPECTS = {name: expects for names, expects in FAMILIES.items() for name in names}
 
 
-def load_application(name: str, weights: str | os.PathLike[str] | None) -> Backbone:
+def load_application(name: str, weights: str | os.PathLike[str] | None, seed: int | None = None) -> Backbone:
     """Load a network of `keras.applications`, without its classifier.
 
     Parameters
@@ -46,6 +46,8 @@ def load_application(name: str, weights: str | os.PathLike[str] | None) -> Backb
     weights : "pretrained", path-like or None
         ImageNet weights from Keras' own cache or, failing that, its server; a
         ``.weights.h5`` file; or none, for an untrained network.
+    seed : int, optional
+        Draws the weights of an untrained network.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def load_application(name: str, weights: str | os.PathLike[str] | None) -> Backb
     expects, side = EXPECTS[name]
     builder = getattr(keras.applications, name)
     origin = "imagenet" if weights == "pretrained" else None
-    with building(0):
+    with building(seed or 0):
         try:
             model = builder(include_top=False, weights=origin, input_shape=(None, None, 3))
         except Exception as error:

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
-from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
+from skltransfer._keras.settings import own_settings
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
-from skltransfer.backbones._graph import find_stages, with_named_operations
+from skltransfer.backbones._graph import check_rebuildable, find_stages, with_named_operations
+from skltransfer.backbones._parts import as_json, digest, not_finite, take_apart, write_parts
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,7 +96,16 @@ class Backbone:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the architecture, the weights and the expected input, in hexadecimal."""
+        """Digest of all that it holds, in hexadecimal: equal backbones have equal ones."""
+        parts = take_apart(self)
+        return digest(parts.arrays, as_json(parts.facts))
+
+    @cached_property
+    def function_fingerprint(self) -> str:
+        """Digest of what its features depend on, in hexadecimal: the architecture, the weights and the expected input.
+
+        Features are remembered under it. A name, or a decoder on top, makes no difference to them.
+        """
         expects = repr((self.input_shape, self.mean, self.std, self.bgr, self.tokenization, self.padded))
         weights = (np.ascontiguousarray(array) for array in self.weights)
         return content_hash(self.architecture, expects, *weights).hex()
@@ -132,13 +142,11 @@ class Backbone:
         Raises
         ------
         ValueError
-            If the name ends in something else.
+            If the name ends in something else, or a weight is NaN or infinite.
         OSError
             If the file cannot be written.
         """
-        from skltransfer.backbones._files import save_backbone
-
-        save_backbone(self, path)
+        write_parts(take_apart(self), path)
 
     def with_weights(self, weights: Sequence[Array], *, pretrained: bool = True) -> Backbone:
         """Return the same network with other weights, without what was trained on top of the old ones."""
@@ -149,7 +157,7 @@ class Backbone:
         return isinstance(other, Backbone) and self.fingerprint == other.fingerprint
 
     def __hash__(self) -> int:
-        return hash(self.fingerprint)
+        return hash(self.function_fingerprint)
 
     def __copy__(self) -> Backbone:
         return self
@@ -178,7 +186,8 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
     Raises
     ------
     ValueError
-        If the model is not built, is not a graph of layers, or has several inputs or outputs.
+        If the model is not built, is not a graph of layers, has several inputs or outputs, has layers that cannot
+        be built again, or has weights that are NaN or infinite.
     """
     keras = import_keras()
     if not model.built or getattr(model, "inputs", None) is None:
@@ -192,21 +201,46 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
             f"outputs in {model.name!r}; cut it with keras.Model(inputs, output)."
         )
     with building(0):
-        graph = model if type(model).__name__ == "Functional" else keras.Model(model.inputs, model.outputs)
+        graph = _plain(model)
         config = keras.saving.serialize_keras_object(graph)
     for key in ("compile_config", "build_config"):
         config.pop(key, None)
+    check_rebuildable(config)
+    weights, paths = read(graph.weights), name_weights(graph)
+    if broken := not_finite(dict(zip(paths, weights, strict=True))):
+        raise ValueError(
+            f"backbone: expected finite weights. Got NaN or infinity in {', '.join(broken)} of {model.name!r}; train "
+            "it again, with a smaller learning rate."
+        )
     return Backbone(
         name=name or model.name,
         architecture=json.dumps(with_named_operations(config), sort_keys=True),
-        weights=tuple(read(graph.weights)),
-        paths=_paths(graph),
+        weights=tuple(weights),
+        paths=paths,
         input_shape=tuple(graph.inputs[0].shape[1:]),
         **expects,
     )
 
 
-def _paths(graph: Any) -> tuple[str, ...]:
+def _plain(model: Any) -> Any:
+    """Return a functional model of one tensor in and one out, which its last layer gives by one call, not in half."""
+    keras = import_keras()
+    (output,), inputs = model.outputs, model.inputs
+    sequential = isinstance(model, keras.Sequential)
+    if not sequential and (isinstance(model.input, dict) or isinstance(model.output, dict)):
+        model = keras.Model(inputs[0], output)
+    elif type(model).__name__ != "Functional":
+        model = keras.Model(inputs, model.outputs)
+    last = output._keras_history.operation
+    nodes = [node for level in model._nodes_by_depth.values() for node in level if node.operation is last]
+    half = output.dtype in ("float16", "bfloat16")
+    if len(nodes) == len(nodes[0].output_tensors) == 1 and not half:
+        return model
+    last = keras.layers.Identity(dtype="float32" if half else output.dtype, name="output")
+    return keras.Model(inputs, last(output), name=model.name)
+
+
+def name_weights(graph: Any) -> tuple[str, ...]:
     """Name each weight from its layer on; a sequential model puts its own name first, which differs from run to run."""
     owners = {id(weight): layer.name for layer in graph.layers for weight in layer.weights}
 
@@ -239,11 +273,11 @@ def read(variables: Sequence[Any]) -> list[Array]:
 
 @contextmanager
 def building(seed: int) -> Iterator[None]:
-    """Let Keras draw its default seeds from ``seed``, and leave Python's generator as it was."""
+    """Let Keras draw its default seeds from ``seed``, under settings of our own, and leave both as they were."""
     state = random.getstate()
     random.seed(seed)
     try:
-        with _backend.double_precision():
+        with own_settings():
             yield
     finally:
         random.setstate(state)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 Config = dict[str, Any]
@@ -12,6 +13,13 @@ ATTENTION = {"MultiHeadAttention", "GroupQueryAttention", "Attention", "Additive
 RECURRENT = {"RNN", "LSTM", "GRU", "SimpleRNN", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 PRODUCTS = {"Matmul", "Einsum"}
 """Operations by which attention is written out."""
+
+WEIGHTLESS = {
+    "Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "Dropout", "SpatialDropout", "MaxPooling", "AveragePooling",
+    "GlobalMaxPooling", "GlobalAveragePooling", "ZeroPadding", "Cropping", "UpSampling", "Flatten", "Reshape",
+    "Permute", "Identity", "Add", "Multiply", "Concatenate", "Rescaling",
+}  # fmt: skip
+"""Layers without weights, of one to three axes, that several places of a network may share."""
 
 NAMES = {"name", "keras_history", "input_layers", "output_layers"}
 """Where a serialised network mentions layers."""
@@ -26,6 +34,24 @@ class Call(NamedTuple):
     number: int
     takes: tuple[tuple[Tensor, tuple[int | None, ...]], ...]
     mixes: bool
+
+
+def check_graph(network: Config) -> None:
+    """Raise ValueError if the graph of a network, or of one in it, has a loop or lacks a layer.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+    """
+    layers = network["config"]["layers"]
+    names = [layer["config"]["name"] for layer in layers]
+    if len(set(names)) < len(names):
+        raise ValueError("two of its layers have one name")
+    calls_in_order(network)
+    for layer in layers:
+        if "output_layers" in layer["config"]:
+            check_graph(layer)
 
 
 def find_stages(network: Config) -> tuple[str, ...]:
@@ -48,6 +74,7 @@ def find_stages(network: Config) -> tuple[str, ...]:
     last_use[output] = len(calls)
     widths.setdefault(output, 0)
 
+    whole = _whole_layers(calls, network)
     stages: list[str] = []
     candidate: tuple[int, str] | None = None  # narrowest cut since the last mixing call
     alive: set[Tensor] = set()
@@ -56,7 +83,7 @@ def find_stages(network: Config) -> tuple[str, ...]:
         mixes = mixes or call.mixes
         alive |= {tensor for tensor in last_use if tensor[:2] == (call.layer, call.number)}
         alive = {tensor for tensor in alive if last_use[tensor] > position}
-        if len(alive) != 1:
+        if len(alive) != 1 or not whole[position]:
             continue
         (tensor,) = alive
         if mixes:
@@ -66,6 +93,29 @@ def find_stages(network: Config) -> tuple[str, ...]:
         elif candidate is not None and widths[tensor] <= candidate[0]:
             candidate = (widths[tensor], tensor[0])
     return (*stages, output[0])
+
+
+def _whole_layers(calls: Sequence[Call], network: Config) -> list[bool]:
+    """Tell after which calls a cut leaves no shared layer on both sides, and does not end in one.
+
+    A layer that is called on both sides would have one copy of its weights fine-tuned, and the other not.
+    """
+    layers = {layer["config"]["name"]: layer for layer in network["config"]["layers"]}
+    last = {call.layer: position for position, call in enumerate(calls)}
+    n_calls = Counter(call.layer for call in calls)
+    straddling: set[str] = set()
+    allowed = []
+    for position, call in enumerate(calls):
+        shared = n_calls[call.layer] > 1
+        if shared and not _is_weightless(layers[call.layer]):
+            (straddling.add if last[call.layer] > position else straddling.discard)(call.layer)
+        allowed.append(not shared and not straddling)
+    return allowed
+
+
+def _is_weightless(layer: Config) -> bool:
+    module, kind = layer["module"] or "", layer["class_name"]
+    return module.startswith("keras.src.ops") or (module == "keras.layers" and kind.rstrip("123D") in WEIGHTLESS)
 
 
 def layer_stages(network: Config, stages: tuple[str, ...]) -> dict[str, int]:
@@ -106,6 +156,38 @@ def find_places(network: Config) -> str | None:
     return next((name for name in found if name not in inputs), None)
 
 
+def check_rebuildable(network: Config) -> None:
+    """Raise ValueError if a layer could not be built again from its description.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+    """
+    for layer in network["config"]["layers"]:
+        name, kind = layer["config"].get("name"), layer["class_name"]
+        if "layers" in layer["config"]:
+            check_rebuildable(layer)
+        elif _holds_code(layer["config"]):
+            raise ValueError(
+                f"backbone: expected layers without code of their own. Got the {kind} {name!r} with a lambda; write it "
+                "as a layer class, registered by keras.saving.register_keras_serializable()."
+            )
+        elif layer["module"] in (None, "__main__") and ">" not in (layer.get("registered_name") or ""):
+            raise ValueError(
+                f"backbone: expected layers that can be built again. Got {name!r} of the class {kind!r}, which is "
+                "defined in this script or notebook; put @keras.saving.register_keras_serializable() above the class, "
+                "or put it in a module."
+            )
+
+
+def _holds_code(node: Any) -> bool:
+    """Tell whether a description holds a lambda."""
+    if isinstance(node, dict):
+        return node.get("class_name") == "__lambda__" or any(map(_holds_code, node.values()))
+    return isinstance(node, list | tuple) and any(map(_holds_code, node))
+
+
 def with_named_operations(network: Config) -> Config:
     """Return a network whose operations have names that hang on it alone, and not on how many Keras has seen.
 
@@ -114,7 +196,7 @@ def with_named_operations(network: Config) -> Config:
     network : dict
         A serialised functional Keras model.
     """
-    operations = [layer for layer in network["config"]["layers"] if layer["module"].startswith("keras.src.ops")]
+    operations = [layer for layer in network["config"]["layers"] if (layer["module"] or "").startswith("keras.src.ops")]
     return _renamed(network, {layer["name"]: f"operation{number}" for number, layer in enumerate(operations)})
 
 
@@ -184,12 +266,22 @@ def _calls(network: Config) -> list[Call]:
 
 
 def calls_in_order(network: Config) -> list[Call]:
-    """List the calls of a serialised network, each after those whose tensors it takes."""
+    """List the calls of a serialised network, each after those whose tensors it takes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such order.
+    """
     ordered: list[Call] = []
     done: set[tuple[str, int]] = set()
     waiting = _calls(network)
     while waiting:
         ready = [call for call in waiting if all(tensor[:2] in done for tensor, _ in call.takes)]
+        if not ready:
+            raise ValueError(
+                f"the graph of layers has no order: {waiting[0].layer!r} takes what no layer gives, or its own output"
+            )
         ordered += ready
         done |= {(call.layer, call.number) for call in ready}
         waiting = [call for call in waiting if (call.layer, call.number) not in done]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -21,6 +20,7 @@ from skltransfer.backbones._backbone import Backbone, building, from_keras
 from skltransfer.backbones._builders import PIXELS, mlp, small_cnn, small_resnet, small_transformer
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones._hub import PREFIX, load_hub
+from skltransfer.backbones._options import Source, check_options, expecting
 from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
 from skltransfer.backbones.minilm import load_minilm
 
@@ -110,6 +110,20 @@ def load_backbone(
 ) -> Backbone:
     """Make a `Backbone` from a name, a file, a Keras network or a builder function.
 
+    An option that does not go with the source raises an error:
+
+    ==============================================  ===================  ===============  =================
+    source                                          ``weights``          ``input_shape``  ``mean``, ``std``
+    ==============================================  ===================  ===============  =================
+    ``"efficientnet_lite0"``                        None                 no               no
+    ``"minilm_l6"``                                 a folder             no               no
+    a name of `keras.applications`                  None or a file       no               no
+    ``"hub:"`` and a preset                         no                   no               no
+    a builder function, or the name of one          None                 needed           yes
+    a Backbone or ``.safetensors``, ``.keras`` file  no                   no               yes
+    a `keras.Model`                                 no                   no               yes
+    ==============================================  ===================  ===============  =================
+
     Parameters
     ----------
     source : str, path-like, keras.Model, callable or Backbone
@@ -117,7 +131,7 @@ def load_backbone(
         texts for encoders of BERT's kind; the extra ``hub``); a ``.safetensors`` file that `Backbone.save` wrote, or a
         ``.keras`` file (read in Keras' safe mode: neither can run code); a built network,
         which is copied; a function from ``input_shape`` to an untrained network; or a
-        Backbone, which is returned as it is.
+        Backbone.
     weights : "pretrained", path-like or None, default="pretrained"
         For a name of `keras.applications`: ImageNet weights, from Keras' own cache or its
         server; a ``.weights.h5`` file; or None for untrained ones. For ``"minilm_l6"``:
@@ -127,10 +141,10 @@ def load_backbone(
         Shape of one sample, for a builder function: ``(height, width, channels)`` or
         ``(columns,)``.
     mean, std : float or tuple of float, optional
-        For a network or a file: it expects ``(pixel - mean) / std``, with pixels from 0 to
-        255. By default it expects the pixels themselves.
+        For a network for images that does not know it: it expects ``(pixel - mean) / std``, with pixels
+        from 0 to 255. By default it expects the pixels themselves, and a Backbone what it says.
     random_state : int, RandomState instance or None, default=None
-        Draws the weights of an untrained network.
+        Draws the weights of an untrained network; pretrained ones are not drawn.
 
     Returns
     -------
@@ -139,7 +153,8 @@ def load_backbone(
     Raises
     ------
     ValueError
-        If the name is unknown, or the network has no usable graph.
+        If the name is unknown, the network has no usable graph, its weights are NaN or infinite, or an
+        option does not go with the source.
     OSError
         If a file is missing or damaged, or weights cannot be downloaded.
     TypeError
@@ -151,50 +166,98 @@ def load_backbone(
     >>> load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     <Backbone 'small_cnn', untrained, input (28, 28, 1), 0.257 M weights>
     """
-    expects: dict[str, Any] = {"mean": _by_channel(mean, 0.0), "std": _by_channel(std, 1.0)}
-    if isinstance(source, Backbone):
+    kind = _kind(source)
+    options = {"weights": weights, "input_shape": input_shape, "mean": mean, "std": std}
+    check_options(kind, repr(source) if isinstance(source, str) else kind, options)
+    return expecting(_load(source, weights, input_shape, random_state), mean, std)
+
+
+def takes_shape(source: Any) -> bool:
+    """Tell whether a source is a builder function, or the name of one, which needs the shape of a sample."""
+    return source in _builders if isinstance(source, str) else _kind(source) == Source.BUILDER
+
+
+def _load(source: Any, weights: Any, input_shape: Any, random_state: Any) -> Backbone:
+    kind = _kind(source)
+    if kind == Source.VALUE:
         return source
-    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith(FILES)):
+    if kind == Source.FILE:
         path = Path(source)
-        return read_backbone(path) if path.suffix == ".safetensors" else _from_file(path, expects)
+        return read_backbone(path) if path.suffix == ".safetensors" else _from_file(path)
+    if kind == Source.MODEL:
+        return from_keras(source)
+    if kind == Source.BUILDER:
+        named = isinstance(source, str)
+        name = source if named else getattr(source, "__name__", "backbone")
+        built = _from_builder(_builders[source] if named else source, name, input_shape, random_state)
+        if weights is None and built.pretrained:
+            raise ValueError(f"weights=None does not go with {name!r}, which gives a pretrained Backbone.")
+        return built
+    if kind == Source.HUB:
+        return _hub(source.removeprefix(PREFIX))
+    if kind == Source.MINILM:
+        return load_minilm(None if weights == "pretrained" else weights)
+    seed = None if weights is not None else _seed(random_state)
+    return _lite0(seed) if kind == Source.LITE0 else _application(source, weights, seed)
+
+
+def _kind(source: Any) -> Source:
+    """Tell what a source is."""
+    if isinstance(source, Backbone):
+        return Source.VALUE
+    if isinstance(source, os.PathLike) or (isinstance(source, str) and source.endswith(FILES)):
+        return Source.FILE
     if isinstance(source, str):
-        return _by_name(source, weights, input_shape, random_state)
+        return _kind_of_name(source)
     if hasattr(source, "get_config") and hasattr(source, "weights"):
-        return from_keras(source, **expects)
+        return Source.MODEL
     if callable(source):
-        return _from_builder(source, getattr(source, "__name__", "backbone"), input_shape, random_state)
+        return Source.BUILDER
     raise TypeError(
         f"backbone: expected a name, a .keras file, a keras.Model, a builder function or a Backbone. "
         f"Got {type(source).__name__}."
     )
 
 
-def _by_name(name: str, weights: Any, input_shape: Any, random_state: Any) -> Backbone:
+def _kind_of_name(name: str) -> Source:
     if name.startswith(PREFIX):
-        return _hub(name.removeprefix(PREFIX))
-    if name == "efficientnet_lite0":
-        return _lite0()
-    if name == "minilm_l6":
-        return load_minilm(None if weights == "pretrained" else weights)
+        return Source.HUB
     if name in _builders:
-        return _from_builder(_builders[name], name, input_shape, random_state)
-    if name in EXPECTS:
-        return _application(name, weights)
-    raise unknown_name("backbone", name, list_backbones())
+        return Source.BUILDER
+    kinds = {
+        "efficientnet_lite0": Source.LITE0,
+        "minilm_l6": Source.MINILM,
+        **dict.fromkeys(EXPECTS, Source.APPLICATION),
+    }
+    if name not in kinds:
+        raise unknown_name("backbone", name, list_backbones())
+    return kinds[name]
+
+
+def _seed(random_state: Any) -> int:
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 _application = lru_cache(maxsize=4)(load_application)
 _hub = lru_cache(maxsize=4)(load_hub)
 
 
-@lru_cache(maxsize=1)
-def _lite0() -> Backbone:
+@lru_cache(maxsize=4)
+def _lite0(seed: int | None) -> Backbone:
+    """Return the embedded network, or an untrained one if there is a seed."""
+    with building(seed or 0):
+        untrained = from_keras(
+            efficientnet_lite0(), size=(224, 224), mean=(127.0,) * 3, std=(128.0,) * 3, pretrained=False,
+        )  # fmt: skip
+    if seed is not None:
+        return untrained
     arrays = read_weights(LITE0_FILE, LITE0_DIGEST)
-    untrained = from_keras(
-        efficientnet_lite0(), size=(224, 224), mean=(127.0,) * 3, std=(128.0,) * 3,
+    return replace(
+        untrained,
+        weights=tuple(arrays[path] for path in untrained.paths),
         classifier=(arrays["logits/kernel"], arrays["logits/bias"]),
-    )  # fmt: skip
-    return replace(untrained, weights=tuple(arrays[path] for path in untrained.paths))
+        pretrained=True,
+    )
 
 
 def read_weights(path: Path, digest: str) -> dict[str, np.ndarray]:
@@ -232,11 +295,10 @@ def read_weights(path: Path, digest: str) -> dict[str, np.ndarray]:
 def _from_builder(builder: Builder, name: str, input_shape: Any, random_state: Any) -> Backbone:
     if input_shape is None:
         raise ValueError(
-            f"input_shape: the builder {name!r} needs the shape of one sample. Got None; pass input_shape=(height, width, "
-            "channels) or (columns,). Texts have no shape: 'minilm_l6' and 'small_transformer' take them."
+            f"input_shape: the builder {name!r} needs the shape of one sample. Got None; pass input_shape=(height, "
+            "width, channels) or (columns,). Texts have no shape: 'minilm_l6' and 'small_transformer' take them."
         )
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
-    return _built(builder, name, tuple(input_shape), seed)
+    return _built(builder, name, tuple(input_shape), _seed(random_state))
 
 
 @lru_cache(maxsize=32)
@@ -249,25 +311,19 @@ def _built(builder: Builder, name: str, input_shape: tuple[int, ...], seed: int)
         return from_keras(network, name=name, pretrained=False, **PIXELS)
 
 
-def _from_file(path: Path, expects: dict[str, Any]) -> Backbone:
+def _from_file(path: Path) -> Backbone:
     keras = import_keras()
     if not path.is_file():
         raise OSError(f"backbone={str(path)!r} is missing. Expected a .keras file.")
     try:
         with building(0):
             model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can raise anything in Keras, h5py and zipfile
         raise OSError(
             f"backbone={str(path)!r} cannot be loaded: {error} Expected a complete .keras file without Lambda layers "
             "or unregistered classes; save it again with model.save."
         ) from error
-    return from_keras(model, name=path.stem, **expects)
-
-
-def _by_channel(value: float | tuple[float, ...] | None, default: float) -> tuple[float, ...]:
-    if value is None:
-        return (default,)
-    return tuple(map(float, value)) if isinstance(value, tuple | list) else (float(value),)
+    return from_keras(model, name=path.stem)
 
 
 for _builder in (mlp, small_cnn, small_resnet, small_transformer):

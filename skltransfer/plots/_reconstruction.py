@@ -52,9 +52,7 @@ class ReconstructionDisplay:
         self.high = high
 
     @classmethod
-    def from_estimator(
-        cls, estimator: Any, X: Any, *, n_images: int = 8, figure: Any = None
-    ) -> ReconstructionDisplay:
+    def from_estimator(cls, estimator: Any, X: Any, *, n_images: int = 8, figure: Any = None) -> ReconstructionDisplay:
         """Reconstruct images and draw those that are reconstructed worst.
 
         Parameters

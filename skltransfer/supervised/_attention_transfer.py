@@ -8,9 +8,9 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from skltransfer._engine.design import NO_PLACES
+from skltransfer._estimators.sharing import clone_sharing_networks
 from skltransfer._features.extraction import Extraction, compute, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, first
 from skltransfer._inputs.kind import InputFormat
@@ -174,6 +174,9 @@ class AttentionTransfer(BaseEstimator):
     def __init__(self, strength: float = 1.0, *, teacher: Any = None) -> None:
         self.strength = strength
         self.teacher = teacher
+
+    def __sklearn_clone__(self) -> Any:
+        return clone_sharing_networks(self)
 
 
 def attention_pull(attention_transfer: Any) -> tuple[float, Any]:

@@ -24,7 +24,8 @@ def test_last_stages_after_the_others_compute_what_the_whole_does(lite0, n_stage
 
 def test_joined_again_it_is_the_same_network(lite0):
     again = join(lite0, cut(lite0, 3), 3)
-    assert again == lite0
+    assert again.function_fingerprint == lite0.function_fingerprint
+    assert again.classifier is None
 
 
 def test_only_the_weights_of_the_last_stages_are_taken_over(lite0):

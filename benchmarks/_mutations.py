@@ -1,0 +1,86 @@
+"""Model files changed at random, as disks, networks and strangers change them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+
+from skltransfer.backbones._parts import digest
+
+KINDS = ("bits", "cut", "bytes", "facts", "network", "arrays")
+VALUES = (None, -1, 0, 1, 3, 10**9, 2e8, float("nan"), "", "relu", "block0", [], [3], {}, True)
+
+
+def mutated(content: bytes, kind: str, seed: int) -> bytes:
+    """Change a safetensors file.
+
+    Parameters
+    ----------
+    content : bytes
+        A file that `Backbone.save` wrote.
+    kind : {"bits", "cut", "bytes", "facts", "network", "arrays"}
+        Whether bits are flipped, the file is truncated, bytes are replaced in the header; or a value in the
+        facts, in the description of the network, or in the shapes of the arrays is another one, under a checksum
+        that fits.
+    seed : int
+        Decides what is changed.
+    """
+    random = np.random.default_rng(seed)
+    if kind == "cut":
+        return content[: random.integers(len(content))]
+    if kind in ("bits", "bytes"):
+        changed = bytearray(content)
+        end = len(content) if kind == "bits" else 8 + struct.unpack("<Q", content[:8])[0]
+        for place in random.integers(end, size=random.integers(1, 4)):
+            changed[place] = changed[place] ^ (1 << random.integers(8)) if kind == "bits" else random.integers(256)
+        return bytes(changed)
+    return _with_lie(content, kind, random)
+
+
+def _with_lie(content: bytes, kind: str, random: np.random.Generator) -> bytes:
+    """Change one value, and write the checksum that fits."""
+    from safetensors.numpy import load, save
+
+    size = struct.unpack("<Q", content[:8])[0]
+    arrays, header = load(content), json.loads(content[8 : 8 + size])["__metadata__"]
+    facts = json.loads(header["facts"])
+    if kind == "arrays":
+        name = sorted(arrays)[random.integers(len(arrays))]
+        arrays[name] = [arrays[name].ravel(), arrays[name][:-1], arrays[name].astype("float64"), np.zeros(3)][
+            random.integers(4)
+        ]
+    elif kind == "facts":
+        _change(facts, random)
+    else:
+        network = json.loads(facts["architecture"])
+        _change(network, random)
+        facts["architecture"] = json.dumps(network)
+    header["facts"] = json.dumps(facts)
+    header["checksum"] = digest(arrays, header["facts"])
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, header)
+
+
+def _change(tree: Any, random: np.random.Generator) -> None:
+    """Replace, remove or double one value anywhere in a tree."""
+    places = list(_places(tree))
+    node, key = places[random.integers(len(places))]
+    how = random.integers(10)
+    if how == 0:
+        del node[key]
+    elif how == 1 and isinstance(node, list):
+        node.append(node[key])
+    elif how == 2:
+        other, there = places[random.integers(len(places))]
+        node[key] = json.loads(json.dumps(other[there]))
+    else:
+        node[key] = VALUES[random.integers(len(VALUES))]
+
+
+def _places(tree: Any) -> Any:
+    for key in list(tree) if isinstance(tree, dict) else range(len(tree)):
+        yield tree, key
+        if isinstance(tree[key], dict | list):
+            yield from _places(tree[key])
