@@ -8,6 +8,7 @@ from functools import partial, wraps
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data

@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from skltransfer._engine.design import NO_PLACES
 from skltransfer._estimators.sharing import clone_sharing_networks
