@@ -12,6 +12,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skltransfer._engine.callbacks import check_callbacks
 from skltransfer._engine.design import Design, Goal, design_network
 from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingResult, TrainingSettings, prepare, train
 from skltransfer._engine.schedules import SCHEDULES
@@ -89,6 +90,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
 
     def _check_together(self, moves: TrainableLayers) -> None:
         """Refuse parameters that cannot mean anything together."""
+        check_callbacks(self.callbacks or ())
         if moves.kind == "lora" and self.l2_sp:
             raise ValueError("l2_sp pulls weights that LoRA does not move. Pass l2_sp=0, or another trainable.")
         if self.augmentation is not None and self._format.kind not in ("image_arrays", "image_files"):
@@ -178,7 +180,8 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=float(rate),
-            seed=self._seed() + self._parts,
+            seed=self._seed(),
+            initial_epoch=self._parts,
             schedule=self.schedule,
             warmup=float(self.warmup),
             layer_decay=float(self.layer_decay),

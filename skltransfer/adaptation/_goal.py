@@ -44,6 +44,16 @@ class Adaptation(Decisions):
 
         return AdaptingNetwork(design, body, self)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics of the samples of the sources, if there are any."""
+        return super().metrics if self.n_sources else ()
+
+    def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
+        """Sum them up over the samples of the sources, which come first in each mini-batch."""
+        n_labelled = sum(self.samples[: self.n_sources])
+        return super().measure(answers[:n_labelled], outputs[:n_labelled])
+
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop whose mini-batches have samples of each domain."""
         from skltransfer.adaptation._loop import AdaptingLoop

@@ -153,6 +153,7 @@ class AutoencoderEstimator(TrainedEstimator):
         )
         self._take(split.with_weights(trained.weights).joined(backbone), backbone.decoder, trained.head)
         self.history_, self.n_iter_ = trained.history, trained.epochs
+        self._parts += max(trained.epochs - 1, 0)
         context.call_on_fit_task_end(estimator=self)
 
     def _take(self, encoder: Backbone, decoder: Backbone, head: list[Array]) -> None:

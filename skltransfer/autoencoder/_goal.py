@@ -66,6 +66,15 @@ class Reconstruction:
         """Set up the loop over shuffled mini-batches."""
         return Loop(network, job)
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The loss says all."""
+        return ()
+
+    def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
+        """Measure nothing besides the loss."""
+        return {}
+
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of samples, given losses before weighting; ``answers`` are weights."""
         return answers[:, 0] * outputs[:, 0]

@@ -283,7 +283,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
             If samples, labels or parameters do not fit together, there is only one class, or
             the loss is no longer finite.
         """
-        samples = self._read(X, reset=True)
+        samples, given = self._read(X, reset=True), y
         samples, y, weights, groups = self._count(samples, y, sample_weight, groups)
         if not (self.warm_start and hasattr(self, "_labels")):
             self._learn(LabelEncoding.learn(y))
@@ -292,10 +292,12 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         if X_val is not None:
             seen, y_seen, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
             held = seen, self._labels.targets(y_seen, weights, None)
+        data = {"X": X, "y": given, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
         smoothing = self.label_smoothing
-        self._fit_samples(samples, targets, held=held, groups=groups, C=self.C, label_smoothing=smoothing)
+        self._fit_samples(samples, targets, held=held, groups=groups, C=self.C, label_smoothing=smoothing, data=data)
         return self
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
         """Take one more epoch over these samples, from where the fit stands.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingData, TrainingSettings
+from skltransfer._engine.loop import TrainingData, TrainingResult, TrainingSettings
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.base import AUDIO_PARAMETERS
 from skltransfer._estimators.fit import Held, TrainedEstimator
@@ -141,6 +141,7 @@ class TunedEstimator(TrainedEstimator):
         groups: Any = None,
         label_smoothing: float = 0.0,
         once: bool = False,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
         """Fit to targets; ``held`` decides when to stop; ``once`` takes one more epoch from where the fit stands."""
         head: Head | None = self.__dict__.pop("_head", None)  # from here on, until all is done, this is not fitted
@@ -162,19 +163,32 @@ class TunedEstimator(TrainedEstimator):
         plan = _Plan(whole, split, moves, layers, teacher, self._views(split, samples, teacher))
         learning = None if solved else self._learning(plan, targets, once)
         context = self._init_callback_context(max_subtasks=0 if learning is None else learning.training.epochs)
-        context.call_on_fit_task_begin(estimator=self)
+        context.call_on_fit_task_begin(estimator=self, **(data or {}))
         self.history_: dict[str, list[float]] = {}
         if learning is None:
             features = np.concatenate([split.features(view, self.memory) for view in plan.views])
             head = solve(features, targets.repeated(len(plan.views)), C=C)
         else:
-            watcher = FitWatcher(self, context, verbose=int(self.verbose))
+            watcher = FitWatcher(
+                self,
+                context,
+                verbose=int(self.verbose),
+                data=data,
+                attributes=lambda trained: self._state(
+                    split.with_weights(trained.weights), backbone, _head_of(trained, split)
+                ),
+            )
             head, split = self._learn_head(
                 plan, learning, samples, targets, held, head if proceed else None, C, label_smoothing, watcher
             )
-        self._network, self.backbone_, self._head = split, split.joined(backbone), head
-        self.n_iter_ = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
-        context.call_on_fit_task_end(estimator=self)
+        self.__dict__.update(self._state(split, backbone, head))
+        self._parts += max(len(self.history_.get("loss", ())) - 1, 0)
+        context.call_on_fit_task_end(estimator=self, **(data or {}), reconstruction_attributes={})
+
+    def _state(self, split: SplitNetwork, backbone: Backbone, head: Head) -> dict[str, Any]:
+        """Return the attributes that make this estimator a fitted one."""
+        n_iter = head.n_iter if isinstance(head, LinearHead) else head.last.n_iter
+        return {"_network": split, "backbone_": split.joined(backbone), "_head": head, "n_iter_": n_iter}
 
     def _check_together(self, moves: TrainableLayers) -> None:
         super()._check_together(moves)
@@ -234,7 +248,7 @@ class TunedEstimator(TrainedEstimator):
             training = replace(training, values={**training.values, "importance": self.delta * importance})
         trained = self._train(learning.design, training, split, watcher, data, start)
         self.history_ = trained.history
-        found = head_from_arrays(trained.head, trained.epochs, padded=split.padded)
+        found = _head_of(trained, split)
         if learning.queries_alone:
             found = self._solved_again(found, split, taken, targets, C)
         return found, split.with_weights(trained.weights)
@@ -315,3 +329,7 @@ class TunedEstimator(TrainedEstimator):
         if isinstance(self._head, AttendingHead):
             return np.concatenate([self._head(maps) for maps in self._network.blocks(samples, self.memory)])
         return self._head(self._network.features(samples, self.memory))
+
+
+def _head_of(trained: TrainingResult, split: SplitNetwork) -> Head:
+    return head_from_arrays(trained.head, trained.epochs, padded=split.padded)

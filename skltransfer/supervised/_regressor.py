@@ -276,9 +276,11 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         if X_val is not None:
             seen, values, weights, _ = self._count(self._read(X_val, reset=False), y_val, None, None)
             held = seen, self._targets(values, weights)
-        self._fit_samples(samples, targets, held=held, groups=groups, C=1.0 / self.alpha)
+        data = {"X": X, "y": y, "metadata": {} if sample_weight is None else {"sample_weight": sample_weight}}
+        self._fit_samples(samples, targets, held=held, groups=groups, C=1.0 / self.alpha, data=data)
         return self
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
         """Take one more epoch over these samples, from where the fit stands.
