@@ -10,6 +10,7 @@ import pytest
 from keras import callbacks as kc
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
+from sklearn.metrics import f1_score, log_loss, mean_absolute_error, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
 from skltransfer import GradualUnfreezing, TransferClassifier, TransferRegressor
@@ -436,3 +437,103 @@ def test_search_gives_each_candidate_callbacks_of_its_own(table):
     search = GridSearchCV(classifier(recorder, epochs=2), {"learning_rate": [0.1, 0.01]}, cv=2).fit(*table)
     assert recorder.calls == []
     assert len(search.best_estimator_.callbacks[0].calls) == 6
+
+
+def still(metrics, X, y, **changes):
+    """Measure what a network gives that learns nothing."""
+    return classifier(callbacks=None, learning_rate=0.0, epochs=1, metrics=metrics, **changes).fit(
+        X, y, X_val=X[:24], y_val=y[:24]
+    )
+
+
+def brier(y_true, y_pred):
+    return keras.ops.sum(keras.ops.square(y_true - y_pred), axis=-1)
+
+
+def test_metrics_of_classes_see_probabilities(table):
+    X, y = table
+    km = keras.metrics
+    metrics = [
+        "crossentropy", km.AUC(name="auc"), km.SparseTopKCategoricalAccuracy(k=1, name="top"), "mse", brier, "accuracy",
+        km.F1Score(average="macro"),
+    ]  # fmt: skip
+    clf = still(metrics, X, y)
+    history = {name: values[0] for name, values in clf.history_.items()}
+    probabilities, columns = clf.predict_proba(X), np.eye(2)[(y == "yes").astype(int)]
+    assert history["crossentropy"] == pytest.approx(log_loss(y, probabilities), rel=1e-4)
+    assert history["auc"] == pytest.approx(roc_auc_score(columns.ravel(), probabilities.ravel()), abs=0.01)
+    assert history["top"] == pytest.approx(clf.score(X, y))
+    assert history["brier"] == pytest.approx(((probabilities - columns) ** 2).sum(axis=1).mean(), rel=1e-4)
+    assert history["mse"] == pytest.approx(history["brier"] / 2, rel=1e-4)
+    assert history["f1_score"] == pytest.approx(f1_score(y, clf.predict(X), average="macro"), rel=1e-4)
+    assert history["val_crossentropy"] == pytest.approx(log_loss(y[:24], probabilities[:24]), rel=1e-4)
+    assert history["loss"] == pytest.approx(history["crossentropy"], rel=1e-4)
+
+
+def test_metrics_are_weighted_and_do_not_change_what_is_learned(table):
+    X, y = table
+    weights = np.random.default_rng(1).uniform(0.5, 3, size=64)
+    metric = keras.metrics.CategoricalCrossentropy(name="own")
+    clf = classifier(callbacks=None, metrics=[metric], batch_size=24).fit(X, y, sample_weight=weights)
+    plain = classifier(callbacks=None, batch_size=24).fit(X, y, sample_weight=weights)
+    np.testing.assert_array_equal(clf.predict_proba(X), plain.predict_proba(X))
+    np.testing.assert_allclose(clf.history_["own"], clf.history_["loss"], rtol=1e-4)
+    assert float(metric.result()) == 0.0  # the object itself is only read
+
+
+def test_metrics_of_a_regressor_are_in_the_units_of_y(table):
+    X = table[0]
+    y = 1000 + 50 * X[:, 0]
+    for values in (y, np.column_stack([y, y / 10])):
+        reg = TransferRegressor(epochs=1, learning_rate=0.0, random_state=0, metrics=["mae"]).fit(X, values)
+        assert reg.history_["mae"] == pytest.approx([mean_absolute_error(values, reg.predict(X))], rel=1e-4)
+
+
+def test_metrics_of_labels_see_a_probability_each(table):
+    X, y = table
+    labels = np.column_stack([y == "yes", X[:, 2] > 0]).astype(int)
+    clf = classifier(callbacks=None, learning_rate=0.0, epochs=1, metrics=["ce"]).fit(X, labels)
+    expected = np.mean([log_loss(labels[:, task], clf.predict_proba(X)[:, task]) for task in (0, 1)])
+    assert clf.history_["ce"] == pytest.approx([expected], rel=1e-4)
+    missing = np.where(X[:, :2] > 1, np.nan, labels)
+    with pytest.raises(ValueError, match="metrics: expected the same weight of a sample in each task"):
+        clf.fit(X, missing)
+
+
+def test_early_stopping_knows_which_way_a_metric_is_better(table):
+    X, y = table
+    stopping = kc.EarlyStopping("val_auc", patience=3, restore_best_weights=True)
+    metric = keras.metrics.AUC(name="auc")
+    clf = classifier(stopping, epochs=30, learning_rate=0.3, metrics=[metric]).fit(X, y, X_val=X[40:], y_val=y[40:])
+    assert stopping.best == max(clf.history_["val_auc"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "error", "message"),
+    [
+        ("acuracy", ValueError, r"metrics\[0\]: expected a name that keras.metrics.get knows. Got 'acuracy'"),
+        (keras.metrics.MeanIoU(2), ValueError, r"metrics\[0\]: MeanIoU compares numbers of classes"),
+        (keras.metrics.Accuracy(), ValueError, r"metrics\[0\]: Accuracy compares numbers of classes"),
+        (keras.metrics.F1Score(), ValueError, r"metrics\[0\]: f1_score cannot be measured of targets and predictions"),
+        (keras.metrics.Mean(), ValueError, r"metrics\[0\]: mean cannot be measured of targets and predictions"),
+        (3, TypeError, r"metrics\[0\]: expected a name, a keras.metrics.Metric or a function. Got 3"),
+        (keras.metrics.AUC(name="loss"), ValueError, "metrics: expected names that differ, and are not 'loss'"),
+    ],
+)
+def test_metric_that_cannot_be_measured_is_refused_before_work_starts(table, metric, error, message, monkeypatch):
+    from skltransfer.supervised._fitting import TunedEstimator
+
+    monkeypatch.setattr(TunedEstimator, "_extraction", lambda *_: pytest.fail("work has started"))
+    with pytest.raises(error, match=message):
+        classifier(callbacks=None, metrics=[metric]).fit(*table)
+
+
+def test_metrics_of_several_tasks_of_classes_are_refused(table):
+    X, y = table
+    with pytest.raises(ValueError, match="metrics: expected one task, or several of 0 and 1"):
+        classifier(callbacks=None, metrics=["mse"]).fit(X, np.column_stack([y, y]))
+
+
+def test_regressor_refuses_the_accuracy(table):
+    with pytest.raises(ValueError, match=r"metrics\[0\]: Accuracy compares numbers of classes"):
+        TransferRegressor(epochs=1, metrics=["accuracy"]).fit(table[0], table[0][:, 0])

@@ -8,7 +8,8 @@ import pytest
 from skltransfer import load_backbone
 from skltransfer._engine import trainer as _trainer
 from skltransfer._engine.design import design_network
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings, train
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.loop import train
 from skltransfer._engine.pool import Pool, pool
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._heads.goal import Decisions

@@ -29,9 +29,6 @@ LIVE: Mapping[str, Any] = {
 }  # fmt: skip
 """Attributes in which Keras' callbacks keep live objects of one training, and what they are without one."""
 
-DIRECTIONS = {"accuracy": "max"}
-"""Which way metrics are better that Keras does not know of."""
-
 BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
 
@@ -96,6 +93,8 @@ class CallbackRunner:
         What `keras.Model.fit` tells callbacks: epochs, steps and verbose.
     peak : float
         Peak learning rate.
+    directions : mapping of str to {"min", "max"}
+        Which way metrics are better, which Keras itself looks up in those that it compiled.
 
     Raises
     ------
@@ -111,11 +110,12 @@ class CallbackRunner:
         names: Sequence[str],
         params: dict[str, Any],
         peak: float,
+        directions: Mapping[str, str],
     ) -> None:
         check_callbacks(callbacks)
         self.given, self.trainer, self.peak = list(callbacks), trainer, peak
         self._check_monitors(names)
-        self._params = params
+        self._params, self._directions = params, directions
         self._structure = self._read_structure()
         trainer.network.stop_training = False
         self.by_batch = any(not _is_default(callback, hook) for callback in self.given for hook in BATCH_HOOKS)
@@ -208,8 +208,8 @@ class CallbackRunner:
             )
 
     def _settle_direction(self, callback: Any) -> None:
-        """Let a callback know which way its metric is better, which Keras looks up in metrics that it compiled."""
-        known = DIRECTIONS.get(str(vars(callback).get("monitor", "")).removeprefix("val_"))
+        """Let a callback know which way its metric is better."""
+        known = self._directions.get(str(vars(callback).get("monitor", "")).removeprefix("val_"))
         if known is not None and vars(callback).get("mode") == "auto" and callback.monitor_op is None:
             callback.mode = known
             callback._set_monitor_op()

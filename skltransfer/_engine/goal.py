@@ -26,6 +26,10 @@ class Goal(Protocol):
         """Build the `Network` of a `Design`, on top of ``body``."""
 
     @property
+    def measured(self) -> bool:
+        """Whether metrics can be measured of what the network gives in a training step."""
+
+    @property
     def metrics(self) -> tuple[str, ...]:
         """Names of what is measured besides the loss."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -17,6 +17,11 @@ from skltransfer._engine.batches import fill_batch, mix_answers
 from skltransfer._engine.callbacks import CallbackRunner
 from skltransfer._engine.checkpoint import Checkpoint, training_key
 from skltransfer._engine.design import Design
+from skltransfer._engine.job import (
+    TrainingJob,
+    TrainingResult,
+    Watcher,
+)
 from skltransfer._engine.measures import EpochMeasures
 from skltransfer._engine.pool import pool
 from skltransfer._engine.schedules import rate_factor, stage_shares
@@ -24,9 +29,8 @@ from skltransfer._engine.trainer import CompiledNetwork, assign_all
 from skltransfer._inputs.samples import RaggedSamples, Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
-from skltransfer._targets.targets import Targets
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone, read
+from skltransfer.backbones._backbone import read
 
 EVALUATION_BATCH = 256
 LENGTH_POOL = 16
@@ -34,93 +38,6 @@ LENGTH_POOL = 16
 
 CALL_BYTES = 2**24
 """Of batches whose steps are one call."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a network is trained; nothing in here compiles it anew.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the samples.
-    batch_size : int
-        Samples a step.
-    learning_rate : float
-        Peak learning rate of AdamW.
-    seed : int
-        Decides the order of the samples, dropout, augmentation and the first weights.
-    schedule, warmup : str, float
-        See `rate_factor`.
-    layer_decay : float
-        Factor of the learning rate from one stage to the one before it.
-    weight_decay : float
-        Decoupled weight decay of each step, as a share of the learning rate.
-    mixup : float
-        Both parameters of the Beta distribution that pairs of samples are mixed by; 0 mixes
-        none.
-    values : mapping of str to object
-        Strengths that the network knows by name, such as that of a penalty, and what the loop
-        of the goal reads.
-    patience : int or None
-        Epochs without a better validation loss after which to stop, and go back to the best
-        weights; None never stops.
-    tol : float
-        By how much a validation loss has to be lower to be better.
-    initial_epoch : int
-        Epochs that the network was trained before: layers that are unfrozen one after the other
-        are as far as they would be by then, and other random numbers are drawn.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    schedule: str = "constant"
-    warmup: float = 0.0
-    layer_decay: float = 1.0
-    weight_decay: float = 0.0
-    mixup: float = 0.0
-    values: Mapping[str, Any] = field(default_factory=dict)
-    patience: int | None = None
-    tol: float = 0.0
-    initial_epoch: int = 0
-
-
-class Watcher:
-    """Follows a training; this one does nothing."""
-
-    def begin(self, epochs: int) -> None:
-        """Learn how many epochs there are at most."""
-
-    def epoch_begin(self, epoch: int) -> None:
-        """Learn that an epoch begins."""
-
-    def epoch_end(self, epoch: int, logs: dict[str, float], result: Callable[[], TrainingResult]) -> bool:
-        """Learn what was measured in an epoch, and, if wanted, the weights after it; return whether to stop."""
-        return False
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """What training gives.
-
-    Parameters
-    ----------
-    weights : list of ndarray
-        Weights of the network below the head.
-    head : list of ndarray
-        Weights of what is on top.
-    epochs : int
-        How many were trained.
-    history : dict of str to list of float
-        Losses, metrics and learning rate of each epoch.
-    """
-
-    weights: list[Array]
-    head: list[Array]
-    epochs: int
-    history: dict[str, list[float]]
 
 
 @dataclass(eq=False)
@@ -135,53 +52,6 @@ class _Progress:
     best_arrays: list[Array] = field(default_factory=list)
     stopped: bool = False
     callbacks: tuple[Any, list[Array]] = (None, [])
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """What a network is trained on.
-
-    Parameters
-    ----------
-    views : sequence of Samples
-        The samples, as each epoch in turn sees them; they are read a batch at a time.
-    targets : Targets
-        What samples should come out as. Weights of each task should have a mean of 1.
-    validation : tuple of Samples and Targets, optional
-        Samples that decide when to stop, and which epoch's weights are kept.
-    groups : ndarray of shape (n_samples,), optional
-        Number of the group of each sample, such as its domain, for a loop that draws from groups.
-    """
-
-    views: Sequence[Samples]
-    targets: Targets
-    validation: tuple[Samples, Targets] | None = None
-    groups: NDArray[np.intp] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingJob:
-    """All that decides what a training gives.
-
-    Parameters
-    ----------
-    design : Design
-        The network.
-    settings : TrainingSettings
-        How long and how fast.
-    data : TrainingData
-        On what.
-    backbone : Backbone or None
-        Where the weights start; None if samples are features already.
-    head : sequence of ndarray, optional
-        Where the weights on top start; those of decisions are else drawn at random.
-    """
-
-    design: Design
-    settings: TrainingSettings
-    data: TrainingData
-    backbone: Backbone | None
-    head: Sequence[Array] | None = None
 
 
 def train(
@@ -206,11 +76,14 @@ def train(
         If the loss is no longer finite, a callback cannot be honoured, or a checkpoint is
         wanted of a training that has no key; see `training_key`.
     """
+    if job.metrics is not None:
+        job.metrics.check(job.data.targets.weights)
     with _borrow(job.design) as network:
         loop = job.design.goal.loop(network, job)
         runner = CallbackRunner(
-            callbacks, network, names=loop.names(), params=loop.params(), peak=job.settings.learning_rate
-        )
+            callbacks, network, names=loop.names(), params=loop.params(), peak=job.settings.learning_rate,
+            directions=loop.directions(),
+        )  # fmt: skip
         try:
             saved = None if checkpoint is None else Checkpoint(checkpoint, training_key(job, runner.configuration()))
             if saved is not None:
@@ -253,6 +126,8 @@ class Loop:
         self.n_outputs = self.targets.values.shape[1]
         self.answers = np.concatenate([self.targets.values, self.targets.weights], axis=1)
         self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.statistics_move
+        self.specs = () if job.metrics is None else job.metrics.specs
+        self.metrics = [spec.build() for spec in self.specs]
         self.at = _Progress(np.random.default_rng(self.training.seed + self.training.initial_epoch))
 
     def start(self) -> None:
@@ -262,9 +137,23 @@ class Loop:
 
     def names(self) -> list[str]:
         """Names of what is measured in each epoch."""
-        measured = self.job.design.goal.metrics
+        measured = *self.job.design.goal.metrics, *(spec.name for spec in self.specs)
         validated = () if self.validation is None else ("loss", *measured)
         return [*self.trainer.metrics, *measured, *(f"val_{name}" for name in validated), "learning_rate"]
+
+    def directions(self) -> dict[str, str]:
+        """Which way metrics are better that are known for it."""
+        known = {"up": "max", "down": "min"}
+        found = {
+            spec.name: known[metric._direction]
+            for spec, metric in zip(self.specs, self.metrics, strict=True)
+            if getattr(metric, "_direction", None) in known
+        }
+        return {"accuracy": "max", **found}
+
+    def measures(self, losses: Sequence[str]) -> EpochMeasures:
+        """Begin to measure an epoch."""
+        return EpochMeasures(losses, self.job.design.goal, self.job.metrics, self.metrics)
 
     def params(self) -> dict[str, Any]:
         """Return what Keras tells callbacks of a training."""
@@ -315,7 +204,7 @@ class Loop:
         parts = self.parts(samples)
         when = [(at.epoch + (step + 0.5) / len(parts)) / training.epochs for step in range(len(parts))]
         factors = np.array([rate_factor(training.schedule, progress, training.warmup) for progress in when])
-        measures, step = EpochMeasures(self.trainer.metrics, self.job.design.goal), 0
+        measures, step = self.measures(self.trainer.metrics), 0
         for some in self.together(parts, alone=callbacks.by_batch):
             if callbacks.by_batch:
                 callbacks.tell("on_train_batch_begin", step, {})
@@ -332,7 +221,7 @@ class Loop:
                 f"The loss is {found['loss']} in epoch {at.epoch + 1} at learning_rate={callbacks.peak:g}. "
                 "Pass a smaller learning_rate."
             )
-        return {**found, **self.validate(callbacks), "learning_rate": float(rates[-1])}
+        return {**found, **measures.metrics(), **self.validate(callbacks), "learning_rate": float(rates[-1])}
 
     def take_steps(
         self, samples: Samples, parts: list[NDArray[np.intp]], rates: NDArray[np.float64], measures: EpochMeasures
@@ -394,7 +283,7 @@ class Loop:
             return {}
         samples, targets = self.validation
         answers = np.concatenate([targets.values, targets.weights], axis=1)
-        measures, losses = EpochMeasures((), self.job.design.goal), []
+        measures, losses = self.measures(()), []
         callbacks.tell("on_test_begin", {})
         for number, part in enumerate(_cut(np.arange(len(samples)), EVALUATION_BATCH)):
             callbacks.tell("on_test_batch_begin", number, {})
@@ -403,7 +292,7 @@ class Loop:
             measures.add_outputs(answers[part], outputs)
             callbacks.tell("on_test_batch_end", number, {"loss": float(np.mean(losses[-1])), **measures.means()})
         loss = float(np.mean(np.concatenate(losses)))
-        found = {"loss": loss, **measures.means()}
+        found = {"loss": loss, **measures.means(), **measures.metrics()}
         callbacks.tell("on_test_end", found)
         if self.training.patience is not None:
             self.keep_best(loss)

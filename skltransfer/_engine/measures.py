@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from skltransfer._engine.metrics import Metrics
 from skltransfer._utils.types import Array
 
 
@@ -19,12 +20,17 @@ class EpochMeasures:
         Names of the losses.
     goal : Goal
         What is learned.
+    metrics : Metrics, optional
+        What else is measured.
+    built : sequence of keras.metrics.Metric
+        One for each of `metrics`.
     """
 
-    def __init__(self, losses: Sequence[str], goal: Any) -> None:
-        self._losses, self._goal = losses, goal
+    def __init__(self, losses: Sequence[str], goal: Any, metrics: Metrics | None, built: Sequence[Any]) -> None:
+        self._losses, self._goal, self._metrics, self._built = losses, goal, metrics, built
         self._total, self._n_samples = np.zeros(len(losses)), 0
         self._sums = {name: np.zeros(2) for name in goal.metrics}
+        self._seen: list[tuple[Array, Array]] = []
 
     def add_losses(self, n_samples: Sequence[int], losses: Array) -> None:
         """Add the mean losses of some batches, shape (n_batches, n_losses)."""
@@ -35,8 +41,17 @@ class EpochMeasures:
         """Add outputs of the network, beside answers of the same samples."""
         for name, sums in self._goal.measure(answers, outputs).items():
             self._sums[name] += sums
+        if self._metrics is not None:
+            self._seen.append((answers, outputs))
 
     def means(self) -> dict[str, float]:
         """Return each mean by its name."""
         losses = dict(zip(self._losses, (self._total / max(self._n_samples, 1)).tolist(), strict=True))
         return losses | {name: float(of / all) if all else float("nan") for name, (of, all) in self._sums.items()}
+
+    def metrics(self) -> dict[str, float]:
+        """Return each metric of the whole epoch by its name."""
+        if self._metrics is None or not self._seen:
+            return {}
+        answers, outputs = (np.concatenate(parts) for parts in zip(*self._seen, strict=True))
+        return self._metrics.measure(self._built, answers, outputs)

@@ -45,9 +45,9 @@ class Network(keras.Model):
         keras.Model(samples, self.call(samples, training=False)).save(filepath, overwrite=overwrite, **options)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):  # type: ignore[no-untyped-def]
-        """Return losses, and the outputs beside them if the goal measures something in them."""
+        """Return losses, and the outputs beside them if metrics are measured of them."""
         losses = super().compute_metrics(x, y, y_pred, sample_weight)
-        return {**losses, OUTPUTS: y_pred} if self.design.goal.metrics else losses
+        return {**losses, OUTPUTS: y_pred} if self.design.goal.measured else losses
 
     @property
     def anchored(self) -> list[Any]:

@@ -38,7 +38,7 @@ class CompiledNetwork:
 
         self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
-        self._steps = _backend.compile_steps(self.network, design.spec[0], outputs=bool(design.goal.metrics))
+        self._steps = _backend.compile_steps(self.network, design.spec[0], outputs=design.goal.measured)
         self.metrics = [metric.name for metric in self.network.metrics]
         self.depths = self._moving_depths()
         self._fresh = read(self.optimizer.variables)
@@ -82,7 +82,7 @@ class CompiledNetwork:
         self.optimizer.decay.assign(weight_decay)
 
     def steps(self, batches: Array, answers: Array, learning_rates: Array) -> tuple[Array, Array | None]:
-        """Take a step for each batch; return the losses before each, and its outputs if the goal measures them."""
+        """Take a step for each batch; return the losses before each, and its outputs if metrics need them."""
         return self._steps(batches, answers, learning_rates)
 
     def outputs(self, batch: Array) -> Array:

@@ -14,7 +14,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skltransfer._engine.callbacks import check_callbacks
 from skltransfer._engine.design import Design, Goal, design_network
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingResult, TrainingSettings, prepare, train
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingResult, TrainingSettings
+from skltransfer._engine.loop import prepare, train
+from skltransfer._engine.metrics import Metrics
 from skltransfer._engine.schedules import SCHEDULES
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.base import BackboneEstimator, describe
@@ -83,6 +85,7 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
     augmentation: Any = None
     checkpoint: Any = None
     callbacks: Any = None
+    metrics: Any = None
 
     backbone_: Backbone
     _pretrained: bool
@@ -151,11 +154,12 @@ class TrainedEstimator(CallbackSupportMixin, BackboneEstimator):
         watcher: FitWatcher,
         data: TrainingData,
         head: list[Array] | None,
+        metrics: Metrics | None = None,
     ) -> TrainingResult:
         body = None if split.above is None else split.above.backbone
         try:
             return train(
-                TrainingJob(design, training, data, body, head),
+                TrainingJob(design, training, data, body, head, metrics),
                 checkpoint=None if self.checkpoint is None else os.fspath(self.checkpoint),
                 callbacks=self.callbacks or (),
                 watcher=watcher,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skltransfer._engine.loop import TrainingResult, Watcher
+from skltransfer._engine.job import TrainingResult, Watcher
 
 
 class FitWatcher(Watcher):

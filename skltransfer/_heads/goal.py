@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.job import TrainingJob
+from skltransfer._engine.loop import Loop
 from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._targets.task import Task, weighted_hits, weighted_loss
 
@@ -53,6 +54,11 @@ class Decisions:
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop over shuffled mini-batches."""
         return Loop(network, job)
+
+    @property
+    def measured(self) -> bool:
+        """Metrics are measured of decision values."""
+        return True
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -17,7 +17,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings, train
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.loop import train
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.base import AUDIO_PARAMETERS
 from skltransfer._estimators.fit import TrainedEstimator

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.job import TrainingJob
+from skltransfer._engine.loop import Loop
 from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._heads.goal import Decisions
 from skltransfer.adaptation._methods import METHODS, Method

@@ -106,7 +106,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Folder in which training is saved after each epoch. The same fit called again takes
         up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
-        They are copied for each fit.
+        Called while the network is trained, as Keras does. They are the only parameters that
+        `fit` changes: the objects themselves are used, so that what they recorded can be read
+        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+        trained on top of the frozen part, and there only during `fit`.
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None

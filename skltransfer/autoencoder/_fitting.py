@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 from skltransfer._engine.augmentation import augmentation_json
-from skltransfer._engine.loop import TrainingData
+from skltransfer._engine.job import TrainingData
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.fit import TrainedEstimator
 from skltransfer._estimators.progress import FitWatcher

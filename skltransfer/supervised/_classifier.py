@@ -125,7 +125,17 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         Folder in which training is saved after each epoch. The same fit called again takes
         up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
-        They are copied for each fit.
+        Called while the network is trained, as Keras does. They are the only parameters that
+        `fit` changes: the objects themselves are used, so that what they recorded can be read
+        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+        trained on top of the frozen part, and there only during `fit`. They are not called
+        where the head is solved.
+    metrics : list of str, keras.metrics.Metric or callable, default=None
+        What is measured each epoch besides the loss, and is in ``history_``: names that
+        `keras.Model.compile` knows, metrics or functions. They get probabilities, and a column of
+        0 and 1 for each class, or the numbers of classes if they are called "sparse". Accuracy
+        is measured in any case.
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
@@ -145,7 +155,9 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     n_iter_ : int
         Iterations of the head's solver, or epochs.
     history_ : dict of str to list of float
-        Losses and learning rate of each epoch; empty if the head was solved.
+        Loss, accuracy and learning rate of each epoch, and ``val_loss`` and ``val_accuracy`` where
+        there are samples for validation; empty if the head was solved. Accuracy counts samples by
+        their weights, and is a mean over the tasks, if there are several.
 
     See Also
     --------
@@ -211,6 +223,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         warm_start: bool = False,
         checkpoint: Any = None,
         callbacks: Any = None,
+        metrics: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -246,6 +259,7 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.callbacks = callbacks
+        self.metrics = metrics
         self.verbose = verbose
         self.random_state = random_state
 

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingData, TrainingResult, TrainingSettings
+from skltransfer._engine.job import TrainingData, TrainingResult, TrainingSettings
+from skltransfer._engine.metrics import Metrics, read_metrics
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.base import AUDIO_PARAMETERS
 from skltransfer._estimators.fit import Held, TrainedEstimator
@@ -68,6 +69,7 @@ class TunedEstimator(TrainedEstimator):
         **AUDIO_PARAMETERS,
         "head": "no_validation",
         "attention_transfer": [Interval(Real, 0, None, closed="left"), AttentionTransfer],
+        "metrics": [list, tuple, None],
         "mixup": [Interval(Real, 0, None, closed="left")],
         "n_views": [Interval(Integral, 2, None, closed="left")],
         "solve_head": ["boolean"],
@@ -151,6 +153,7 @@ class TunedEstimator(TrainedEstimator):
         self._parts = self._parts + 1 if proceed and once else 0
         moves = resolve_trainable(self.trainable, pretrained=self._pretrained, n_stages=len(backbone.stages))
         self._check_together(moves)
+        metrics = read_metrics(self.metrics, targets.tasks, *self._units())
         layers = head_layers(self.head)
         solved = moves.stages == 0 and not layers.hidden and not layers.n_heads and not once
         if self.early_stopping and held is None and not solved:
@@ -179,11 +182,15 @@ class TunedEstimator(TrainedEstimator):
                 ),
             )
             head, split = self._learn_head(
-                plan, learning, samples, targets, held, head if proceed else None, C, label_smoothing, watcher
+                plan, learning, samples, targets, held, head if proceed else None, C, label_smoothing, watcher, metrics
             )
         self.__dict__.update(self._state(split, backbone, head))
         self._parts += max(len(self.history_.get("loss", ())) - 1, 0)
         context.call_on_fit_task_end(estimator=self, **(data or {}), reconstruction_attributes={})
+
+    def _units(self) -> tuple[Any, Any]:
+        """Mean and scale of values before they were standardised."""
+        return 0.0, 1.0
 
     def _state(self, split: SplitNetwork, backbone: Backbone, head: Head) -> dict[str, Any]:
         """Return the attributes that make this estimator a fitted one."""
@@ -230,6 +237,7 @@ class TunedEstimator(TrainedEstimator):
         C: float,
         label_smoothing: float,
         watcher: FitWatcher,
+        metrics: Metrics | None,
     ) -> tuple[Head, SplitNetwork]:
         """Train from a head, or from where heads start; return the head and the network below it."""
         split = plan.split
@@ -246,7 +254,7 @@ class TunedEstimator(TrainedEstimator):
         training = learning.training
         if importance is not None:
             training = replace(training, values={**training.values, "importance": self.delta * importance})
-        trained = self._train(learning.design, training, split, watcher, data, start)
+        trained = self._train(learning.design, training, split, watcher, data, start, metrics)
         self.history_ = trained.history
         found = _head_of(trained, split)
         if learning.queries_alone:

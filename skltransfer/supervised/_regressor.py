@@ -122,7 +122,15 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         Folder in which training is saved after each epoch. The same fit called again takes
         up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
-        They are copied for each fit.
+        Called while the network is trained, as Keras does. They are the only parameters that
+        `fit` changes: the objects themselves are used, so that what they recorded can be read
+        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+        trained on top of the frozen part, and there only during `fit`. They are not called
+        where the head is solved.
+    metrics : list of str, keras.metrics.Metric or callable, default=None
+        What is measured each epoch besides the loss, and is in ``history_``, in the units of
+        ``y``: names that `keras.Model.compile` knows, metrics or functions.
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
@@ -199,6 +207,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         warm_start: bool = False,
         checkpoint: Any = None,
         callbacks: Any = None,
+        metrics: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -232,6 +241,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.callbacks = callbacks
+        self.metrics = metrics
         self.verbose = verbose
         self.random_state = random_state
 
@@ -332,6 +342,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         if targets is not None:
             raise ValueError(f"targets: a regressor has no classes to choose. Got {targets!r}; pass None.")
         return lambda decisions, some: np.ones_like(decisions)
+
+    def _units(self) -> tuple[Array, Array]:
+        return self._mean, self._scale
 
     def _learn(self, values: Array, weights: Array) -> None:
         """Learn mean and deviation of the values of each target that are there."""
