@@ -11,6 +11,7 @@ from keras import ops
 from skltransfer._engine.design import NO_PLACES, Design
 from skltransfer._engine.penalties import attention_transfer, delta, l2_sp
 from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._keras.backend import OUTPUTS
 from skltransfer.backbones._backbone import build
 from skltransfer.backbones._cutting import last_places
 
@@ -37,9 +38,20 @@ class Network(keras.Model):
     def build(self, input_shape: Any) -> None:
         """Each layer is built at its first call."""
 
+    def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
+        """Save it as a functional model of ordinary layers, from samples as it takes them to what it gives."""
+        shape, dtype = self.design.spec
+        samples = keras.Input(shape, dtype=dtype)
+        keras.Model(samples, self.call(samples, training=False)).save(filepath, overwrite=overwrite, **options)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):  # type: ignore[no-untyped-def]
+        """Return losses, and the outputs beside them if metrics are measured of them."""
+        losses = super().compute_metrics(x, y, y_pred, sample_weight)
+        return {**losses, OUTPUTS: y_pred} if self.design.goal.measured else losses
+
     @property
     def anchored(self) -> list[Any]:
-        """The weights whose start is kept, as L2-SP pulls them there."""
+        """The weights whose start is kept, for the L2-SP penalty."""
         return self.body.trainable_variables if self.design.pulled else []
 
     def add_anchors(self) -> None:

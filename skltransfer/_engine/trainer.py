@@ -38,7 +38,7 @@ class CompiledNetwork:
 
         self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
-        self._steps = _backend.compile_steps(self.network, self.design.spec[0])
+        self._steps = _backend.compile_steps(self.network, design.spec[0], outputs=design.goal.measured)
         self.metrics = [metric.name for metric in self.network.metrics]
         self.depths = self._moving_depths()
         self._fresh = read(self.optimizer.variables)
@@ -81,8 +81,8 @@ class CompiledNetwork:
         self.optimizer.shares.assign(shares)
         self.optimizer.decay.assign(weight_decay)
 
-    def steps(self, batches: Array, answers: Array, learning_rates: Array) -> Array:
-        """Take a step for each batch; return the loss before each, and its terms beside it."""
+    def steps(self, batches: Array, answers: Array, learning_rates: Array) -> tuple[Array, Array | None]:
+        """Take a step for each batch; return the losses before each, and its outputs if metrics need them."""
         return self._steps(batches, answers, learning_rates)
 
     def outputs(self, batch: Array) -> Array:
@@ -102,9 +102,8 @@ class CompiledNetwork:
         """Read the weights of the head."""
         return read(self.network.head_weights)
 
-    def losses(self, batch: Array, answers: Array) -> Array:
-        """Compute the loss of each sample, in inference mode."""
-        outputs = self.outputs(batch)
+    def losses(self, outputs: Array, answers: Array) -> Array:
+        """Compute the loss of each sample from its outputs."""
         weighted = self.design.goal.sample_losses(answers.astype(outputs.dtype), outputs)
         return np.asarray(import_keras().ops.convert_to_numpy(weighted))
 

@@ -90,6 +90,11 @@ class LabelEncoding:
         return list(self.classes) if self.several and not self.binary else self.classes[0]
 
     @property
+    def units(self) -> tuple[Any, Any]:
+        """Decisions about labels have no units."""
+        return 0.0, 1.0
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """The task of each column of labels."""
         return tuple(Task("labels", 1) if self.binary else Task("classes", len(known)) for known in self.classes)

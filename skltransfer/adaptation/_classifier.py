@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
@@ -261,7 +262,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         encoding = LabelEncoding.learn(read_labels(known.y)) if start is None else start.encoding
         _check_weighted(self.class_weight, encoding.classes[0])
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, format, encoding)
+        return self._fit(known, targets, format, encoding, FitMonitor(self, X, y, sample_weight))
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict labels.

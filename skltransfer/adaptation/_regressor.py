@@ -9,6 +9,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
@@ -219,7 +220,9 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
             encoding = ValueEncoding.learn(values, known.weights)
         else:
             encoding = start.encoding
-        return self._fit(known, encoding.targets(values, known.weights), format, encoding)
+        return self._fit(
+            known, encoding.targets(values, known.weights), format, encoding, FitMonitor(self, X, y, sample_weight)
+        )
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict values.

@@ -122,7 +122,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Folder in which training is saved after each epoch. The same fit called again takes
         up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
-        They are copied for each fit.
+        Called while the network is trained, as Keras does. They are the only parameters that
+        `fit` changes: the objects themselves are used, so that what they recorded can be read
+        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+        trained on top of the frozen part, and there only during `fit`.
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
@@ -281,6 +285,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self._fit(X, sample_weight, once=False)
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
@@ -444,7 +449,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         )
         kept = weights > 0
         targets = Targets((), np.empty((int(kept.sum()), 0)), weights[kept, None])
-        monitor = FitMonitor(self)
+        monitor = FitMonitor(self, X, None, sample_weight)
         self.model_ = fit(AutoencoderRecipe(own, format, layout, earlier), samples.take(kept), targets, monitor)
         monitor.end()
         return self

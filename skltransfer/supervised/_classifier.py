@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
@@ -137,7 +138,17 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         Folder in which training is saved after each epoch. The same fit called again takes
         up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
-        They are copied for each fit.
+        Called while the network is trained, as Keras does. They are the only parameters that
+        `fit` changes: the objects themselves are used, so that what they recorded can be read
+        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+        trained on top of the frozen part, and there only during `fit`. They are not called
+        where the head is solved.
+    metrics : list of str, keras.metrics.Metric or callable, default=None
+        What is measured each epoch besides the loss, and is in ``history_``: names that
+        `keras.Model.compile` knows, metrics or functions. They get probabilities, and a column of
+        0 and 1 for each class, or the numbers of classes if they are called "sparse". Accuracy
+        is measured in any case.
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
@@ -157,7 +168,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     n_iter_ : int
         Iterations of the head's solver, or epochs.
     history_ : dict of str to list of float
-        Losses and learning rate of each epoch; empty if the head was solved.
+        Loss, accuracy and learning rate of each epoch, and ``val_loss`` and ``val_accuracy`` where
+        there are samples for validation; empty if the head was solved. Accuracy counts samples by
+        their weights, and is a mean over the tasks, if there are several.
 
     See Also
     --------
@@ -225,6 +238,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         warm_start: bool = False,
         checkpoint: Any = None,
         callbacks: Any = None,
+        metrics: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -262,6 +276,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.callbacks = callbacks
+        self.metrics = metrics
         self.verbose = verbose
         self.random_state = random_state
 
@@ -300,6 +315,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             If samples, labels or parameters do not fit together, there is only one class, or
             the loss is no longer finite.
         """
+        monitor = FitMonitor(self, X, y, sample_weight)
         samples, format = self._read_new(X)
         known = self._labelled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
@@ -309,8 +325,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             seen = self._labelled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, held_out)
+        return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, monitor, held_out)
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
@@ -347,7 +364,14 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             samples, format, encoding = self._read_known(X), earlier.format, earlier.encoding
         known = self._labelled(samples, y, sample_weight)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, SupervisedParameters.of(self, once=True), format, encoding)
+        return self._fit(
+            known,
+            targets,
+            SupervisedParameters.of(self, once=True),
+            format,
+            encoding,
+            FitMonitor(self, X, y, sample_weight),
+        )
 
     def predict(self, X: Any) -> Array:
         """Predict labels.

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
@@ -131,7 +132,15 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         Folder in which training is saved after each epoch. The same fit called again takes
         up what it finds there; this needs an int as ``random_state``.
     callbacks : list of keras.callbacks.Callback, default=None
-        They are copied for each fit.
+        Called while the network is trained, as Keras does. They are the only parameters that
+        `fit` changes: the objects themselves are used, so that what they recorded can be read
+        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+        trained on top of the frozen part, and there only during `fit`. They are not called
+        where the head is solved.
+    metrics : list of str, keras.metrics.Metric or callable, default=None
+        What is measured each epoch besides the loss, and is in ``history_``, in the units of
+        ``y``: names that `keras.Model.compile` knows, metrics or functions.
     verbose : int, default=0
         Whether to draw a progress bar.
     random_state : int, RandomState instance or None, default=None
@@ -210,6 +219,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         warm_start: bool = False,
         checkpoint: Any = None,
         callbacks: Any = None,
+        metrics: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -245,6 +255,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.callbacks = callbacks
+        self.metrics = metrics
         self.verbose = verbose
         self.random_state = random_state
 
@@ -282,6 +293,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             If samples, values or parameters do not fit together, or the loss is no longer
             finite.
         """
+        monitor = FitMonitor(self, X, y, sample_weight)
         samples, format = self._read_new(X)
         known = self._labelled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
@@ -294,8 +306,9 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             seen = self._labelled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights)
         targets = encoding.targets(known.y, known.weights)
-        return self._fit(known, targets, self._parameters(), format, encoding, held_out)
+        return self._fit(known, targets, self._parameters(), format, encoding, monitor, held_out)
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
@@ -324,7 +337,9 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             format, encoding = earlier.format, earlier.encoding
             known = self._labelled(self._read_known(X), y, sample_weight)
         targets = encoding.targets(known.y, known.weights)
-        return self._fit(known, targets, self._parameters(once=True), format, encoding)
+        return self._fit(
+            known, targets, self._parameters(once=True), format, encoding, FitMonitor(self, X, y, sample_weight)
+        )
 
     def predict(self, X: Any) -> Array:
         """Predict values.
