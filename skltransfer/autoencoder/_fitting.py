@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight
 
 from skltransfer._engine.augmentation import augmentation_json
 from skltransfer._engine.loop import TrainingData
@@ -21,6 +20,7 @@ from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.samples import ArraySamples, JoinedSamples, Samples
 from skltransfer._targets.targets import Targets
+from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._builders import LATENT, autoencoder, encode, with_log_variance
 from skltransfer.autoencoder._coder import Coder, pixel_target
@@ -65,9 +65,7 @@ class AutoencoderEstimator(TrainedEstimator):
             )
         if first:
             self._layout = Layout.of(X, self._format)
-        weights = _check_sample_weight(
-            sample_weight, np.empty(len(samples)), dtype=np.float64, ensure_non_negative=True
-        )
+        weights = read_weights(sample_weight, samples)
         self._check(samples)
         kept = weights > 0
         self._fit_samples(samples.take(kept), weights[kept], once)

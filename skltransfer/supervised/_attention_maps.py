@@ -73,17 +73,19 @@ def grad_cam_maps(
 
     ``directions`` gives, for the decision values of some samples, how they add up to that.
     """
-    then = head.then if isinstance(head, AttendingHead) else head
+    then, unpooled = head.then if isinstance(head, AttendingHead) else head, split.unpooled()
 
     def each() -> Iterator[tuple[Array, Array]]:
         start = 0
-        for maps in split.unpooled().blocks(samples, memory):
+        for maps in unpooled.blocks(samples, memory):
             if maps.ndim < 3:
                 raise ValueError(
                     f"attention_maps shows the places of a grid or sequence. Got the backbone {backbone.name!r}, which "
                     f"gives one vector of {maps.shape[1]} values a sample; fit another backbone."
                 )
-            pooled = head.pool(maps) if isinstance(head, AttendingHead) else average_places([maps], padded=split.padded)
+            pooled = (
+                head.pool(maps) if isinstance(head, AttendingHead) else average_places([maps], padded=unpooled.padded)
+            )
             slopes = then.slopes(pooled, directions(then(pooled), slice(start, start + len(maps))))
             start += len(maps)
             yield maps, np.einsum("n...c,nc->n...", maps, slopes).reshape(len(maps), -1).clip(min=0)

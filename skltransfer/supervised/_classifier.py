@@ -10,11 +10,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.fit import Held
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import TunedEstimator
 
@@ -444,6 +445,6 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
         y = read_labels(y)
         if len(y) != len(samples):
             raise ValueError(f"y: expected {len(samples)} labels, one for each sample of X. Got {len(y)}.")
-        weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+        weights = read_weights(sample_weight, y)
         kept = weights > 0
         return samples.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]

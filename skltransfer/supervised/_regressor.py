@@ -11,12 +11,13 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.fit import Held
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
+from skltransfer._targets.weights import read_weights
 from skltransfer._utils.statistics import weighted_moments
 from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import TunedEstimator
@@ -347,7 +348,7 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
         values = values.reshape(len(values), -1)
         if len(values) != len(samples):
             raise ValueError(f"y: expected {len(samples)} values, one for each sample of X. Got {len(values)}.")
-        weights = _check_sample_weight(sample_weight, values, dtype=np.float64, ensure_non_negative=True)
+        weights = read_weights(sample_weight, values)
         kept = weights > 0
         return samples.take(kept), values[kept], weights[kept], None if groups is None else np.asarray(groups)[kept]
 
