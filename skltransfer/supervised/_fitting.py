@@ -236,8 +236,7 @@ class SupervisedRecipe(Recipe):
         """Solve the linear head on the features of all views."""
         views, network = self._views(setup, None), setup.network
         features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
-        head = solve(features, setup.targets.repeated(len(views)), C=self.parameters.C)
-        return replace(head, padded=network.padded)
+        return solve(features, setup.targets.repeated(len(views)), C=self.parameters.C)
 
     def _solved_above_queries(self, setup: Setup, head: Head) -> Head:
         """Solve the linear layer for the attention weights that were learned."""
