@@ -105,9 +105,10 @@ def difference(before: Array, after: Array) -> str:
         return f"{unlike} of {before.size} entries" if unlike else ""
     if before.dtype == after.dtype and before.tobytes() == after.tobytes():
         return ""
-    apart = np.abs(before.astype(np.float64) - after.astype(np.float64))
-    nan = np.isnan(before.astype(np.float64)) & np.isnan(after.astype(np.float64))
-    return f"{before.dtype}, then {after.dtype}: at most {np.max(np.where(nan, 0, apart), initial=0):.3g} apart"
+    one, other = before.astype(np.float64), after.astype(np.float64)
+    same = (one == other) | (np.isnan(one) & np.isnan(other))
+    apart = np.where(same, 0, np.nan_to_num(np.abs(one - other), nan=np.inf))
+    return f"{before.dtype}, then {after.dtype}: at most {np.max(apart, initial=0):.3g} apart"
 
 
 def verdict(before: Array | None, after: Array | None, name: str) -> str:

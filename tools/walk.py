@@ -21,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import argparse
+import dis
 import inspect
 import json
 import logging
@@ -123,8 +124,12 @@ def _is_function(code: Any) -> bool:
 
 
 def _goes_on(frame: Any) -> bool:
-    """Tell whether a generator goes on, after its call or from where it waited."""
-    return bool(frame.f_code.co_flags & inspect.CO_GENERATOR) and frame.f_lasti >= 0
+    """Tell whether a generator goes on from where it waited."""
+    code, at = frame.f_code, frame.f_lasti
+    if not code.co_flags & inspect.CO_GENERATOR or at < 0:
+        return False
+    name, how = dis.opname[code.co_code[at]], code.co_code[at + 1]
+    return name in ("YIELD_VALUE", "SEND") or (name == "RESUME" and how % 4 > 0)
 
 
 def record(fit: Fit) -> list[str]:
