@@ -217,7 +217,7 @@ def _table():
         ({"strength": -1.0}, r"AttentionTransfer\(strength=…\): expected a number of at least 0\. Got -1\.0"),
         ({"strength": "big"}, r"AttentionTransfer\(strength=…\): expected a number of at least 0\. Got 'big'"),
         ({"trainable": "head"}, r"the head alone moves\. Got trainable='head'; pass attention_transfer=0, or a train"),
-        ({"trainable": 1}, "attention_transfer pulls the places of a grid or sequence"),
+        ({"trainable": 1}, "attention_transfer needs the places of a grid or sequence"),
         ({"teacher": "mlp"}, r"AttentionTransfer\(teacher=…\): this teacher cannot take these rows\. input_shape"),
         (
             {"teacher": "minilm"},

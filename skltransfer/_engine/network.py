@@ -17,7 +17,7 @@ from skltransfer.backbones._cutting import last_places
 
 
 class Network(keras.Model):
-    """Augmentation, preparation, the body and how it is held; a subclass adds what is on top."""
+    """Augmentation, preparation, the body and its penalties; a subclass adds what is on top."""
 
     def __init__(self, design: Design, body: Any) -> None:
         super().__init__(dtype=design.dtype)
@@ -55,7 +55,7 @@ class Network(keras.Model):
         return self.body.trainable_variables if self.design.pulled else []
 
     def add_anchors(self) -> None:
-        """Make room for where these weights start."""
+        """Make variables for the values that these weights start from."""
         if self.design.pulled:
             self.l2_sp = self.setting("l2_sp")
         self.anchors = [self._constant(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
@@ -77,7 +77,7 @@ class Network(keras.Model):
         return x if self.design.preparation is None else self.design.preparation(x)
 
     def apart(self, batch: Any) -> tuple[Any, Any]:
-        """Return samples, and where a teacher is active in them, as feature maps of one channel."""
+        """Return samples, and a teacher's attention map of each, as feature maps of one channel."""
         if not self.design.taught:
             return batch, None
         assert self.design.raw is not None
@@ -85,7 +85,7 @@ class Network(keras.Model):
         return ops.reshape(x[:, width:], (-1, *self.design.raw)), x[:, :width, None]
 
     def hold(self, prepared: Any, features: Any, training: bool, places: Any = None, teacher: Any = None) -> None:
-        """Add the pulls to the loss."""
+        """Add the penalties to the loss."""
         if training and self.design.pulled:
             self.add_loss(self.l2_sp * l2_sp(self.anchored, self.anchors))
         if training and self.anchor is not None:

@@ -115,7 +115,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         saw fewer than 10 samples of one of them.
     history_ : dict of str to list of float
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
-        part of it) and the learning rate.
+        part of it), the accuracy on the samples of the source (NaN where they do not take part)
+        and the learning rate.
     n_features_in_ : int
         Values in one sample; 1 for image and sound files and for waveforms.
     feature_names_in_ : ndarray of shape (n_features_in_,)
