@@ -21,7 +21,6 @@ from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build
 from skltransfer.backbones._folding import fold
 
-
 HALF = ("float16", "bfloat16")
 """Dtypes that a network in mixed precision computes in; its features are float32."""
 
