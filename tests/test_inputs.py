@@ -90,7 +90,7 @@ def test_grey_and_flattened_pictures_are_the_same_pixels(shape, dtype):
     np.testing.assert_array_equal(grey, image_array(list(pixels), None))
 
 
-@pytest.mark.parametrize(("high", "learned"), [(0.9, 1), (1, 1), (16, 16), (17, 255), (255, 255), (256, 65535)])
+@pytest.mark.parametrize(("high", "learned"), [(0.9, 1), (1, 1), (16, 16), (17, 255), (255, 255), (40_000, 65535)])
 def test_range_is_the_smallest_known_one(high, learned):
     assert learn_range(np.array([0, high])) == (0, learned)
 

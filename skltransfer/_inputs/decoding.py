@@ -75,7 +75,7 @@ def open_image(source: Any, position: int, files: FilesInUse | None = None) -> I
 
 
 def _opened(file: Any, source: Any, position: int) -> Any:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     name = called(source, position)
     try:
@@ -83,9 +83,8 @@ def _opened(file: Any, source: Any, position: int) -> Any:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{name} {_TOO_MANY.format(error)}") from error
     except Exception as error:  # readers of damaged headers raise whatever comes
-        raise ValueError(
-            f"{name} is not an image that can be read ({error}). Replace the file or drop the sample."
-        ) from error
+        why = "" if isinstance(error, UnidentifiedImageError) else f" ({error})"
+        raise ValueError(f"{name} is not an image that can be read{why}. Replace it or drop the sample.") from error
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and image.width * image.height > most:
         image.close()
@@ -106,10 +105,12 @@ class StoredPixels:
     ----------
     image : PIL.Image.Image
         Opened; it is not changed.
+    raw : str or None, default=None
+        What `raw_mode` said of it before it was read for the first time.
     """
 
-    def __init__(self, image: Any) -> None:
-        raw = raw_mode(image)
+    def __init__(self, image: Any, raw: str | None = None) -> None:
+        raw = raw_mode(image) if raw is None else raw
         inverted = _is_white_zero(image)
         _check_unsigned(image)
         try:
@@ -273,7 +274,7 @@ def _check_not_unit_scale(stored: StoredPixels, learned: Range) -> None:
 def _unseen(stored: StoredPixels) -> Range:
     """Settle the range of a deep image after a `fit` that saw none."""
     found = stored.summary()
-    if found.dtype == "uint16" and found.high >= CLEAR_16_BITS:
+    if found.dtype in ("uint16", "int32") and found.low >= 0 and CLEAR_16_BITS <= found.high <= FULL[1]:
         return FULL
     raise ValueError(
         f"{stored} holds {found.dtype} values from {found.low:g} to {found.high:g}, and fit saw no image of more than "

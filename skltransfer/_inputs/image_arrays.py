@@ -302,8 +302,8 @@ def _range_of_floats(found: PixelSummary) -> tuple[float, float] | None:
             return float(known[0]), float(known[1])
     if high <= (DIGITS if found.whole else 2 * DIGITS):
         return None
-    fitting = [known for known in KNOWN_HIGHS if known > DIGITS and not _beyond(found, 0, known)]
-    return (0.0, float(fitting[0])) if fitting else None
+    reached = [known for known in KNOWN_HIGHS if known > DIGITS and high <= known * (1 + OVERSHOOT)]
+    return (0.0, float(reached[0])) if reached and not _beyond(found, 0, reached[0]) else None
 
 
 def _range_of_integers(found: PixelSummary) -> tuple[float, float] | None:

@@ -63,6 +63,7 @@ class ImageFileSamples:
     ) -> None:
         self.items, self.pixel_range, self.deep_range = items, pixel_range, deep_range
         self._files = files or FilesInUse("an image")
+        self._raw: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.items)
@@ -96,7 +97,9 @@ class ImageFileSamples:
         if kept.all():
             return self
         items = [self.items[i] for i in np.flatnonzero(kept).tolist()]
-        return ImageFileSamples(items, self.pixel_range, self.deep_range, self._files)
+        taken = ImageFileSamples(items, self.pixel_range, self.deep_range, self._files)
+        taken._raw = self._raw
+        return taken
 
     def check(self, *, learn: bool = False) -> None:
         """Open each image once, so that a bad one is told before any work starts.
@@ -113,6 +116,8 @@ class ImageFileSamples:
                     "path, a PIL image or the bytes of an image file in every sample; drop or replace that sample."
                 )
             with open_image(item, position, self._files) as image:
+                if is_pil(item):
+                    self._raw[id(item)] = raw_mode(image)
                 if learn and self.pixel_range is None and _may_be_deep(image):
                     stored = self._stored(image, item, position)
                     if stored.deep and stored.stated is None:
@@ -139,7 +144,7 @@ class ImageFileSamples:
             return resized(self._named(stored.colours, item, position, pixel_range), size)
 
     def _stored(self, image: Any, item: Any, position: int) -> StoredPixels:
-        stored: StoredPixels = self._named(StoredPixels, item, position, image)
+        stored: StoredPixels = self._named(StoredPixels, item, position, image, self._raw.get(id(item)))
         return stored
 
     def _named(self, function: Any, item: Any, position: int, *arguments: Any) -> Any:
