@@ -12,6 +12,7 @@ from PIL import Image
 from skltransfer import BackboneTransformer, TransferClassifier
 from skltransfer._features import extraction as features
 
+MIXED = r"Sample 0 is a path .*, and sample 1 is a number \(float\), taken as a table"
 ESTIMATORS = [TransferClassifier(image_size=32), BackboneTransformer(image_size=32)]
 
 
@@ -30,18 +31,21 @@ def with_value(images, value):
 
 BAD = {
     "empty": (lambda i: i[:0], r"Found array with 0 sample\(s\) .*minimum of 1 is required"),
-    "nan": (lambda i: with_value(i, np.nan), "row 3 contains NaN or infinity"),
-    "inf": (lambda i: with_value(i, np.inf), "row 3 contains NaN or infinity"),
-    "five dimensions": (lambda i: i[:, :, :, None, None], r"expected pictures of shape \(n, height, width, channels\)"),
+    "nan": (lambda i: with_value(i, np.nan), "sample 3 contains NaN or infinity"),
+    "inf": (lambda i: with_value(i, np.inf), "sample 3 contains NaN or infinity"),
+    "five dimensions": (lambda i: i[:, :, :, None, None], r"expected images of shape \(n, height, width, channels\)"),
     "one dimension": (lambda i: i[:, 0, 0], "Expected 2D array, got 1D array instead"),
     "channels first": (lambda i: np.repeat(i[:, None], 3, axis=1), r"channels-first, so pass np\.moveaxis\(X, 1, -1\)"),
     "four channels": (lambda i: np.repeat(i[..., None], 4, axis=-1), r"drop the transparency with X\[\.\.\., :3\]"),
-    "mixed sizes": (lambda i: [*i[:5], i[5][:20]], r"expected pictures of one size\. Row 0 .* row 5 has \(20, 28\)"),
-    "standardised": (lambda i: i / 64.0 - 2, "pass the pictures before standardisation"),
-    "missing file": (lambda i: ["nowhere.png"] * len(i), r"row 0, 'nowhere\.png', is missing"),
-    "no image": (lambda i: [__file__] * len(i), r"row 0, '.*test_bad_input\.py', is not an image"),
+    "mixed sizes": (
+        lambda i: [*i[:5], i[5][:20]],
+        r"expected images of one size\. Sample 0 .* sample 5 has \(20, 28\)",
+    ),
+    "standardised": (lambda i: i / 64.0 - 2, "pass the images before standardisation"),
+    "missing file": (lambda i: ["nowhere.png"] * len(i), r"sample 0, 'nowhere\.png', is missing"),
+    "no image": (lambda i: [__file__] * len(i), r"sample 0, '.*test_bad_input\.py', is not an image"),
     "words": (lambda i: np.array([["a", "b"]] * len(i)), "dtype='numeric' is not compatible|could not convert|missing"),
-    "objects": (lambda i: np.array([{}] * len(i), dtype=object), r"float\(\) argument must be"),
+    "objects": (lambda i: np.array([{}] * len(i), dtype=object), r"sample 0 is an object \(dict\)"),
 }
 
 
@@ -55,14 +59,19 @@ def test_bad_rows_are_told_before_work_starts(estimator, case, images, labels):
 
 def test_object_arrays_of_another_kind(images, labels, tmp_path):
     Image.fromarray(images[0]).save(tmp_path / "a.png")
-    told(ESTIMATORS[0], np.array([tmp_path / "a.png", 3.5], dtype=object), labels[:2], "row 1 is a float")
+    told(
+        ESTIMATORS[0],
+        np.array([tmp_path / "a.png", 3.5], dtype=object),
+        labels[:2],
+        MIXED,
+    )
 
 
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (lambda y: y[:-1], r"expected 40 labels, one for each row of X\. Got 39"),
-        (lambda y: np.full(len(y), "cat"), r"expected at least 2 classes .* Got 1 class: \['cat'\]; add rows"),
+        (lambda y: y[:-1], r"expected 40 labels, one for each sample of X\. Got 39"),
+        (lambda y: np.full(len(y), "cat"), r"expected at least 2 classes .* Got 1 class: \['cat'\]; add samples"),
         (lambda y: np.where(y == y[0], np.nan, 1.0), "y contains NaN"),
         (lambda y: np.linspace(0, 1, len(y)), "Unknown label type: continuous"),
         (lambda y: None, "TransferClassifier requires y to be passed, but the target y is None"),
@@ -122,20 +131,23 @@ def fitted(images, labels):
         ),
         (
             lambda i: i[:, :20],
-            r"shape \(28, 28, 1\), as in fit\. Got pictures of shape \(20, 28, 1\)",
+            r"shape \(28, 28, 1\), as in fit\. Got images of shape \(20, 28, 1\)",
         ),
-        (lambda i: np.repeat(i[..., None], 3, axis=-1), r"Got pictures of shape \(28, 28, 3\)"),
-        (lambda i: i.reshape(len(i), -1), r"expected pictures of shape \(28, 28, 1\), as in fit\. Got rows of numbers"),
+        (lambda i: np.repeat(i[..., None], 3, axis=-1), r"Got images of shape \(28, 28, 3\)"),
+        (
+            lambda i: i.reshape(len(i), -1)[:, 1:],
+            r"as in fit, or flattened to 784 values\. Got an array of shape \(40, 783\)",
+        ),
         (
             lambda i: [Image.fromarray(p) for p in i],
-            "Got image files or PIL images; TransferClassifier predicts rows",
+            r"expected images of .*, as in fit\. Sample 0 is a PIL image",
         ),
         (lambda i: i[:0], "minimum of 1 is required"),
-        (lambda i: with_value(i, np.nan), "row 3 contains NaN"),
+        (lambda i: with_value(i, np.nan), "sample 3 contains NaN"),
     ],
 )
 def test_rows_unlike_those_of_fit_are_told(fitted, images, change, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         fitted.predict(change(images))
 
 

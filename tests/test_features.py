@@ -6,11 +6,13 @@ import pytest
 from skltransfer import load_backbone
 from skltransfer._features import extraction as features
 from skltransfer._features.extraction import compute, extract, plan_extraction
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_files import read_image_files
+from skltransfer._inputs.image_arrays import ImageArrays
+from skltransfer._inputs.image_files import ImageFiles, read_image_files
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples
+from skltransfer._inputs.table import Table
 
-FORMAT = InputFormat("image_arrays", (28, 28, 1))
+FORMAT = InputFormat(ImageArrays(), (28, 28, 1))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_sto
         plan_extraction(lite0, FORMAT, image_size=40, pooling="max"),
         plan_extraction(lite0, FORMAT, image_size=32, stage=0),
         plan_extraction(lite0.with_weights([w * 2 for w in lite0.weights]), FORMAT, image_size=32),
-        plan_extraction(lite0, InputFormat("image_arrays", (28, 28, 1), 0, 65535), image_size=32),
+        plan_extraction(lite0, InputFormat(ImageArrays(), (28, 28, 1), 0, 65535), image_size=32),
     ]
     results = [extract(p, rows) for p in plans]
     for i, one in enumerate(results):
@@ -127,8 +129,8 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
     for i, picture in enumerate(colour):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(picture).save(paths[-1])
-    files = plan_extraction(lite0, InputFormat("image_files", (0, 0, 3)), image_size=28)
-    arrays = plan_extraction(lite0, InputFormat("image_arrays", (28, 28, 3)), image_size=28)
+    files = plan_extraction(lite0, InputFormat(ImageFiles(), (0, 0, 3)), image_size=28)
+    arrays = plan_extraction(lite0, InputFormat(ImageArrays(), (28, 28, 3)), image_size=28)
     np.testing.assert_allclose(
         extract(files, read_image_files(paths)), extract(arrays, ArraySamples(colour)), atol=1e-4
     )
@@ -137,13 +139,13 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
 @pytest.mark.parametrize(
     ("format", "image_size", "size"),
     [
-        (InputFormat("image_arrays", (28, 28, 1)), "auto", (160, 160)),
-        (InputFormat("image_arrays", (128, 100, 3)), "auto", (160, 160)),
-        (InputFormat("image_arrays", (300, 200, 3)), "auto", (224, 224)),
-        (InputFormat("image_files", (0, 0, 3)), "auto", (224, 224)),
-        (InputFormat("image_arrays", (28, 28, 1)), 96, (96, 96)),
-        (InputFormat("image_arrays", (28, 28, 1)), (64, 32), (64, 32)),
-        (InputFormat("image_arrays", (96, 96, 3)), 96, None),
+        (InputFormat(ImageArrays(), (28, 28, 1)), "auto", (160, 160)),
+        (InputFormat(ImageArrays(), (128, 100, 3)), "auto", (160, 160)),
+        (InputFormat(ImageArrays(), (300, 200, 3)), "auto", (224, 224)),
+        (InputFormat(ImageFiles(), (0, 0, 3)), "auto", (224, 224)),
+        (InputFormat(ImageArrays(), (28, 28, 1)), 96, (96, 96)),
+        (InputFormat(ImageArrays(), (28, 28, 1)), (64, 32), (64, 32)),
+        (InputFormat(ImageArrays(), (96, 96, 3)), 96, None),
     ],
 )
 def test_size_at_which_pictures_are_seen(lite0, format, image_size, size):
@@ -170,7 +172,7 @@ def test_wrong_options_are_told(lite0, options, message):
 
 def test_table_for_a_picture_network_is_told(lite0):
     with pytest.raises(ValueError, match=r"Got a table of 784 columns; .* pass input_shape=\(height, width\)"):
-        plan_extraction(lite0, InputFormat("table", (784,)))
+        plan_extraction(lite0, InputFormat(Table(), (784,)))
 
 
 def test_pictures_for_a_table_network_are_told():

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import check_pixels_finite, check_range, image_array, learn_range
+from skltransfer._inputs.containers import gathered
+from skltransfer._inputs.image_arrays import ImageArrays, check_pixels_finite, check_range, image_array, learn_range
 from skltransfer._inputs.image_files import read_image_files
+from skltransfer._inputs.kind import InputFormat, ReadOptions
 from skltransfer._inputs.recognition import recognise
 from skltransfer._inputs.samples import ArraySamples
 
@@ -36,7 +37,7 @@ def pixels_of(path):
 )  # fmt: skip
 def test_pictures_in_any_container_are_read_alike(files, wrap):
     X = wrap(files)
-    assert recognise(X, None) == "pictures"
+    assert str(recognise(gathered(X), ReadOptions())) == "image_files"
     rows = read_image_files(X)
     assert len(rows) == 6
     np.testing.assert_array_equal(rows.resized([0, 5], (16, 16)), read_image_files(files).resized([0, 5], (16, 16)))
@@ -68,13 +69,13 @@ def test_sixteen_bit_file_keeps_its_greys(tmp_path):
     ("X", "input_shape", "kind"),
     [
         (np.zeros((2, 5)), None, "table"), ([[1, 2], [3, 4]], None, "table"), (pd.DataFrame({"a": [1]}), None, "table"),
-        (np.zeros((2, 4, 4, 3)), None, "images"), (np.zeros((2, 4, 4)), None, "images"),
-        ([np.zeros((4, 4)), np.zeros((4, 4))], None, "images"), (np.zeros((2, 16)), (4, 4), "images"),
-        (pl.DataFrame({"a": [1], "b": [2]}), (1, 2), "images"), (np.zeros((0, 4)), None, "table"),
+        (np.zeros((2, 4, 4, 3)), None, "image_arrays"), (np.zeros((2, 4, 4)), None, "image_arrays"),
+        ([np.zeros((4, 4)), np.zeros((4, 4))], None, "image_arrays"), (np.zeros((2, 16)), (4, 4), "image_arrays"),
+        (pl.DataFrame({"a": [1], "b": [2]}), (1, 2), "image_arrays"),
     ],
 )  # fmt: skip
 def test_recognise(X, input_shape, kind):
-    assert recognise(X, input_shape) == kind
+    assert str(recognise(gathered(X), ReadOptions(input_shape=input_shape))) == kind
 
 
 @given(
@@ -112,19 +113,19 @@ def test_unknown_range_is_told(values):
 )  # fmt: skip
 def test_another_scale_is_told(high, pixels):
     with pytest.raises(ValueError, match=r"expected pixel values from 0 to .*, as in fit\. Got .* values from"):
-        check_range(pixels, InputFormat("image_arrays", (1, 1, 1), 0, high))
+        check_range(pixels, InputFormat(ImageArrays(), (1, 1, 1), 0, high))
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((2, 2)), np.array([[0, 1]], dtype=np.uint8), np.array([[3.0, 200.5]])])
 def test_dark_pictures_are_no_other_scale(pixels):
-    check_range(pixels, InputFormat("image_arrays", (1, 1, 1), 0, 255))
+    check_range(pixels, InputFormat(ImageArrays(), (1, 1, 1), 0, 255))
 
 
 @given(st.integers(0, 9), st.sampled_from([np.nan, np.inf, -np.inf]))
 def test_first_bad_row_is_named(row, value):
     pixels = np.zeros((10, 3, 3, 1))
     pixels[row, 1, 2] = value
-    with pytest.raises(ValueError, match=f"row {row} contains NaN or infinity"):
+    with pytest.raises(ValueError, match=f"sample {row} contains NaN or infinity"):
         check_pixels_finite(pixels)
 
 
@@ -134,11 +135,11 @@ def test_first_bad_row_is_named(row, value):
         (np.zeros((2, 3, 8, 8)), None, r"channels-first, so pass np\.moveaxis\(X, 1, -1\)"),
         (np.zeros((2, 8, 8, 4)), None, r"drop the transparency with X\[\.\.\., :3\]"),
         (np.zeros((2, 8, 8, 7)), None, "expected 1 or 3 channels in the last place"),
-        (np.zeros((2, 2, 2, 2, 3)), None, r"expected pictures of shape \(n, height, width, channels\)"),
+        (np.zeros((2, 2, 2, 2, 3)), None, r"expected images of shape \(n, height, width, channels\)"),
         (np.zeros((2, 15)), (4, 4), r"input_shape=\(4, 4\) needs 16 columns\. Got 15"),
         (np.zeros((2, 16)), (4, 4, 1, 1), r"'input_shape' parameter must be \(height, width\) or"),
         (np.zeros((2, 32)), (4, 4, 2), "'input_shape' parameter must be"),
-        ([np.zeros((4, 4)), np.zeros((4, 5))], None, r"Row 0 has shape \(4, 4\), row 1 has \(4, 5\)"),
+        ([np.zeros((4, 4)), np.zeros((4, 5))], None, r"Sample 0 has shape \(4, 4\), sample 1 has \(4, 5\)"),
     ],
 )
 def test_wrong_shapes_are_told(X, input_shape, message):

@@ -18,8 +18,8 @@ from skltransfer import (
     TransferClassifier,
     TransferRegressor,
 )
-from skltransfer._inputs.formats import InputFormat
-from skltransfer._inputs.image_arrays import OVERSHOOT, check_pixel_range, check_range, learn_range
+from skltransfer._inputs.image_arrays import OVERSHOOT, ImageArrays, check_pixel_range, check_range, learn_range
+from skltransfer._inputs.kind import InputFormat
 
 ESTIMATORS = (
     TransferClassifier, TransferRegressor, BackboneTransformer, AutoencoderTransformer, DomainAdaptationClassifier,
@@ -28,7 +28,7 @@ ESTIMATORS = (
 
 
 def learned(pixels, said=None):
-    return InputFormat("image_arrays", pixels.shape[1:], *learn_range(pixels, said), said)
+    return InputFormat(ImageArrays(), pixels.shape[1:], *learn_range(pixels, said), said)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_overshoot_is_clipped_and_nothing_else_changes(shares, said, dtype):
     st.booleans(),
 )
 def test_an_image_alone_is_judged_as_among_others(pixels, scale, said):
-    format = InputFormat("image_arrays", (2, 2, 1), *map(float, scale), scale if said else None)
+    format = InputFormat(ImageArrays(), (2, 2, 1), *map(float, scale), scale if said else None)
 
     def refused(some):
         try:

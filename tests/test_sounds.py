@@ -26,8 +26,10 @@ from skltransfer import (
     load_backbone,
 )
 from skltransfer._features import extraction as features
-from skltransfer._inputs.audio import LogMelSpectrogram, audio_format, read_audio
+from skltransfer._inputs.audio import Audio, LogMelSpectrogram, audio_format, read_audio
+from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.kind import ReadOptions
 from skltransfer._inputs.recognition import recognise
 
 PLAIN = Preparation(0, 255, None, 1, (0.0,), (1.0,))
@@ -150,6 +152,79 @@ def test_stereo_is_averaged(tmp_path):
     heard = read_audio([tmp_path / "stereo.wav"], None)[0].read([0], LogMelSpectrogram(8000, PLAIN))
     expected = read_audio([left + right], 8000)[0].read([0], LogMelSpectrogram(8000, PLAIN))
     np.testing.assert_allclose(heard, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda left, right: np.stack([left, right]), lambda left, right: np.stack([left, right], axis=1),
+     lambda left, right: ((left + right) / 2)[None], lambda left, right: ((left + right) / 2)[:, None],
+     lambda left, right: [left.tolist(), right.tolist()], lambda left, right: np.stack([left, right] * 4, axis=1),
+     lambda left, right: (8000, np.stack([left, right])),
+     lambda left, right: (np.stack([left, right], axis=1), 8000.0)],
+)  # fmt: skip
+def test_channels_of_arrays_are_averaged(listener, wrap):
+    left, right = tone(400), tone(900)
+    expected = listener.fit_transform([(left + right) / 2, left])
+    np.testing.assert_allclose(listener.fit_transform([wrap(left, right), left]), expected, atol=1e-4)
+    np.testing.assert_allclose(listener.transform([wrap(left, right), left]), expected, atol=1e-4)
+
+
+def test_arrays_of_clips_with_channels_are_clips(listener, clips):
+    mono = np.stack([clip[:2400] for clip in clips[0][:3]])
+    expected = listener.fit_transform(mono)
+    for stereo in (mono[:, None], mono[..., None], np.stack([mono, mono], axis=1), np.stack([mono, mono], axis=2)):
+        np.testing.assert_allclose(listener.fit_transform(stereo), expected, atol=1e-4)
+
+
+def test_middle_of_bytes_is_silence_in_every_channel():
+    whole = (127 * tone(440) + 128).astype("uint8")
+    heard, _ = read_audio([np.stack([whole, whole]), whole], 8000)
+    both = heard.read([0, 1], LogMelSpectrogram(8000, PLAIN))
+    np.testing.assert_allclose(both[0], both[1], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda clip: (8000, clip), lambda clip: (np.int64(8000), clip.tolist()), lambda clip: (clip, 8000),
+     lambda clip: {"array": clip, "sampling_rate": 8000, "path": None}],
+)  # fmt: skip
+def test_clips_bring_their_rate_along(clips, wrap):
+    with_rate = [wrap(clip) for clip in clips[0][:6]]
+    alone, told = BackboneTransformer(image_size=32), BackboneTransformer(image_size=32, sample_rate=8000)
+    expected = told.fit_transform(clips[0][:6])
+    np.testing.assert_array_equal(alone.fit_transform(with_rate), expected)
+    np.testing.assert_array_equal(told.transform(with_rate), expected)
+    np.testing.assert_array_equal(alone.transform(pd.Series(with_rate)), expected)
+
+
+def test_clips_of_several_rates_are_heard_alike():
+    heard, longest = read_audio([(rate, tone(1000, 0.5, rate)) for rate in (8000, 16000, 44100)], None)
+    seen = picture(heard.read([0, 1, 2], LogMelSpectrogram(8000, PLAIN)))
+    assert longest == 8000
+    assert seen[0, :, 25].argmax() == seen[1, :, 25].argmax() == seen[2, :, 25].argmax()
+
+
+def test_clips_of_the_same_values_and_other_rates_have_other_digests():
+    heard, _ = read_audio([(8000, tone(440)), (16000, tone(440)), (8000, tone(440))], None)
+    assert heard.digest(0) == heard.digest(2) != heard.digest(1)
+    assert read_audio([tone(440)], 8000)[0].digest(0) == heard.digest(0)
+
+
+@pytest.mark.parametrize(
+    ("clip", "sample_rate", "message"),
+    [
+        ((16000, tone(440)), 8000, r"sample 1 has a sample rate of 16000 Hz\. Expected sample_rate=8000; pass"),
+        ({"array": tone(440), "sampling_rate": 44100}, 8000, r"sample 1 has a sample rate of 44100 Hz\. Expected"),
+        ((16, tone(440)), None, r"sample 1 has a sample rate of 16 Hz\. Expected 1000 to 1000000 Hz; resample"),
+        ((8000, np.zeros(0)), None, "sample 1 is empty"),
+        ((8000, np.array([np.nan, 1])), None, "sample 1 contains NaN or infinity"),
+        ((8000, np.zeros((9, 10))), None, r"sample 1 has shape \(9, 10\)\. .* with at most 8 channels"),
+        ((8000, np.zeros((4, 4))), None, r"sample 1 has shape \(4, 4\)"),
+    ],
+)  # fmt: skip
+def test_clips_that_cannot_be_heard_are_named(clip, sample_rate, message):
+    with pytest.raises(ValueError, match=message):
+        BackboneTransformer(sample_rate=sample_rate).fit([(8000, tone(500)), clip])
 
 
 @pytest.mark.parametrize(
@@ -297,21 +372,24 @@ def damaged(folder):
 
 
 BAD = {
-    "missing": (lambda _: ["nowhere.wav"], r"row 1, 'nowhere\.wav', is missing"),
-    "no sound": (bad_file(b"no sound at all"), r"row 1, '.*bad\.wav', is not a sound that can be read"),
-    "empty file": (bad_file(b""), r"row 1, '.*bad\.wav', is not a sound that can be read"),
-    "cut off": (cut_off, r"row 1, '.*short\.wav', ends after 5000 of the 16044 bytes that it announces\. Replace the"),
-    "damaged": (damaged, r"row 1, '.*bad\.flac', is not a sound that can be read"),
-    "no samples": (written(np.zeros(0)), r"row 1, '.*bad\.wav', has no samples"),
-    "not finite": (written(np.array([0.1, np.nan]), subtype="FLOAT"), r"row 1, '.*', contains NaN or infinity"),
-    "slow": (written(np.zeros(9), 100), r"row 1, '.*', has 100 samples a second\. Expected 1000 to 1000000"),
-    "empty array": (lambda _: [np.zeros(0)], "row 1 has no samples"),
-    "infinite": (lambda _: [np.array([1, -np.inf])], "row 1 contains NaN or infinity"),
-    "stereo array": (lambda _: [np.zeros((9, 2))], r"row 1 has shape \(9, 2\).* average channels"),
-    "missing row": (lambda _: [None], "row 1 is None"),
-    "number": (lambda _: [3.5], r"row 1 is 3\.5"),
-    "words": (lambda _: [["a", "b"]], "row 1 holds <U1 values"),
-    "bits": (lambda _: [np.ones(9, bool)], "row 1 holds bool values"),
+    "missing": (lambda _: ["nowhere.wav"], r"sample 1, 'nowhere\.wav', is missing"),
+    "no sound": (bad_file(b"no sound at all"), r"sample 1, '.*bad\.wav', is not a sound that can be read"),
+    "empty file": (bad_file(b""), r"sample 1, '.*bad\.wav', is not a sound that can be read"),
+    "cut off": (
+        cut_off,
+        r"sample 1, '.*short\.wav', ends after 5000 of the 16044 bytes that it announces\. Replace the",
+    ),
+    "damaged": (damaged, r"sample 1, '.*bad\.flac', is not a sound that can be read"),
+    "no samples": (written(np.zeros(0)), r"sample 1, '.*bad\.wav', is empty"),
+    "not finite": (written(np.array([0.1, np.nan]), subtype="FLOAT"), r"sample 1, '.*', contains NaN or infinity"),
+    "slow": (written(np.zeros(9), 100), r"sample 1, '.*', has a sample rate of 100 Hz\. Expected 1000 to 1000000 Hz"),
+    "empty array": (lambda _: [np.zeros(0)], "sample 1 is empty"),
+    "infinite": (lambda _: [np.array([1, -np.inf])], "sample 1 contains NaN or infinity"),
+    "square array": (lambda _: [np.zeros((9, 9))], r"sample 1 has shape \(9, 9\).* with at most 8 channels"),
+    "missing row": (lambda _: [None], r"sample 1 is missing \(None\)"),
+    "number": (lambda _: [3.5], r"Sample 1 is a number \(float\)"),
+    "words": (lambda _: [["a", "b"]], "sample 1 holds <U1 values"),
+    "bits": (lambda _: [np.ones(9, bool)], "sample 1 holds bool values"),
 }
 
 
@@ -330,13 +408,13 @@ def test_bad_clips_are_told_before_work_starts(case, listener, tmp_path):
         (
             [tone(500), tone(500)[:-1]],
             {"sample_rate": None},
-            r"Row 0 has 3200 values, row 1 has 3199; .* sample_rate=…",
+            r"Sample 0 has 3200 values, sample 1 has 3199; .* sample_rate=…",
         ),
-        (tone(500), {}, r"expected clips\. Got one array of shape \(3200,\); a single clip goes in as \[X\]"),
-        (np.zeros((2, 9, 2)), {}, r"row 0 has shape \(9, 2\)"),
+        (tone(500), {}, r"expected audio.* Got an array of shape \(3200,\); a single sample goes in as \[X\]"),
+        (np.zeros((2, 9, 12)), {}, r"sample 0 has shape \(9, 12\)"),
         ([], {}, r"Found array with 0 sample\(s\)"),
         ([tone(500)], {"sample_rate": 16}, "The 'sample_rate' parameter of BackboneTransformer must be a float in the"),
-        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened pictures\. Got sounds"),
+        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened images\. Got audio"),
     ],
 )
 def test_what_cannot_go_together_is_told(listener, X, parameters, message):
@@ -345,37 +423,37 @@ def test_what_cannot_go_together_is_told(listener, X, parameters, message):
 
 
 def test_encoder_of_texts_is_told(listener, minilm):
-    with pytest.raises(ValueError, match=r"'minilm_l6' takes texts\. Got sounds"):
+    with pytest.raises(ValueError, match=r"'minilm_l6' takes texts\. Got audio"):
         listener.set_params(backbone=minilm).fit([tone(500)])
 
 
 def test_network_for_tables_is_told(listener):
     table = load_backbone("mlp", input_shape=(5,))
     with pytest.raises(
-        ValueError, match=r"'mlp' takes samples of shape \(5,\)\. Got sounds; pass a backbone for images"
+        ValueError, match=r"'mlp' takes samples of shape \(5,\)\. Got audio; pass a backbone for images"
     ):
         listener.set_params(backbone=table).fit([tone(500)])
 
 
 def test_arrays_after_files_need_their_rate(files):
     fitted = BackboneTransformer(image_size=32).fit(files)
-    with pytest.raises(ValueError, match="expected sounds, as in fit"):
+    with pytest.raises(ValueError, match=r"sample 0 is a waveform of unknown rate\. .* pass sample_rate=…"):
         fitted.transform(np.zeros((2, 4000)))
-    with pytest.raises(ValueError, match=r"sample 1 is an array of samples\. .* pass sample_rate=…"):
+    with pytest.raises(ValueError, match=r"sample 1 is a waveform of unknown rate\. .* pass sample_rate=…"):
         fitted.transform([files[0], tone(500)])
-    with pytest.raises(ValueError, match=r"sample 1 is nan\. Expected a path or the samples"):
+    with pytest.raises(ValueError, match=r"sample 1 is missing \(nan\)\. Expected audio"):
         fitted.transform([files[0], np.nan])
 
 
 def test_other_kinds_after_sounds_are_told(listener, clips, images):
-    with pytest.raises(ValueError, match=r"expected sounds, as in fit\. Got texts"):
+    with pytest.raises(ValueError, match=r"sample 0, 'a text', is missing\. Expected the path of a sound file"):
         listener.fit(clips[0]).transform(["a text"])
 
 
 def test_pictures_alone_are_augmented_and_decoded(clips, files):
-    with pytest.raises(ValueError, match=r"augmentation changes images\. Got sounds"):
+    with pytest.raises(ValueError, match=r"augmentation changes images\. Got audio"):
         TransferClassifier(sample_rate=8000, image_size=32, augmentation="flip").fit(*clips)
-    with pytest.raises(ValueError, match=r"Got sounds, which a decoder does not give back; BackboneTransformer"):
+    with pytest.raises(ValueError, match=r"Got audio, which a decoder does not give back; BackboneTransformer"):
         AutoencoderTransformer().fit(files)
 
 
@@ -387,8 +465,8 @@ def test_without_soundfile_the_extra_is_named(files, monkeypatch):
 
 @pytest.mark.parametrize("name", ["a.WAV", "b.flac", "c.ogg", "d.mp3", "e.aiff"])
 def test_names_of_sound_files_are_known(name):
-    assert recognise([name], None) == "sounds"
-    assert recognise(pd.DataFrame({"clip": [None, name]}), None) == "sounds"
+    assert recognise([name], ReadOptions()) == Audio()
+    assert recognise(gathered(pd.DataFrame({"clip": [None, name]})), ReadOptions()) == Audio()
 
 
 def test_streamed_files_of_unknown_length_are_read(tmp_path):

@@ -15,7 +15,8 @@ from sklearn.model_selection import GridSearchCV
 from skltransfer import AttentionTransfer, TransferClassifier, TransferRegressor, load_backbone
 from skltransfer._engine.penalties import attention_transfer
 from skltransfer._features import extraction as features
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.image_arrays import ImageArrays
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples
 from skltransfer.backbones._builders import small_transformer
 from skltransfer.backbones._cutting import last_places
@@ -41,7 +42,7 @@ def student(teacher, strength=STRONG, **options):
 
 def grids(backbone, images):
     """Last feature maps."""
-    plan = features.plan_extraction(backbone, InputFormat("image_arrays", (28, 28, 1), 0, 255))
+    plan = features.plan_extraction(backbone, InputFormat(ImageArrays(), (28, 28, 1), 0, 255))
     plan = replace(plan, stage=last_places(backbone.architecture), pooling="none")
     return features.extract(plan, ArraySamples(images))
 

@@ -162,16 +162,16 @@ def test_long_texts_are_cut(minilm):
 @pytest.mark.parametrize(
     ("texts", "match"),
     [
-        (["a", None, "b"], r"X: row 1 is missing, but other rows are texts"),
-        ([None, "a"], r"X: row 0 is missing"),
-        ([float("nan"), "a"], r"X: row 0 is missing"),
-        (pd.Series(["a", pd.NA]), r"X: row 1 is (missing|a NAType)"),
-        (["a", 3], r"X: row 1 is a int, but other rows are texts\. Expected a text in every row"),
-        (["a", b"b"], r"X: row 1 is a bytes"),
+        (["a", None, "b"], r"X: sample 1 is missing \(None\)\. Expected texts without missing samples"),
+        ([None, "a"], r"X: sample 0 is missing"),
+        ([float("nan"), "a"], r"X: sample 0 is missing"),
+        (pd.Series(["a", pd.NA]), r"X: sample 1 is missing"),
+        (["a", 3], r"Sample 0 is a string, taken as texts, and sample 1 is a number \(int\), taken as a table"),
+        (["a", b"b"], r"Sample 0 is a string, taken as texts, and sample 1 is bytes, taken as image files"),
     ],
 )
-def test_rows_that_are_no_texts_are_named(texts, match):
-    with pytest.raises(TypeError, match=match):
+def test_samples_that_are_no_texts_are_named(texts, match):
+    with pytest.raises((ValueError, TypeError), match=match):
         TransferClassifier().fit(texts, list(range(len(texts))))
 
 
@@ -263,16 +263,16 @@ def test_a_learned_vocabulary_knows_its_words():
 def test_what_cannot_be_done_with_texts_is_told(minilm):
     cases = [
         (TransferClassifier(minilm, mixup=0.2, trainable=1), r"mixup mixes numbers\. Got texts; pass mixup=0"),
-        (TransferClassifier(minilm, augmentation="flip"), r"augmentation changes pictures\. Got texts"),
-        (TransferClassifier("efficientnet_lite0"), r"takes rows of shape .*Got texts; pass a backbone for texts"),
+        (TransferClassifier(minilm, augmentation="flip"), r"augmentation changes images\. Got texts"),
+        (TransferClassifier("efficientnet_lite0"), r"takes samples of shape .*Got texts; pass a backbone for texts"),
         (TransferClassifier("small_cnn"), r"Texts have no shape: 'minilm_l6' and 'small_transformer' take them"),
-        (BackboneTransformer(minilm, pooling="flatten"), r"pooling='flatten' needs rows of one length"),
+        (BackboneTransformer(minilm, pooling="flatten"), r"pooling='flatten' needs samples of one length"),
         (AutoencoderTransformer(), r"Got texts, which have no values to restore"),
     ]
     for estimator, match in cases:
         with pytest.raises(ValueError, match=match):
             estimator.fit(TEXTS, LABELS)
-    with pytest.raises(ValueError, match=r"the backbone 'minilm_l6' takes texts\. Got table"):
+    with pytest.raises(ValueError, match=r"the backbone 'minilm_l6' takes texts\. Got a table of 4 columns"):
         TransferClassifier(minilm).fit(np.eye(4), [0, 1, 0, 1])
     fitted = TransferClassifier(minilm).fit(TEXTS, LABELS)
     with pytest.raises(ValueError, match=r"X: expected texts, as in fit\. Got samples of numbers"):

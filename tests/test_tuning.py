@@ -200,9 +200,10 @@ def test_frozen_part_sees_each_view_of_a_row_once(source, images, labels, traina
 
 def test_views_are_functions_of_the_row_alone(images):
     from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
-    from skltransfer._inputs.formats import InputFormat
+    from skltransfer._inputs.image_arrays import ImageArrays
+    from skltransfer._inputs.kind import InputFormat
 
-    change = Augmentation(augmentation_json("flip_shift"), InputFormat("image_arrays", (28, 28, 1)), seed=1)
+    change = Augmentation(augmentation_json("flip_shift"), InputFormat(ImageArrays(), (28, 28, 1)), seed=1)
     rows = AugmentedSamples(ArraySamples(images[..., None]), change, view=1)
     alone = np.concatenate([rows.read([i]) for i in range(6)])
     np.testing.assert_array_equal(alone, rows.read(range(6)))
@@ -211,7 +212,7 @@ def test_views_are_functions_of_the_row_alone(images):
     other = AugmentedSamples(ArraySamples(images[..., None]), change, view=2)
     assert not np.array_equal(other.read(range(6)), alone)
     assert rows.digest(0) != other.digest(0)
-    fractions = Augmentation(augmentation_json("flip_shift"), InputFormat("image_arrays", (28, 28, 1), 0, 1), seed=1)
+    fractions = Augmentation(augmentation_json("flip_shift"), InputFormat(ImageArrays(), (28, 28, 1), 0, 1), seed=1)
     np.testing.assert_allclose(
         fractions.change(images[:3, ..., None] / 255.0, [b"a", b"b", b"c"]),
         change.change(images[:3, ..., None].astype(float), [b"a", b"b", b"c"]) / 255,

@@ -45,7 +45,7 @@ def gathered(X: Any) -> Any:
     elif is_frame(X):
         values = _from_frame(X)
     elif isinstance(X, np.ndarray) or hasattr(X, "to_numpy") or _is_array_like(X):
-        values = _from_array(as_array(X))
+        values = _from_series(X)
     elif isinstance(X, Sequence):
         values = _flat(list(X))
     else:
@@ -168,8 +168,18 @@ def _from_frame(X: Any) -> Any:
     """Return what is in the only column if that is objects; any other frame as it is."""
     if len(X.columns) != 1:
         return X
-    values = _from_array(as_array(X[X.columns[0]]))
+    values = _from_series(X[X.columns[0]])
     return values if isinstance(values, list) or values.ndim > 1 else X
+
+
+def _from_series(X: Any) -> Any:
+    """Return what is in a series, or in an array, of objects; any other as an array."""
+    values = as_array(X)
+    if values.dtype == object and hasattr(X, "to_list"):  # nested lists, of which Polars makes nested arrays
+        values = np.empty(len(values), dtype=object)
+        for position, item in enumerate(X.to_list()):
+            values[position] = item
+    return _from_array(values)
 
 
 def _from_array(X: Array) -> Any:

@@ -48,7 +48,7 @@ def written(text: str) -> Written:
     """
     if DATA_URI.match(text):
         return Written.PATH
-    if len(text) > LONGEST_PATH:
+    if len(text) > LONGEST_PATH or "\n" in text:
         return Written.TEXT
     if WEB_ADDRESS.fullmatch(text):
         return Written.EITHER
