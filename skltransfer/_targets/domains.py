@@ -190,6 +190,7 @@ def _check_needs(domains: Domains, needs: Collection[str], *, given: bool) -> No
     if "target" in needs and not domains.target.any():
         what = "sample_domain: expected some negative values" if given else "y: expected some masked labels"
         raise ValueError(
-            f"{what}, of target samples. Got source samples only ({len(domains.codes)}). Pass sample_domain with a negative "
-            "integer for each target sample, or mask its label: -1 among integers, NaN among floats, None among others."
+            f"{what}, of target samples. Got source samples only ({len(domains.codes)}). Pass sample_domain with a "
+            "negative integer for each target sample, or mask its label: -1 among integers, NaN among floats, None among "
+            "others."
         )

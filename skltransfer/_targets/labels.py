@@ -79,8 +79,8 @@ class LabelEncoding:
             if len(known) < 2:
                 task = f"task {number} of y" if y.ndim == 2 else "y"
                 raise ValueError(
-                    f"{task}: expected at least 2 classes among the samples of positive weight. Got {len(known)} class: "
-                    f"{known.tolist()}; add samples of another class."
+                    f"{task}: expected at least 2 classes among the samples of positive weight. Got {len(known)} "
+                    f"class: {known.tolist()}; add samples of another class."
                 )
         return LabelEncoding(classes, y.ndim == 2, binary)
 

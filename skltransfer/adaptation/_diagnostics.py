@@ -87,8 +87,8 @@ def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> Non
     usual = source.max() / max(source.sum(), 1e-12)
     if largest > COLLAPSED and usual <= MOST:
         _warn(
-            f"{largest:.0%} of the target samples are predicted as one class, while the largest class of the source has "
-            f"{usual:.0%} of its samples. The network has probably collapsed; pass a smaller weight, or "
+            f"{largest:.0%} of the target samples are predicted as one class, while the largest class of the source "
+            f"has {usual:.0%} of its samples. The network has probably collapsed; pass a smaller weight, or "
             "another method."
         )
         return

@@ -284,6 +284,6 @@ def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
 
 
 def _shares(groups: Array, n_sources: int, batch_size: int) -> tuple[int, ...]:
-    """Samples of each domain in a mini-batch: as many of all sources as of all targets."""
+    """Count samples of each domain in a mini-batch: as many of all sources as of all targets."""
     n_targets = int(groups.max()) + 1 - n_sources
     return (-(-batch_size // max(n_sources, 1)),) * n_sources + (-(-batch_size // n_targets),) * n_targets

@@ -15,7 +15,7 @@ from skltransfer.adaptation._pseudo_labels import centroid_labels, confident_lab
 from skltransfer.adaptation._ramp import ramp_factor
 
 FIRST_SHARE, LAST_SHARE = 0.2, 0.8
-"""Of the samples of each class, how many of the most confident ones teach the network in the first epoch and the last."""
+"""Shares of the samples of a class, the most confident ones, that are learned from in the first and the last epoch."""
 
 
 class AdaptingLoop(Loop):

@@ -192,7 +192,7 @@ class AutoencoderRecipe(Recipe):
         return (*extraction.preparation.size, 3)
 
     def _seen(self, setup: Setup, samples: Samples) -> Samples:
-        """Samples as the trainable part takes them, after the features of frozen layers if there are any."""
+        """Return samples as the trainable part takes them, after the features of frozen layers if there are any."""
         below = setup.network.below
         if below is None:
             return samples

@@ -194,7 +194,7 @@ def label_shift(source: Array, classes: Array, target: Array, random: Random) ->
 
 
 def with_shares(classes: Array, shares: Array, random: Random) -> NDArray[np.intp]:
-    """Samples that have given shares of classes: as many as there are without taking one twice."""
+    """Choose samples that have given shares of classes: as many as there are without taking one twice."""
     counts = np.bincount(classes, minlength=len(shares))
     wanted = shares > 0
     total = (counts[wanted] / shares[wanted]).min()

@@ -300,7 +300,7 @@ def _read_classes(y: Any, n_samples: int) -> tuple[list[Any], Array]:
     labels, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(labels) < 2 or counts.min() < 2:
         raise ValueError(
-            f"y_source: expected at least 2 classes with at least 2 samples each. Got {len(labels)} classes, the smallest "
-            f"of {counts.min()} samples; add samples, or leave out the class."
+            f"y_source: expected at least 2 classes with at least 2 samples each. Got {len(labels)} classes, the "
+            f"smallest of {counts.min()} samples; add samples, or leave out the class."
         )
     return labels.tolist(), classes

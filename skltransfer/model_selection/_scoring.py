@@ -77,7 +77,7 @@ class DomainScorer(BaseEstimator):
 
 
 def samples_of(X: Any, mask: NDArray[np.bool_]) -> Any:
-    """Samples where a mask is true, of whatever kind they are."""
+    """Take samples where a mask is true, of whatever kind they are."""
     return _safe_indexing(X, np.flatnonzero(mask))
 
 
@@ -92,7 +92,7 @@ def probabilities(estimator: Any, X: Any, scorer: DomainScorer) -> Array:
 
 
 def embedding(estimator: Any, X: Any) -> Array:
-    """Samples as the estimator sees them just before it decides.
+    """Return samples as the estimator sees them just before it decides.
 
     Its ``transform``; of a Pipeline that has none, that of the steps before the last; else its
     ``decision_function``, or ``predict_proba``.

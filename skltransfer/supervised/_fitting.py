@@ -198,12 +198,12 @@ class SupervisedRecipe(Recipe):
         return TrainingJob(design, settings, data, body, head)
 
     def _taught(self, setup: Setup, teacher: TeacherMaps | None, samples: Samples, taken: Samples) -> Samples:
-        """Samples as the trainable part takes them, beside the maps of a teacher."""
+        """Return samples as the trainable part takes them, beside the maps of a teacher."""
         above = setup.network.above
         return taken if teacher is None or above is None else teacher.beside(samples, taken, above.preparation)
 
     def _averages(self, setup: Setup, taken: list[Samples]) -> Array:
-        """Average-pooled features, from those before pooling where they are at hand."""
+        """Compute average-pooled features, from those before pooling where they are at hand."""
         whole, network = self._whole(setup.start), setup.network
         if network.above is not None or whole.pooling != "none":
             return extract(replace(whole, pooling="avg"), setup.samples, memory=self.parameters.memory)
@@ -212,7 +212,7 @@ class SupervisedRecipe(Recipe):
     def _head_start(
         self, setup: Setup, state: State, averages: Callable[[], Array]
     ) -> tuple[list[Array] | None, Array | None]:
-        """Weights of the head to start from, and the importance of each channel in the DELTA penalty."""
+        """Find weights of the head to start from, and the importance of each channel in the DELTA penalty."""
         own, layers = self.parameters, self.layers
         wanted = state.head is None and own.solve_head and setup.start.pretrained
         if layers.hidden or not (wanted or own.delta):

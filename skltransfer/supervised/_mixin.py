@@ -109,5 +109,5 @@ class SupervisedMixin(TrainedMixin):
         return self
 
     def _decide(self, X: Any) -> Array:
-        """Decision values of shape (n_samples, n_outputs)."""
+        """Compute decision values of shape (n_samples, n_outputs)."""
         return self.model_.decisions(self._read_known(X), self.memory)
