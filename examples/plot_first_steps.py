@@ -1,4 +1,4 @@
-"""Fit, search and look: a classifier of clothes from 100 labelled pictures."""
+"""Fit, search and look: a classifier of clothes from 100 labeled pictures."""
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import ConfusionMatrixDisplay

@@ -88,7 +88,7 @@ class BackboneEstimator(BaseEstimator):
         return recognise(values, options) if self.sample_kind is None else SAMPLE_KINDS[self.sample_kind]
 
     def _takes_sequences(self) -> bool:
-        """Tell whether arrays of shape (n, steps, channels) are series of numbers, and not gray images."""
+        """Return whether arrays of shape (n, steps, channels) are series of numbers, and not gray images."""
         return isinstance(self.backbone, Backbone) and len(self.backbone.input_shape) == 2
 
 

@@ -1,4 +1,4 @@
-"""Who is told how a fit goes: scikit-learn's callbacks, and a progress bar."""
+"""Following a fit: scikit-learn's callbacks, and a progress bar."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from skltransfer._engine.loop import Watcher
 
 
 class FitWatcher(Watcher):
-    """Tell scikit-learn's callbacks of each epoch, and draw a bar if ``verbose``.
+    """Call scikit-learn's callbacks in each epoch, and draw a bar if ``verbose``.
 
     Parameters
     ----------

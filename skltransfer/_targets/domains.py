@@ -38,7 +38,7 @@ class Domains:
 
 
 def read_domains(y: Any, sample_domain: Any, n_samples: int, *, needs: Collection[str] = BOTH) -> Domains:
-    """Tell source samples from target samples.
+    """Separate source samples from target samples.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def read_domains(y: Any, sample_domain: Any, n_samples: int, *, needs: Collectio
 
 
 def masked(y: Any) -> NDArray[np.bool_]:
-    """Tell which labels are hidden.
+    """Find which labels are masked.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def masked_like(labels: Any, n_samples: int) -> Array:
 
 
 def missing(y: Array) -> NDArray[np.bool_]:
-    """Tell which labels are None or NaN."""
+    """Find which labels are None or NaN."""
     if y.dtype.kind == "f":
         return np.isnan(y)
     if y.dtype != object:
@@ -191,6 +191,6 @@ def _check_needs(domains: Domains, needs: Collection[str], *, given: bool) -> No
         what = "sample_domain: expected some negative values" if given else "y: expected some masked labels"
         raise ValueError(
             f"{what}, of target samples. Got source samples only ({len(domains.codes)}). Pass sample_domain with a "
-            "negative integer for each target sample, or mask its label: -1 among integers, NaN among floats, None among "
-            "others."
+            "negative integer for each target sample, or mask its label: -1 among integers, NaN among floats, None "
+            "among others."
         )

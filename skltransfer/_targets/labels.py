@@ -119,7 +119,7 @@ class LabelEncoding:
         return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
 
     def directions(self, y: Array) -> Floats:
-        """Tell how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
+        """Return how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
         chosen = self.targets(y, np.ones(len(y)), None).values
         return 2 * chosen - 1 if self.binary else chosen
 

@@ -1,4 +1,4 @@
-"""What can be told of an adaptation without labels of the target."""
+"""Diagnostics of an adaptation without labels of the target."""
 
 from __future__ import annotations
 
@@ -92,12 +92,12 @@ def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> Non
             "another method."
         )
         return
-    told = mutual_information(before), mutual_information(after)
-    if told[1] < told[0] - WORSE:
+    information = mutual_information(before), mutual_information(after)
+    if information[1] < information[0] - WORSE:
         _warn(
-            f"Predictions of target samples tell {told[1]:.3f} nats of them, and told {told[0]:.3f} before adaptation, "
-            "which has probably done harm. Compare method='source_only' by a scorer of skltransfer.model_selection, "
-            "or pass a smaller weight."
+            f"The mutual information of target samples and their predictions is {information[1]:.3f} nats, and was "
+            f"{information[0]:.3f} before adaptation: negative transfer is likely. Compare method='source_only' by a "
+            "scorer of skltransfer.model_selection, or pass a smaller weight."
         )
 
 

@@ -21,13 +21,13 @@ class Adaptation(Decisions):
     Parameters
     ----------
     method : Method
-        How the domains are brought together.
+        How the domains are aligned.
     samples : tuple of int
         Samples of each domain in a batch, the sources first.
     n_sources : int
         How many of them are sources.
     deep : bool
-        Whether what is brought together is above the hidden layers, and not below them.
+        Whether the features that are aligned are above the hidden layers, and not below them.
     """
 
     method: Method = SOURCE_ONLY

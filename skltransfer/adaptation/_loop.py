@@ -32,7 +32,7 @@ class AdaptingLoop(Loop):
         return (self.at.epoch + 0.5) / self.training.epochs
 
     def begin_epoch(self, samples: Samples) -> None:
-        """Set how strongly domains are brought together, and suppose targets."""
+        """Set how strongly domains are aligned, and suppose targets."""
         values = self.training.values
         strength = values["strength"] * ramp_factor(values["ramp"], self.progress)
         self.trainer.set_values({"strength": strength})

@@ -21,7 +21,7 @@ from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.formats import Layout
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.types import Array
-from skltransfer.autoencoder._fitted import TOGETHER
+from skltransfer.autoencoder._fitted import BLOCK_SAMPLES
 from skltransfer.autoencoder._fitting import AutoencoderParameters, AutoencoderRecipe, check_samples
 from skltransfer.autoencoder._losses import RECONSTRUCTION_LOSSES
 
@@ -350,7 +350,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         samples, model = self._read_known(X), self.model_
         score = model.reconstruction_scores if model.backbone.log_variance is None else model.evidence_bounds
         everything = np.arange(len(samples))
-        parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(samples), TOGETHER)]
+        parts = [(everything >= i) & (everything < i + BLOCK_SAMPLES) for i in range(0, len(samples), BLOCK_SAMPLES)]
         return np.concatenate([score(samples.take(part)) for part in parts])
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -72,7 +72,7 @@ class DomainScorer(BaseEstimator):
         raise NotImplementedError
 
     def _accept_sample_weight(self) -> bool:
-        """Tell scikit-learn's searches, which ask this of scorers, that weights are not for this one."""
+        """Answer scikit-learn's searches, which ask this of scorers, that weights are not for this one."""
         return False
 
 

@@ -23,7 +23,7 @@ DRAWN = 224
 
 
 class AttentionMapDisplay:
-    """Heat over images, or words in colour: how much each place counts.
+    """Heat over images, or words in color: how much each place counts.
 
     Make one with `from_estimator`.
 

@@ -22,7 +22,7 @@ class ReconstructionDisplay:
     images, reconstructions : ndarrays of shape (n, height, width[, channels])
         In the order in which they are drawn.
     scores : ndarray of shape (n,)
-        What `score_samples` says of each image; low values are strange.
+        What `score_samples` says of each image; outliers have low values.
     low, high : float
         Pixel values of black and white.
 

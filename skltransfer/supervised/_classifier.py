@@ -18,7 +18,7 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import SupervisedParameters
-from skltransfer.supervised._labelled import Labelled, labelled
+from skltransfer.supervised._labeled import Labeled, labeled
 from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
@@ -198,7 +198,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
     ) -> TransferClassifier:
-        """Fit to labelled samples.
+        """Fit to labeled samples.
 
         Parameters
         ----------
@@ -228,12 +228,12 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             the loss is no longer finite.
         """
         samples, format = self._read_new(X)
-        known = self._labelled(samples, y, sample_weight, groups)
+        known = self._labeled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
         encoding = earlier.encoding if self.warm_start and earlier is not None else LabelEncoding.learn(known.y)
         held_out = None
         if X_val is not None:
-            seen = self._labelled(self._read_known(X_val, format), y_val)
+            seen = self._labeled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
         return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, held_out)
@@ -272,7 +272,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             encoding = LabelEncoding.learn(read_labels(classes))
         else:
             samples, format, encoding = self._read_known(X), earlier.format, earlier.encoding
-        known = self._labelled(samples, y, sample_weight)
+        known = self._labeled(samples, y, sample_weight)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
         return self._fit(known, targets, SupervisedParameters.of(self, once=True), format, encoding)
 
@@ -374,9 +374,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _labelled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labelled:
+    def _labeled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labeled:
         name = type(self).__name__
-        return labelled(samples, y, read_labels, name=name, sample_weight=sample_weight, groups=groups)
+        return labeled(samples, y, read_labels, name=name, sample_weight=sample_weight, groups=groups)
 
     def _directions(self, targets: Any, n_samples: int) -> Callable[[Array, slice], Array]:
         encoding = self.model_.encoding

@@ -25,7 +25,7 @@ from skltransfer._utils.types import Array
 from skltransfer.supervised._attention_maps import Maps, attention_maps
 from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
-from skltransfer.supervised._labelled import Labelled
+from skltransfer.supervised._labeled import Labeled
 
 SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -93,7 +93,7 @@ class SupervisedMixin(TrainedMixin):
 
     def _fit(
         self,
-        known: Labelled,
+        known: Labeled,
         targets: Targets,
         parameters: SupervisedParameters,
         format: InputFormat,

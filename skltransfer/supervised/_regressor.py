@@ -18,7 +18,7 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import SupervisedParameters
-from skltransfer.supervised._labelled import Labelled, labelled
+from skltransfer.supervised._labeled import Labeled, labeled
 from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
@@ -211,7 +211,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             finite.
         """
         samples, format = self._read_new(X)
-        known = self._labelled(samples, y, sample_weight, groups)
+        known = self._labeled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
         if self.warm_start and earlier is not None:
             encoding = earlier.encoding
@@ -219,7 +219,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             encoding = ValueEncoding.learn(known.y, known.weights)
         held_out = None
         if X_val is not None:
-            seen = self._labelled(self._read_known(X_val, format), y_val)
+            seen = self._labeled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights)
         targets = encoding.targets(known.y, known.weights)
         return self._fit(known, targets, self._parameters(), format, encoding, held_out)
@@ -246,11 +246,11 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         earlier = getattr(self, "model_", None)
         if earlier is None:
             samples, format = self._read_new(X)
-            known = self._labelled(samples, y, sample_weight)
+            known = self._labeled(samples, y, sample_weight)
             encoding = ValueEncoding.learn(known.y, known.weights)
         else:
             format, encoding = earlier.format, earlier.encoding
-            known = self._labelled(self._read_known(X), y, sample_weight)
+            known = self._labeled(self._read_known(X), y, sample_weight)
         targets = encoding.targets(known.y, known.weights)
         return self._fit(known, targets, self._parameters(once=True), format, encoding)
 
@@ -280,9 +280,9 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             raise ValueError(f"targets: a regressor has no classes to choose. Got {targets!r}; pass None.")
         return lambda decisions, some: np.ones_like(decisions)
 
-    def _labelled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labelled:
+    def _labeled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labeled:
         name = type(self).__name__
-        return labelled(samples, y, read_values, name=name, sample_weight=sample_weight, groups=groups)
+        return labeled(samples, y, read_values, name=name, sample_weight=sample_weight, groups=groups)
 
     def _parameters(self, **more: Any) -> SupervisedParameters:
         return SupervisedParameters.of(self, C=1.0 / self.alpha, **more)
