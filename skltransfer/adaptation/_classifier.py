@@ -90,8 +90,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     -----
     AdaptationWarning
         Of negative transfer, if the mutual information of target samples and their predictions is
-        less than that of the network that saw the source alone, if nearly all of the target is predicted as one class, or if columns of
-        the two domains have other scales.
+        less than that of the network that saw the source alone; if nearly all of the target is
+        predicted as one class; or if columns of the two domains have other scales.
 
     See Also
     --------

@@ -26,7 +26,7 @@ SCALES = 10.0
 
 
 class AdaptationWarning(UserWarning):
-    """Adaptation seems to have done harm, or domains have other scales."""
+    """Negative transfer is likely, or domains have other scales."""
 
 
 class Sample(NamedTuple):

@@ -108,18 +108,18 @@ class AdaptationRecipe(Recipe):
     def check(self, trainable: TrainableLayers, targets: Targets) -> None:
         """Refuse a method that cannot do anything here."""
         check_training(self.parameters, self.format, trainable)
-        own, method, moves_none = self.parameters, self.method, not trainable.stages
+        own, method, frozen = self.parameters, self.method, not trainable.stages
         if self.layers.n_heads:
             raise ValueError(
                 "The 'head' parameter must be 'linear', 'mlp' or MLPHead(…) for domains to be aligned. Got "
                 f"{own.head!r} instead."
             )
-        if method.by == "features" and moves_none and not self.layers.hidden:
+        if method.by == "features" and frozen and not self.layers.hidden:
             raise ValueError(
                 f"method={own.method!r} aligns features. Got trainable={own.trainable!r} with head={own.head!r}, "
                 "which leave them as they are; pass head='mlp', or fine-tune some stages."
             )
-        if method.by == "features" and moves_none and own.aligned == "backbone":
+        if method.by == "features" and frozen and own.aligned == "backbone":
             raise ValueError(
                 "aligned='backbone' aligns features of the backbone, so some of its stages have to be fine-tuned. Got "
                 f"trainable={own.trainable!r}; fine-tune some stages, or pass aligned='embedding'."
