@@ -2,6 +2,7 @@
 
 from skltransfer._engine.trainable import GradualUnfreezing, LoRA
 from skltransfer._heads.parameters import AttentionHead, MLPHead
+from skltransfer._version import __version__ as __version__
 from skltransfer.adaptation._classifier import DomainAdaptationClassifier
 from skltransfer.adaptation._regressor import DomainAdaptationRegressor
 from skltransfer.autoencoder._autoencoder import AutoencoderTransformer
@@ -16,8 +17,6 @@ from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
 from skltransfer.supervised._transformer import BackboneTransformer
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AttentionHead",

@@ -236,9 +236,11 @@ def test_features_that_cannot_move_are_told(two_domains_of_pictures):
     X, y, domain = two_domains_of_pictures
     clf = DomainAdaptationClassifier(method="coral", head="linear", image_size=32)
     frozen = clone(clf).set_params(aligned="backbone", head="mlp")
-    with pytest.raises(ValueError, match=r"aligned='backbone' .* have to move\. Got trainable='auto'; let some"):
+    with pytest.raises(
+        ValueError, match=r"aligned='backbone' .* have to be fine-tuned\. Got trainable='auto'; fine-tune some"
+    ):
         frozen.fit(X, y, sample_domain=domain)
-    with pytest.raises(ValueError, match=r"method='coral' moves features\. Got trainable='auto' with head='linear'"):
+    with pytest.raises(ValueError, match=r"method='coral' aligns features\. Got trainable='auto' with head='linear'"):
         clf.fit(X, y, sample_domain=domain)
 
 

@@ -308,7 +308,7 @@ def test_attention_transfer_keeps_activity_where_it_was(images, labels):
 
 
 def test_attention_transfer_needs_places(flat, labels):
-    with pytest.raises(ValueError, match="attention_transfer pulls the places of a grid or sequence"):
+    with pytest.raises(ValueError, match="attention_transfer needs the places of a grid or sequence"):
         TransferClassifier("mlp", attention_transfer=1.0, epochs=1).fit(flat, labels)
 
 

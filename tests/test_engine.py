@@ -8,7 +8,8 @@ import pytest
 from skltransfer import load_backbone
 from skltransfer._engine import trainer as _trainer
 from skltransfer._engine.design import design_network
-from skltransfer._engine.loop import TrainingSettings, train
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.loop import train
 from skltransfer._engine.pool import Pool, pool
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._heads.goal import Decisions
@@ -29,15 +30,16 @@ def problem(images, labels):
     return network, ArraySamples(images[..., None]), np.unique(labels, return_inverse=True)[1]
 
 
-def fit(network, rows, codes, callbacks=(), **changes):
+def fit(network, samples, codes, callbacks=(), **changes):
     options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "seed": 3, **changes}
     tasks = (Task("classes", 4),)
     design = design_network(
         network, TrainableLayers(len(network.stages)), statistics_move=True, goal=Decisions(tasks),
-        preparation=PREPARATION, row=((28, 28, 1), "uint8"),
+        preparation=PREPARATION, spec=((28, 28, 1), "uint8"),
     )  # fmt: skip
     targets = Targets(tasks, np.eye(4)[codes], np.ones((len(codes), 1)))
-    trained = train(design, TrainingSettings(**options), network, [rows], targets, callbacks=callbacks)
+    job = TrainingJob(design, TrainingSettings(**options), TrainingData([samples], targets), network)
+    trained = train(job, callbacks=callbacks)
     return network.with_weights(trained.weights), trained.head, trained.history["loss"]
 
 
@@ -78,14 +80,14 @@ def test_networks_are_built_once_per_structure(problem, monkeypatch):
 
 
 def test_batches_are_equally_long_and_fillers_do_not_count(problem, monkeypatch):
-    network, rows, codes = problem
-    taken, steps = [], _trainer.CompiledTraining.steps
+    network, samples, codes = problem
+    taken, steps = [], _trainer.CompiledNetwork.steps
     monkeypatch.setattr(
-        _trainer.CompiledTraining, "steps", lambda self, X, *rest: taken.append(X.shape[:2]) or steps(self, X, *rest)
+        _trainer.CompiledNetwork, "steps", lambda self, X, *rest: taken.append(X.shape[:2]) or steps(self, X, *rest)
     )
     still = {"learning_rate": 0.0, "epochs": 1}
-    in_parts = fit(network, rows, codes, batch_size=16, **still)[2]
-    at_once = fit(network, rows, codes, batch_size=40, **still)[2]
+    in_parts = fit(network, samples, codes, batch_size=16, **still)[2]
+    at_once = fit(network, samples, codes, batch_size=40, **still)[2]
     assert taken == [(3, 16), (1, 40)]
     np.testing.assert_allclose(in_parts, at_once, rtol=1e-5)
 
@@ -98,8 +100,8 @@ def test_callbacks_see_each_batch(problem):
             seen.append((batch, np.isfinite(logs["loss"])))
 
     seen = []
-    network, rows, codes = problem
-    fit(network, rows, codes, batch_size=16, epochs=1, callbacks=[Counter()])
+    network, samples, codes = problem
+    fit(network, samples, codes, batch_size=16, epochs=1, callbacks=[Counter()])
     assert seen == [(0, True), (1, True), (2, True)]
 
 
@@ -127,12 +129,13 @@ def test_reconstructions_are_learned_bit_identically(images, corruption):
         coder.decoder.architecture, "mse", pixels, corruption, patch=4, variational=corruption is not None
     )  # fmt: skip
     design = design_network(
-        coder, TrainableLayers(2), statistics_move=True, goal=goal, preparation=PREPARATION, row=((28, 28, 1), "uint8")
+        coder, TrainableLayers(2), statistics_move=True, goal=goal, preparation=PREPARATION, spec=((28, 28, 1), "uint8")
     )  # fmt: skip
     head = [*(coder.log_variance if goal.variational else ()), *coder.decoder.weights]
     targets = Targets((), np.empty((len(images), 0)), np.ones((len(images), 1)))
-    training = TrainingSettings(8, 16, 0.01, seed=3, level=0.3, beta=0.1)
-    first, again = (train(design, training, coder, [ArraySamples(images[..., None])], targets, head=head) for _ in "ab")
+    training = TrainingSettings(8, 16, 0.01, seed=3, values={"level": 0.3, "beta": 0.1})
+    data = TrainingData([ArraySamples(images[..., None])], targets)
+    first, again = (train(TrainingJob(design, training, data, coder, head)) for _ in "ab")
     assert first.history["loss"][-1] < 0.9 * first.history["loss"][0]
     for one, other in zip([*first.weights, *first.head], [*again.weights, *again.head], strict=True):
         np.testing.assert_array_equal(one, other)

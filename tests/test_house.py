@@ -15,13 +15,14 @@ PACKAGE = Path(skltransfer.__file__).parent
 MAY_IMPORT = {
     "_utils": set(),
     "_validation": set(),
+    "_version": set(),
     "datasets": set(),
     "_keras": {"_utils", "_validation"},
     "_targets": {"_utils", "_validation"},
     "domain_shift": {"_targets", "_utils", "_validation"},
     "_inputs": {"_keras", "_utils", "_validation"},
     "backbones": {"_inputs", "_keras", "_utils", "_validation"},
-    "_engine": {"_inputs", "_keras", "_targets", "_utils", "_validation", "backbones"},
+    "_engine": {"_version", "_inputs", "_keras", "_targets", "_utils", "_validation", "backbones"},
     "_features": {"_engine", "_inputs", "_keras", "_utils", "_validation", "backbones"},
     "_heads": {"_engine", "_targets", "_utils", "_validation"},
     "_estimators": {

@@ -336,7 +336,7 @@ def test_bad_clips_are_told_before_work_starts(case, listener, tmp_path):
         (np.zeros((2, 9, 2)), {}, r"row 0 has shape \(9, 2\)"),
         ([], {}, r"Found array with 0 sample\(s\)"),
         ([tone(500)], {"sample_rate": 16}, "The 'sample_rate' parameter of BackboneTransformer must be a float in the"),
-        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened pictures\. Got sounds"),
+        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened pictures\. Got audio"),
     ],
 )
 def test_what_cannot_go_together_is_told(listener, X, parameters, message):
@@ -345,21 +345,21 @@ def test_what_cannot_go_together_is_told(listener, X, parameters, message):
 
 
 def test_encoder_of_texts_is_told(listener, minilm):
-    with pytest.raises(ValueError, match=r"'minilm_l6' takes texts\. Got sounds"):
+    with pytest.raises(ValueError, match=r"'minilm_l6' takes texts\. Got audio"):
         listener.set_params(backbone=minilm).fit([tone(500)])
 
 
 def test_network_for_tables_is_told(listener):
     table = load_backbone("mlp", input_shape=(5,))
     with pytest.raises(
-        ValueError, match=r"'mlp' takes samples of shape \(5,\)\. Got sounds; pass a backbone for images"
+        ValueError, match=r"'mlp' takes samples of shape \(5,\)\. Got audio; pass a backbone for images"
     ):
         listener.set_params(backbone=table).fit([tone(500)])
 
 
 def test_arrays_after_files_need_their_rate(files):
     fitted = BackboneTransformer(image_size=32).fit(files)
-    with pytest.raises(ValueError, match="expected sounds, as in fit"):
+    with pytest.raises(ValueError, match="expected audio, as in fit"):
         fitted.transform(np.zeros((2, 4000)))
     with pytest.raises(ValueError, match=r"sample 1 is an array of samples\. .* pass sample_rate=…"):
         fitted.transform([files[0], tone(500)])
@@ -368,14 +368,14 @@ def test_arrays_after_files_need_their_rate(files):
 
 
 def test_other_kinds_after_sounds_are_told(listener, clips, images):
-    with pytest.raises(ValueError, match=r"expected sounds, as in fit\. Got texts"):
+    with pytest.raises(ValueError, match=r"expected audio, as in fit\. Got texts"):
         listener.fit(clips[0]).transform(["a text"])
 
 
 def test_pictures_alone_are_augmented_and_decoded(clips, files):
-    with pytest.raises(ValueError, match=r"augmentation changes images\. Got sounds"):
+    with pytest.raises(ValueError, match=r"augmentation changes images\. Got audio"):
         TransferClassifier(sample_rate=8000, image_size=32, augmentation="flip").fit(*clips)
-    with pytest.raises(ValueError, match=r"Got sounds, which a decoder does not give back; BackboneTransformer"):
+    with pytest.raises(ValueError, match=r"Got audio, which a decoder does not give back; BackboneTransformer"):
         AutoencoderTransformer().fit(files)
 
 

@@ -14,10 +14,10 @@ from skltransfer.backbones._builders import STANDARDIZE
 from skltransfer.backbones._cutting import weight_depths
 
 NO_PLACES = (
-    "attention_transfer pulls the places of a grid or sequence. Got a backbone of which all that moves gives one "
-    "vector a sample; pass attention_transfer=0, a trainable that moves more, or another backbone."
+    "attention_transfer needs the places of a grid or sequence. Got a backbone of which all trainable layers give one "
+    "vector a sample; pass attention_transfer=0, more trainable stages, or another backbone."
 )
-"""Error of a network that has nothing to pull."""
+"""Error of a network that has no attention to transfer."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,15 @@ class Design:
         The network below the head; None if samples are features already.
     depths : tuple of int
         For each of its weights, how many stages lie between its own and the head; -1 if it
-        is part of the head, and always moves.
+        is part of the head, and always trainable.
     trainable : TrainableLayers
         Which layers are fine-tuned.
     statistics_move : bool
-        Whether normalisations use, and update, the statistics of batches.
+        Whether batch normalisations use the statistics of mini-batches, and update their own.
     goal : Goal
         What is on top, and what is learned.
     preparation : Preparation, Tokenization, LogMelSpectrogram or None
-        How pixels, texts or sounds are prepared; None for samples of numbers.
+        How pixels, texts or audio are prepared; None for samples of numbers.
     spec : tuple of (shape, dtype)
         Shape of one raw sample, and the dtype of batches.
     dtype : str
@@ -48,10 +48,10 @@ class Design:
     padded : bool
         Whether samples have lengths of their own, with vectors of zeros after their ends.
     pulled, matched, attended : bool
-        Whether weights are pulled to where they start (L2-SP), features (DELTA), and where
-        these are active (attention transfer).
+        Whether the loss has an L2-SP penalty, a DELTA feature penalty, and an attention-transfer
+        loss towards the network that training starts from.
     taught : int
-        Places of a teacher's map of activity, which then comes before each sample; see `TeacherMaps`.
+        Places of a teacher's attention map, which then comes before each sample; see `TeacherMaps`.
     raw : tuple of int or None
         Shape of the sample after it.
     """
@@ -85,7 +85,7 @@ def design_network(
     if backbone is None:
         return Design(None, (), trainable, False, goal, **options)
     layers = {path.rpartition("/")[0] for path in backbone.paths if path.endswith("/moving_mean")}
-    moves = statistics_move and bool(layers - {STANDARDIZE})
+    updated = statistics_move and bool(layers - {STANDARDIZE})
     dtype = str(backbone.weights[0].dtype) if backbone.weights else "float32"
     depths = tuple(depth - goal.n_own_stages for depth in weight_depths(backbone))
-    return Design(backbone.architecture, depths, trainable, moves, goal, dtype=dtype, **options)
+    return Design(backbone.architecture, depths, trainable, updated, goal, dtype=dtype, **options)

@@ -42,6 +42,11 @@ class Forward:
         Shape of one raw sample, and the dtype of batches.
     frozen : bool
         Whether the weights are compiled in, which is faster; else `load` can replace them.
+
+    Attributes
+    ----------
+    places, standards : dict
+        What `ExactBatches` found out about this network.
     """
 
     def __init__(
@@ -71,12 +76,19 @@ class Forward:
             return pool_features(x, pooling, padded=backbone.padded)
 
         self._call = _backend.compile_forward(full, function, *sample, frozen=frozen)
+        self.places: dict[Any, Array] = {}
+        self.standards: dict[Any, list[Array]] = {}
+
+    def __call__(self, batch: Array) -> Array:
+        """Compute the features of a batch."""
+        return self._call(batch)
 
     def load(self, backbone: Backbone) -> None:
         """Set the weights, unless they are in place already."""
         if self._loaded != backbone.function_fingerprint:
             assign(self._full, fold(backbone).weights)
             self._loaded = backbone.function_fingerprint
+            self.standards.clear()
 
     def map(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Yield the features of each batch, in order; at most a few batches are in memory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 
@@ -23,6 +24,17 @@ class Goal(Protocol):
 
     def network(self, design: Any, body: Any) -> Any:
         """Build the `Network` of a `Design`, on top of ``body``."""
+
+    @property
+    def measured(self) -> bool:
+        """Whether metrics can be measured of what the network gives in a training step."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of what is measured besides the loss."""
+
+    def measure(self, answers: Any, outputs: Any) -> Mapping[str, tuple[float, float]]:
+        """Sum up each of them over samples: the sum of its values by sample weights, and that of the weights."""
 
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
         """Compute the loss of each sample; sample weights come after targets in ``answers``."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
@@ -14,20 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from skltransfer._engine.checkpoint import Checkpoint
+from skltransfer._engine.batches import fill_batch, mix_answers
+from skltransfer._engine.callbacks import CallbackRunner
+from skltransfer._engine.checkpoint import Checkpoint, training_key
 from skltransfer._engine.design import Design
+from skltransfer._engine.job import (
+    TrainingJob,
+    TrainingResult,
+    Watcher,
+)
+from skltransfer._engine.measures import EpochMeasures
 from skltransfer._engine.pool import pool
 from skltransfer._engine.schedules import rate_factor, stage_shares
 from skltransfer._engine.trainer import CompiledNetwork, assign_all
 from skltransfer._inputs.samples import RaggedSamples, Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.optional import import_keras
 from skltransfer._keras.settings import own_settings
-from skltransfer._targets.targets import Targets
-from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone, read
+from skltransfer.backbones._backbone import read
 
 EVALUATION_BATCH = 256
 LENGTH_POOL = 16
@@ -35,89 +39,6 @@ LENGTH_POOL = 16
 
 CALL_BYTES = 2**24
 """Of batches whose steps are one call."""
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a network is trained; nothing in here compiles it anew.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the samples.
-    batch_size : int
-        Samples a step.
-    learning_rate : float
-        Largest step size of Adam.
-    seed : int
-        Decides the order of the samples, dropout, augmentation and first weights.
-    schedule, warmup : str, float
-        See `rate_factor`.
-    layer_decay : float
-        Factor of the learning rate from one stage to the one before it.
-    weight_decay : float
-        Decoupled decay of each step, as a share of the learning rate.
-    mixup : float
-        Both parameters of the Beta distribution that pairs of samples are mixed by; 0 mixes
-        none.
-    values : mapping of str to object
-        Strengths that the network knows by name, such as that of a penalty, and what the loop
-        of the goal reads.
-    patience : int or None
-        Epochs without a better validation loss after which to stop, and go back to the best
-        weights; None never stops.
-    tol : float
-        By how much a validation loss has to be lower to be better.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    schedule: str = "constant"
-    warmup: float = 0.0
-    layer_decay: float = 1.0
-    weight_decay: float = 0.0
-    mixup: float = 0.0
-    values: Mapping[str, Any] = field(default_factory=dict)
-    patience: int | None = None
-    tol: float = 0.0
-
-
-class Watcher:
-    """Looks on while a network is trained; this one does nothing."""
-
-    def begin(self, epochs: int) -> None:
-        """Learn how many epochs there are at most."""
-
-    def epoch_begin(self, epoch: int) -> None:
-        """Be told that an epoch begins."""
-
-    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
-        """Be told how it went; return whether to stop."""
-        return False
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """What training gives.
-
-    Parameters
-    ----------
-    weights : list of ndarray
-        Of the network below the head.
-    head : list of ndarray
-        Of what is on top.
-    epochs : int
-        How many were trained.
-    history : dict of str to list of float
-        Losses and learning rate, epoch by epoch.
-    """
-
-    weights: list[Array]
-    head: list[Array]
-    epochs: int
-    history: dict[str, list[float]]
 
 
 @dataclass(eq=False)
@@ -130,53 +51,8 @@ class _Progress:
     best: float = np.inf
     waited: int = 0
     best_arrays: list[Array] = field(default_factory=list)
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """What a network is trained on.
-
-    Parameters
-    ----------
-    views : sequence of Samples
-        The samples, as each epoch in turn sees them; they are read a batch at a time.
-    targets : Targets
-        What samples should come out as. Weights of each task should have a mean of 1.
-    validation : tuple of Samples and Targets, optional
-        Samples that decide when to stop, and which epoch's weights are kept.
-    groups : ndarray of shape (n_samples,), optional
-        Number of the group of each sample, such as its domain, for a loop that draws from groups.
-    """
-
-    views: Sequence[Samples]
-    targets: Targets
-    validation: tuple[Samples, Targets] | None = None
-    groups: NDArray[np.intp] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingJob:
-    """All that decides what a training gives.
-
-    Parameters
-    ----------
-    design : Design
-        The network.
-    settings : TrainingSettings
-        How long and how fast.
-    data : TrainingData
-        On what.
-    backbone : Backbone or None
-        Where the weights start; None if samples are features already.
-    head : sequence of ndarray, optional
-        Where the weights on top start; those of decisions are else drawn at random.
-    """
-
-    design: Design
-    settings: TrainingSettings
-    data: TrainingData
-    backbone: Backbone | None
-    head: Sequence[Array] | None = None
+    stopped: bool = False
+    callbacks: tuple[Any, list[Array]] = (None, [])
 
 
 def train(
@@ -191,22 +67,34 @@ def train(
     checkpoint : str, optional
         Folder in which the state is saved after each epoch, and from which it is restored.
     callbacks : sequence of keras.callbacks.Callback
-        They are copied.
+        Called as Keras does.
     watcher : Watcher, optional
-        Told of each epoch.
+        Follows the training.
 
     Raises
     ------
     ValueError
-        If the loss is no longer finite.
+        If the loss is no longer finite, a callback cannot be honoured, or a checkpoint is
+        wanted of a training that has no key; see `training_key`.
     """
+    if job.metrics is not None:
+        job.metrics.check(job.data.targets.weights)
     with _borrow(job.design) as network:
         loop = job.design.goal.loop(network, job)
-        loop.start()
-        saved = Checkpoint(checkpoint, loop.key()) if checkpoint is not None else None
-        loop.resume(saved)
-        loop.run(saved, _callback_list(callbacks, network.network, job.settings.epochs), watcher or Watcher())
-        return loop.result()
+        runner = CallbackRunner(
+            callbacks, network, names=loop.names(), params=loop._params(), peak=job.settings.learning_rate,
+            directions=loop.directions(),
+        )  # fmt: skip
+        try:
+            saved = None if checkpoint is None else Checkpoint(checkpoint, training_key(job, runner.configuration()))
+            if saved is not None:
+                runner.keep_state()
+            loop.start()
+            loop.resume(saved)
+            loop.run(saved, runner, watcher or Watcher())
+            return loop.result()
+        finally:
+            runner.release()
 
 
 def prepare(design: Design) -> None:
@@ -215,7 +103,7 @@ def prepare(design: Design) -> None:
     Raises
     ------
     ValueError
-        If nothing in it can move as the design says.
+        If there is nothing in it that can be trained as the design says.
     """
     with _borrow(design):
         pass
@@ -236,25 +124,42 @@ class Loop:
     def __init__(self, trainer: CompiledNetwork, job: TrainingJob) -> None:
         self.trainer, self.job, self.training = trainer, job, job.settings
         self.views, self.targets, self.validation = job.data.views, job.data.targets, job.data.validation
+        self.n_outputs = self.targets.values.shape[1]
         self.answers = np.concatenate([self.targets.values, self.targets.weights], axis=1)
         self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.statistics_move
-        self.at = _Progress(np.random.default_rng(self.training.seed))
+        self.specs = () if job.metrics is None else job.metrics.specs
+        self.metrics = [spec.build() for spec in self.specs]
+        self.at = _Progress(np.random.default_rng(self.training.seed + self.training.initial_epoch))
 
     def start(self) -> None:
         """Set weights and strengths as they are before the first epoch."""
         self.trainer.reset(self.job.backbone, self.job.head, self.at.random)
         self.trainer.set_values(self.training.values)
 
-    def key(self) -> str:
-        """Digest of everything that decides the outcome."""
-        backbone, head = self.job.backbone, self.job.head
-        from_head = [] if head is None else [np.ascontiguousarray(array) for array in head]
-        held = [] if self.validation is None else [self.validation[0]]
-        samples = b"".join(view.digest(i) for view in (*self.views, *held) for i in range(len(view)))
-        wanted = [] if self.validation is None else [np.ascontiguousarray(self.validation[1].values)]
-        plan = repr((_backend.name(), self.trainer.design, sorted(asdict(self.training).items())))
-        start = "" if backbone is None else backbone.function_fingerprint
-        return content_hash(plan, start, samples, np.ascontiguousarray(self.answers), *from_head, *wanted).hex()
+    def names(self) -> list[str]:
+        """Names of what is measured in each epoch."""
+        measured = *self.job.design.goal.metrics, *(spec.name for spec in self.specs)
+        validated = () if self.validation is None else ("loss", *measured)
+        return [*self.trainer.metrics, *measured, *(f"val_{name}" for name in validated), "learning_rate"]
+
+    def directions(self) -> dict[str, str]:
+        """Which way metrics are better that are known for it."""
+        known = {"up": "max", "down": "min"}
+        found = {
+            spec.name: known[metric._direction]
+            for spec, metric in zip(self.specs, self.metrics, strict=True)
+            if getattr(metric, "_direction", None) in known
+        }
+        return {"accuracy": "max", **found}
+
+    def measures(self, losses: Sequence[str]) -> EpochMeasures:
+        """Begin to measure an epoch."""
+        return EpochMeasures(losses, self.job.design.goal, self.job.metrics, self.metrics)
+
+    def _params(self) -> dict[str, Any]:
+        """Return what Keras tells callbacks of a training."""
+        n_steps = -(-len(self.targets) // self.training.batch_size)
+        return {"epochs": self.training.initial_epoch + self.training.epochs, "steps": n_steps, "verbose": 1}
 
     def resume(self, saved: Checkpoint | None) -> None:
         """Take up a saved state."""
@@ -264,66 +169,78 @@ class Loop:
         groups, facts = found
         assign_all(self.trainer.variables, groups["now"])
         self.at = _Progress(
-            self.at.random, facts["epoch"], facts["history"], facts["best"], facts["waited"], groups.get("best", [])
-        )
+            self.at.random, facts["epoch"], facts["history"], facts["best"], facts["waited"], groups.get("best", []),
+            facts["stopped"], (facts["callbacks"], groups.get("callbacks", [])),
+        )  # fmt: skip
         self.at.random.bit_generator.state = facts["random"]
 
-    def run(self, saved: Checkpoint | None, callbacks: Any, watcher: Watcher) -> None:
+    def run(self, saved: Checkpoint | None, callbacks: CallbackRunner, watcher: Watcher) -> None:
         """Train the epochs that are left."""
-        at, training = self.at, self.training
-        watcher.begin(training.epochs)
-        callbacks.on_train_begin()
-        while at.epoch < training.epochs and not self.waited_enough():
+        at, first = self.at, self.training.initial_epoch
+        watcher.begin(self.training.epochs)
+        callbacks.begin(*at.callbacks)
+        while at.epoch < self.training.epochs and not (at.stopped or self.waited_enough()):
             watcher.epoch_begin(at.epoch)
-            callbacks.on_epoch_begin(at.epoch)
+            callbacks.tell("on_epoch_begin", first + at.epoch, {})
             logs = self.epoch(callbacks)
             at.epoch += 1
             for name, value in logs.items():
                 at.history.setdefault(name, []).append(value)
+            callbacks.tell("on_epoch_end", first + at.epoch - 1, logs)
+            at.stopped = bool(watcher.epoch_end(at.epoch - 1, logs, self.present)) or callbacks.stops
             if saved is not None:
-                self.save(saved)
-            callbacks.on_epoch_end(at.epoch - 1, logs)
-            if watcher.epoch_end(at.epoch - 1, logs) or getattr(self.trainer.network, "stop_training", False):
-                break
-        callbacks.on_train_end()
+                self.save(saved, callbacks)
+        callbacks.tell("on_train_end", {name: values[-1] for name, values in at.history.items()})
 
     def waited_enough(self) -> bool:
         return self.training.patience is not None and self.at.waited >= self.training.patience
 
-    def epoch(self, callbacks: Any) -> dict[str, float]:
-        """Take one step for each batch of shuffled samples; return losses and learning rate."""
+    def epoch(self, callbacks: CallbackRunner) -> dict[str, float]:
+        """Take one step for each batch of shuffled samples; return losses, metrics and learning rate."""
         training, at = self.training, self.at
         samples = self.views[at.epoch % len(self.views)]
         self.begin_epoch(samples)
-        moving = self.trainer.design.trainable.n_trainable_stages(at.epoch)
-        self.trainer.set_shares(stage_shares(self.trainer.depths, moving, training.layer_decay), training.weight_decay)
+        stages = self.trainer.design.trainable.n_trainable_stages(training.initial_epoch + at.epoch)
+        self.trainer.set_shares(stage_shares(self.trainer.depths, stages, training.layer_decay), training.weight_decay)
         parts = self.parts(samples)
-        n_seen = sum(map(len, parts))
         when = [(at.epoch + (step + 0.5) / len(parts)) / training.epochs for step in range(len(parts))]
-        rates = [
-            training.learning_rate * rate_factor(training.schedule, progress, training.warmup) for progress in when
-        ]
-        total, step = np.zeros(len(self.trainer.metrics)), 0
-        for some in self.together(parts, alone=bool(callbacks.callbacks)):
-            callbacks.on_train_batch_begin(step)
-            batches, answers = zip(*(self.filled(*self.batch(samples, part)) for part in some), strict=True)
-            found = self.trainer.steps(np.stack(batches), np.stack(answers), np.array(rates[step : step + len(some)]))
+        factors = np.array([rate_factor(training.schedule, progress, training.warmup) for progress in when])
+        measures, step = self.measures(self.trainer.metrics), 0
+        for some in self.together(parts, alone=callbacks.by_batch):
+            if callbacks.by_batch:
+                callbacks.tell("on_train_batch_begin", step, {})
+            rates = callbacks.peak * factors[step : step + len(some)]
+            self.take_steps(samples, some, rates, measures)
             step += len(some)
-            callbacks.on_train_batch_end(step - 1, {"loss": float(found[-1, 0])})
-            total += [len(part) for part in some] @ found
-        means = dict(zip(self.trainer.metrics, (total / n_seen).tolist(), strict=True))
-        if not np.isfinite(means["loss"]):
+            if callbacks.by_batch:
+                callbacks.tell("on_train_batch_end", step - 1, measures.means())
+                if callbacks.stops:
+                    break
+        found = measures.means()
+        if not np.isfinite(found["loss"]):
             raise ValueError(
-                f"The loss is {means['loss']} in epoch {at.epoch + 1} at learning_rate={training.learning_rate:g}. "
+                f"The loss is {found['loss']} in epoch {at.epoch + 1} at learning_rate={callbacks.peak:g}. "
                 "Pass a smaller learning_rate."
             )
-        return {**means, **self.validate(), "learning_rate": rates[-1]}
+        return {**found, **measures.metrics(), **self.validate(callbacks), "learning_rate": float(rates[-1])}
+
+    def take_steps(
+        self, samples: Samples, parts: list[NDArray[np.intp]], rates: NDArray[np.float64], measures: EpochMeasures
+    ) -> None:
+        """Take a step for each batch, and measure how it went."""
+        pairs = [self.batch(samples, part) for part in parts]
+        batches, answers = zip(*(self.filled(*pair) for pair in pairs), strict=True)
+        losses, outputs = self.trainer.steps(np.stack(batches), np.stack(answers), rates)
+        measures.add_losses([len(part) for part in parts], losses)
+        if outputs is not None:
+            for (_, answer), output in zip(pairs, outputs, strict=True):
+                measures.add_outputs(answer, output[: len(answer)])
 
     def begin_epoch(self, samples: Samples) -> None:
         """Get ready for an epoch on these samples."""
 
     def parts(self, samples: Samples) -> list[NDArray[np.intp]]:
-        """Cut shuffled samples into batches; of unequal samples, like lengths come together, so that little is padding."""
+        """Cut shuffled samples into mini-batches; of unequal ones, like lengths come together, for little padding."""
         size, n_samples = self.training.batch_size, len(self.targets)
         order = np.arange(n_samples) if size >= n_samples else self.at.random.permutation(n_samples)
         if not isinstance(samples, TextSamples | RaggedSamples):
@@ -349,50 +266,38 @@ class Loop:
             share = self.at.random.beta(self.training.mixup, self.training.mixup)
             other = self.at.random.permutation(len(part))
             X = (share * X + (1 - share) * X[other]).astype(X.dtype)
-            answers = self.mix(answers, answers[other], share)
+            answers = mix_answers(self.targets, answers, answers[other], share)
         return X, answers
 
     def filled(self, X: Array, answers: Array) -> tuple[Array, Array]:
-        """Fill the last batch up with samples of no weight: a step for another length would be compiled anew."""
-        size, found = self.training.batch_size, len(X)
-        if found == size or not self.fills:
-            return X, answers
-        again, width = np.resize(np.arange(found), size), self.targets.values.shape[1]
-        answers = answers[again]
-        answers[:, width:] *= size / found
-        answers[found:, width:] = 0.0
-        return X[again], answers
-
-    def mix(self, some: Array, others: Array, share: float) -> Array:
-        """Mix targets, each with the weight of its sample."""
-        width = self.targets.values.shape[1]
-        weights = share * some[:, width:] + (1 - share) * others[:, width:]
-        mixed = np.empty_like(some)
-        mixed[:, width:] = weights
-        for task, own in enumerate(self.targets.columns()):
-            heavy = share * some[:, width + task, None], (1 - share) * others[:, width + task, None]
-            total = np.maximum(weights[:, task, None], np.finfo(float).tiny)
-            mixed[:, own] = (heavy[0] * some[:, own] + heavy[1] * others[:, own]) / total
-        return mixed
+        """Fill the last mini-batch up, where all have one length."""
+        size = self.training.batch_size
+        return (X, answers) if len(X) == size or not self.fills else fill_batch(X, answers, size, self.n_outputs)
 
     def read(self, samples: Samples, part: Any) -> Array:
         design = self.trainer.design
         return samples.read(part, design.preparation).astype(design.spec[1], copy=False)
 
-    def validate(self) -> dict[str, float]:
-        """Compute the validation loss; keep the weights if it is the best so far."""
+    def validate(self, callbacks: CallbackRunner) -> dict[str, float]:
+        """Compute the validation loss and metrics; keep the weights if it is the best so far."""
         if self.validation is None:
             return {}
         samples, targets = self.validation
         answers = np.concatenate([targets.values, targets.weights], axis=1)
-        parts = [
-            np.arange(i, min(i + EVALUATION_BATCH, len(samples))) for i in range(0, len(samples), EVALUATION_BATCH)
-        ]
-        found = [self.trainer.losses(self.read(samples, part), answers[part]) for part in parts]
-        loss = float(np.mean(np.concatenate(found)))
+        measures, losses = self.measures(()), []
+        callbacks.tell("on_test_begin", {})
+        for number, part in enumerate(_cut(np.arange(len(samples)), EVALUATION_BATCH)):
+            callbacks.tell("on_test_batch_begin", number, {})
+            outputs = self.trainer.outputs(self.read(samples, part))
+            losses.append(self.trainer.losses(outputs, answers[part]))
+            measures.add_outputs(answers[part], outputs)
+            callbacks.tell("on_test_batch_end", number, {"loss": float(np.mean(losses[-1])), **measures.means()})
+        loss = float(np.mean(np.concatenate(losses)))
+        found = {"loss": loss, **measures.means(), **measures.metrics()}
+        callbacks.tell("on_test_end", found)
         if self.training.patience is not None:
             self.keep_best(loss)
-        return {"val_loss": loss}
+        return {f"val_{name}": value for name, value in found.items()}
 
     def keep_best(self, loss: float) -> None:
         if loss < self.at.best - self.training.tol or not self.at.best_arrays:
@@ -400,23 +305,25 @@ class Loop:
         else:
             self.at.waited += 1
 
-    def save(self, saved: Checkpoint) -> None:
-        at = self.at
-        facts = {"epoch": at.epoch, "history": at.history, "best": at.best, "waited": at.waited}
-        facts["random"] = at.random.bit_generator.state
-        saved.save({"now": read(self.trainer.variables), "best": at.best_arrays}, facts)
+    def save(self, saved: Checkpoint, callbacks: CallbackRunner) -> None:
+        """Save where the training stands."""
+        at, arrays = self.at, list[Array]()
+        facts = {
+            "epoch": at.epoch, "history": at.history, "best": at.best, "waited": at.waited, "stopped": at.stopped,
+            "random": at.random.bit_generator.state, "callbacks": callbacks.state(arrays),
+        }  # fmt: skip
+        saved.save({"now": read(self.trainer.variables), "best": at.best_arrays, "callbacks": arrays}, facts)
+
+    def present(self) -> TrainingResult:
+        """Return what training has given so far."""
+        return TrainingResult(self.trainer.weights(), self.trainer.head(), self.at.epoch, self.at.history)
 
     def result(self) -> TrainingResult:
+        """Return what training has given, with the best weights if there was validation."""
         if self.at.best_arrays:
             assign_all(self.trainer.variables, self.at.best_arrays)
-        return TrainingResult(self.trainer.weights(), self.trainer.head(), self.at.epoch, self.at.history)
+        return self.present()
 
 
 def _cut(samples: Array, size: int) -> list[Array]:
     return [samples[i : i + size] for i in range(0, len(samples), size)]
-
-
-def _callback_list(callbacks: Sequence[Any], network: Any, epochs: int) -> Any:
-    network.stop_training = False
-    copies = [copy.deepcopy(callback) for callback in callbacks]
-    return import_keras().callbacks.CallbackList(copies, model=network, epochs=epochs)

@@ -11,12 +11,13 @@ from keras import ops
 from skltransfer._engine.design import NO_PLACES, Design
 from skltransfer._engine.penalties import attention_transfer, delta, l2_sp
 from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._keras.backend import OUTPUTS
 from skltransfer.backbones._backbone import build
 from skltransfer.backbones._cutting import last_places
 
 
 class Network(keras.Model):
-    """Augmentation, preparation, the body and how it is held; a subclass adds what is on top."""
+    """Augmentation, preparation, the body and its penalties; a subclass adds what is on top."""
 
     def __init__(self, design: Design, body: Any) -> None:
         super().__init__(dtype=design.dtype)
@@ -37,13 +38,24 @@ class Network(keras.Model):
     def build(self, input_shape: Any) -> None:
         """Each layer is built at its first call."""
 
+    def save(self, filepath: Any, overwrite: bool = True, **options: Any) -> None:
+        """Save it as a functional model of ordinary layers, from samples as it takes them to what it gives."""
+        shape, dtype = self.design.spec
+        samples = keras.Input(shape, dtype=dtype)
+        keras.Model(samples, self.call(samples, training=False)).save(filepath, overwrite=overwrite, **options)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):  # type: ignore[no-untyped-def]
+        """Return losses, and the outputs beside them if metrics are measured of them."""
+        losses = super().compute_metrics(x, y, y_pred, sample_weight)
+        return {**losses, OUTPUTS: y_pred} if self.design.goal.measured else losses
+
     @property
     def anchored(self) -> list[Any]:
-        """The weights whose start is kept, as L2-SP pulls them there."""
+        """The weights whose start is kept, for the L2-SP penalty."""
         return self.body.trainable_variables if self.design.pulled else []
 
     def add_anchors(self) -> None:
-        """Make room for where these weights start."""
+        """Make variables for the values that these weights start from."""
         if self.design.pulled:
             self.l2_sp = self.setting("l2_sp")
         self.anchors = [self._constant(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
@@ -65,7 +77,7 @@ class Network(keras.Model):
         return x if self.design.preparation is None else self.design.preparation(x)
 
     def apart(self, batch: Any) -> tuple[Any, Any]:
-        """Return samples, and where a teacher is active in them, as feature maps of one channel."""
+        """Return samples, and a teacher's attention map of each, as feature maps of one channel."""
         if not self.design.taught:
             return batch, None
         assert self.design.raw is not None
@@ -73,7 +85,7 @@ class Network(keras.Model):
         return ops.reshape(x[:, width:], (-1, *self.design.raw)), x[:, :width, None]
 
     def hold(self, prepared: Any, features: Any, training: bool, places: Any = None, teacher: Any = None) -> None:
-        """Add the pulls to the loss."""
+        """Add the penalties to the loss."""
         if training and self.design.pulled:
             self.add_loss(self.l2_sp * l2_sp(self.anchored, self.anchors))
         if training and self.anchor is not None:

@@ -9,7 +9,7 @@ import keras
 
 
 class SharedAdamW(keras.optimizers.Adam):
-    """AdamW in which each weight gets its share of the learning rate; vectors do not decay."""
+    """AdamW in which each weight gets its share of the learning rate; vectors have no weight decay."""
 
     def build(self, variables: Sequence[Any]) -> None:
         """Make the state, and the variables that a training sets."""
@@ -20,7 +20,7 @@ class SharedAdamW(keras.optimizers.Adam):
         self.decay = self.add_variable((), initializer="zeros", name="decay")
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Move one weight."""
+        """Update one weight."""
         share = keras.ops.cast(self.shares[self._get_variable_index(variable)], variable.dtype)
         rate = keras.ops.cast(learning_rate, variable.dtype) * share
         if len(variable.shape) > 1:

@@ -1,4 +1,4 @@
-"""Pulls towards the starting network."""
+"""Penalties for leaving the network that training starts from."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def delta(maps: Any, start: Any, attention: Any) -> Any:
 
 
 def attention_transfer(maps: Any, start: Any) -> Any:
-    """Half the squared distance of where feature maps are active from where those of the starting network are.
+    """Half the squared distance between attention maps of the network and of the one that it starts from.
 
-    The activity of a place is the sum of its squared features, and that of a sample is brought
-    to length 1.
+    The attention of a place is the sum of its squared features; the map of a sample is scaled
+    to unit length.
 
     Parameters
     ----------

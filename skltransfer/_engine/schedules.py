@@ -10,7 +10,7 @@ SCHEDULES = ("constant", "cosine")
 
 
 def rate_factor(schedule: str, progress: float, warmup: float) -> float:
-    """Share of the learning rate at a point of the training.
+    """Share of the peak learning rate at a point of the training.
 
     Parameters
     ----------
@@ -37,15 +37,15 @@ def rate_factor(schedule: str, progress: float, warmup: float) -> float:
     return 0.5 * (1.0 + float(np.cos(np.pi * (progress - warmup) / (1.0 - warmup))))
 
 
-def stage_shares(depths: Sequence[int], moving: int, layer_decay: float) -> np.ndarray:
+def stage_shares(depths: Sequence[int], n_trainable: int, layer_decay: float) -> np.ndarray:
     """Share of the learning rate that each weight gets.
 
     Parameters
     ----------
     depths : sequence of int
         For each weight, how many stages lie between its own and the head.
-    moving : int
-        How many of the last stages move.
+    n_trainable : int
+        How many of the last stages are trainable.
     layer_decay : float
         Factor from one stage to the one before it; the head has 1.
 
@@ -60,8 +60,8 @@ def stage_shares(depths: Sequence[int], moving: int, layer_decay: float) -> np.n
 
     Examples
     --------
-    >>> stage_shares([2, 1, 0], moving=2, layer_decay=0.5).tolist()
+    >>> stage_shares([2, 1, 0], n_trainable=2, layer_decay=0.5).tolist()
     [0.0, 0.25, 0.5]
     """
     depth = np.asarray(depths, dtype=float)
-    return np.where(depth < moving, float(layer_decay) ** (depth + 1), 0.0)
+    return np.where(depth < n_trainable, float(layer_decay) ** (depth + 1), 0.0)

@@ -1,4 +1,4 @@
-"""What moves in `fit`, how fast, and when."""
+"""Which layers are fine-tuned in `fit`, and when."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NAMES = ("auto", "head", "all", "norm", "lora")
 
 
 class LoRA(BaseEstimator):
-    """Move the kernels of dense layers and convolutions by matrices of low rank.
+    """Fine-tune by LoRA adapters: low-rank matrices beside the kernels of dense layers and convolutions.
 
     Parameters
     ----------
     rank : int, default=4
-        Rank of the change of each kernel.
+        Rank of each adapter.
     alpha : float or None, default=None
-        The change is multiplied by ``alpha / rank``; None is ``alpha = rank``.
+        Adapters are multiplied by ``alpha / rank``; None is ``alpha = rank``.
     where : "all" or int, default="all"
         All stages, or the last so many.
 
@@ -44,14 +44,15 @@ class LoRA(BaseEstimator):
 
 
 class GradualUnfreezing(BaseEstimator):
-    """Let one more stage move after every so many epochs, from the head downwards.
+    """Unfreeze one more stage after every so many epochs, from the head downwards.
 
     Parameters
     ----------
     every : int, default=1
-        Epochs between one stage and the next. In the first ones only the head moves.
+        Epochs between one stage and the next. In the first ones only the head is trained. Each
+        call of `partial_fit` is one more epoch.
     stages : "all" or int, default="all"
-        How many stages move in the end, counted from the last.
+        How many stages are trainable in the end, counted from the last.
 
     References
     ----------
@@ -72,18 +73,19 @@ class GradualUnfreezing(BaseEstimator):
 
 @dataclass(frozen=True)
 class TrainableLayers:
-    """What ``trainable`` means for a network of so many stages.
+    """Which layers of a network are fine-tuned.
 
     Parameters
     ----------
     stages : int
-        How many stages move, counted from the last; 0 for the head alone.
+        How many stages are trainable, counted from the last; 0 for the head alone.
     kind : {"weights", "norm", "lora"}
-        What moves in them.
+        What is trainable in them: all weights, scales and shifts of normalisations, or LoRA
+        adapters.
     rank, alpha : int, float
-        Of the LoRA.
+        Of the LoRA adapters.
     every : int
-        Epochs between one stage and the next; 0 if all move from the start.
+        Epochs between one stage and the next; 0 if all are trainable from the start.
     """
 
     stages: int
@@ -93,12 +95,12 @@ class TrainableLayers:
     every: int = 0
 
     def n_trainable_stages(self, epoch: int) -> int:
-        """How many of the last stages move in an epoch, counted from 0."""
+        """Return how many of the last stages are trainable in an epoch, counted from 0."""
         return min(self.stages, epoch // self.every) if self.every else self.stages
 
 
 def resolve_trainable(trainable: Any, *, pretrained: bool, n_stages: int) -> TrainableLayers:
-    """Settle what ``trainable`` means.
+    """Settle which layers ``trainable`` means, of a network of so many stages.
 
     Parameters
     ----------

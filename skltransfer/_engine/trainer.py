@@ -31,16 +31,16 @@ class CompiledNetwork:
         with building(0):
             self.body = None if design.architecture is None else build(design.architecture)
             self._body_weights = [] if self.body is None else list(self.body.weights)
-            self._lora_layers = self._let_move()
+            self._lora_layers = self._freeze()
             self.network = design.goal.network(design, self.body)
             self.network(np.zeros((1, *(length or 8 for length in design.spec[0])), dtype=design.spec[1]))
             self.optimizer = SharedAdamW(learning_rate=1e-3)
 
         self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile())
         self.optimizer.build(self.network.trainable_variables)
-        self._steps = _backend.compile_steps(self.network, self.design.spec[0])
+        self._steps = _backend.compile_steps(self.network, design.spec[0], outputs=design.goal.measured)
         self.metrics = [metric.name for metric in self.network.metrics]
-        self.depths = self._moving_depths()
+        self.depths = self._trainable_depths()
         self._fresh = read(self.optimizer.variables)
         self._seeds = [v for v in self.network.non_trainable_variables if "seed_generator_state" in v.path]
 
@@ -75,14 +75,14 @@ class CompiledNetwork:
             variable.assign(np.broadcast_to(values.get(name, 0.0), variable.shape))
 
     def set_shares(self, body_shares: Array, weight_decay: float) -> None:
-        """Set the share of the learning rate that each weight of the body gets, and the decay."""
+        """Set the share of the learning rate that each weight of the body gets, and the weight decay."""
         shares = np.ones(self.optimizer.shares.shape)
         shares[: len(body_shares)] = body_shares
         self.optimizer.shares.assign(shares)
         self.optimizer.decay.assign(weight_decay)
 
-    def steps(self, batches: Array, answers: Array, learning_rates: Array) -> Array:
-        """Take a step for each batch; return the loss before each, and its terms beside it."""
+    def steps(self, batches: Array, answers: Array, learning_rates: Array) -> tuple[Array, Array | None]:
+        """Take a step for each batch; return the losses before each, and its outputs if metrics need them."""
         return self._steps(batches, answers, learning_rates)
 
     def outputs(self, batch: Array) -> Array:
@@ -90,7 +90,7 @@ class CompiledNetwork:
         return np.asarray(self.network.predict_on_batch(batch))
 
     def weights(self) -> list[Array]:
-        """Read the weights of the body, changes of low rank included."""
+        """Read the weights of the body, with LoRA adapters merged into them."""
         arrays = read(self._body_weights)
         place = {id(variable): position for position, variable in enumerate(self._body_weights)}
         for layer in self._lora_layers:
@@ -102,27 +102,26 @@ class CompiledNetwork:
         """Read the weights of the head."""
         return read(self.network.head_weights)
 
-    def losses(self, batch: Array, answers: Array) -> Array:
-        """Compute the loss of each sample, in inference mode."""
-        outputs = self.outputs(batch)
+    def losses(self, outputs: Array, answers: Array) -> Array:
+        """Compute the loss of each sample from its outputs."""
         weighted = self.design.goal.sample_losses(answers.astype(outputs.dtype), outputs)
         return np.asarray(import_keras().ops.convert_to_numpy(weighted))
 
-    def _let_move(self) -> list[Any]:
-        """Freeze all that does not move; return the layers that move by matrices of low rank."""
+    def _freeze(self) -> list[Any]:
+        """Freeze all weights that are not fine-tuned; return the layers that have LoRA adapters."""
         trainable = self.design.trainable
         trained = {id(weight) for weight in self._body_weights if weight.trainable}
         for layer in all_layers(self.body):
             if hasattr(layer, "moving_mean") and not self.design.statistics_move:
-                layer.trainable = False  # keeps its statistics; which of its weights move is settled below
+                layer.trainable = False  # keeps its statistics; which of its weights are trainable is settled below
         depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
         for weight in self._body_weights:
             scale = weight.path.rpartition("/")[2] in ("gamma", "beta")
-            kind_moves = trainable.kind == "weights" or (trainable.kind == "norm" and scale) or depth[id(weight)] < 0
-            weight.trainable = bool(id(weight) in trained and kind_moves and depth[id(weight)] < trainable.stages)
+            of_kind = trainable.kind == "weights" or (trainable.kind == "norm" and scale) or depth[id(weight)] < 0
+            weight.trainable = bool(id(weight) in trained and of_kind and depth[id(weight)] < trainable.stages)
         adapted = self._adapt(depth) if trainable.kind == "lora" else []
-        moving = adapted or any(weight.trainable and depth[id(weight)] >= 0 for weight in self._body_weights)
-        if trainable.stages and not moving:
+        found = adapted or any(weight.trainable and depth[id(weight)] >= 0 for weight in self._body_weights)
+        if trainable.stages and not found:
             what = {"lora": "a kernel that LoRA can change", "norm": "a normalisation", "weights": "a trainable weight"}
             raise ValueError(
                 f"trainable: none of the last {trainable.stages} stages of the backbone has {what[trainable.kind]}. "
@@ -131,7 +130,7 @@ class CompiledNetwork:
         return adapted
 
     def _adapt(self, depth: dict[int, int]) -> list[Any]:
-        """Add matrices of low rank to the kernels of the stages that move."""
+        """Add LoRA adapters to the kernels of the trainable stages."""
         adapted = [
             layer
             for layer in all_layers(self.body)
@@ -143,8 +142,8 @@ class CompiledNetwork:
             layer.enable_lora(self.design.trainable.rank, lora_alpha=self.design.trainable.alpha)
         return adapted
 
-    def _moving_depths(self) -> list[int]:
-        """Depths of the moving weights of the body, in the optimizer's order."""
+    def _trainable_depths(self) -> list[int]:
+        """Return the depths of the trainable weights of the body, in the optimizer's order."""
         depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
         for layer in self._lora_layers:
             depth[id(layer.lora_kernel_a)] = depth[id(layer.lora_kernel_b)] = depth[id(layer._kernel)]
@@ -163,7 +162,7 @@ def assign_all(variables: Sequence[Any], arrays: Sequence[Array]) -> None:
 
 
 def _fan_in_uniform(shape: tuple[int, ...], random: np.random.Generator) -> Array:
-    """Draw the first matrix of a LoRA as its authors' code does; the larger default of Keras makes large steps."""
+    """Draw the first matrix of a LoRA adapter as its authors do; the larger default of Keras makes large steps."""
     limit = 1 / np.sqrt(np.prod(shape[:-1]))
     return random.uniform(-limit, limit, shape)
 

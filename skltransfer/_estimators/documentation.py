@@ -174,7 +174,17 @@ checkpoint : path-like, default=None
     Folder in which training is saved after each epoch. The same fit called again resumes
     from what it finds there; this needs an int as ``random_state``.
 callbacks : list of keras.callbacks.Callback, default=None
-    They are copied for each fit.
+    Called while the network is trained, as Keras does. They are the only parameters that
+    `fit` changes: the objects themselves are used, so that what they recorded can be read
+    afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
+    which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
+    trained on top of the frozen part, and there only during `fit`. They are not called
+    where the head is solved.
+metrics : list of str, keras.metrics.Metric or callable, default=None
+    What is measured each epoch besides the loss, and is in ``history_``: names that
+    `keras.Model.compile` knows, metrics or functions. Those of a regressor get values in the
+    units of ``y``. Those of a classifier get probabilities, and a column of 0 and 1 for each
+    class, or the numbers of classes if they are called "sparse"; accuracy is measured in any case.
 verbose : int, default=0
     Whether to draw a progress bar.
 random_state : int, RandomState instance or None, default=None

@@ -6,18 +6,20 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from skltransfer._engine.design import Design, design_network
 from skltransfer._engine.goal import Goal
-from skltransfer._engine.loop import TrainingJob, TrainingResult, TrainingSettings, prepare, train
+from skltransfer._engine.job import TrainingJob, TrainingResult, TrainingSettings
+from skltransfer._engine.loop import prepare, train
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut, hold_out
 from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.progress import FitMonitor
+from skltransfer._estimators.progress import FitMonitor, FitWatcher
 from skltransfer._features.extraction import sample_spec
 from skltransfer._features.split import SplitNetwork, first
 from skltransfer._inputs.kind import InputFormat
@@ -45,8 +47,8 @@ class Start:
         Whether the one that the first fit started from was pretrained.
     head : list of ndarray or None
         Weights of the head; None if they are solved for, or drawn.
-    n_calls : int
-        Earlier calls of `partial_fit`.
+    n_epochs : int
+        Epochs that it was trained before, by an estimator that it continues.
     continued : bool
         Whether it continues an earlier fit of the same estimator.
     """
@@ -54,7 +56,7 @@ class Start:
     backbone: Backbone
     pretrained: bool
     head: list[Array] | None = None
-    n_calls: int = 0
+    n_epochs: int = 0
     continued: bool = False
 
 
@@ -113,6 +115,10 @@ class Setup:
     targets: Targets
     held_out: HeldOut | None
 
+    def n_epochs_after(self, history: dict[str, list[float]]) -> int:
+        """Return where another call of `partial_fit` continues; a solved head counts as an epoch."""
+        return self.start.n_epochs + max(len(history.get("loss", ())), 1)
+
 
 @dataclass(frozen=True, eq=False)
 class Recipe(ABC):
@@ -150,6 +156,10 @@ class Recipe(ABC):
     @abstractmethod
     def finish(self, setup: Setup, states: Sequence[State], history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model of the states before, between and after the phases."""
+
+    def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
+        """Make the fitted model that training would give if it ended here, for callbacks that score it."""
+        return self.finish(setup, [state], history)
 
     def holds_out(self, trainable: TrainableLayers) -> bool:
         """Whether samples are held out for early stopping."""
@@ -200,8 +210,9 @@ def fit(
     monitor.begin(sum(phase.settings.epochs for phase in phases))
     states, history = [State(network, start.head)], dict[str, list[float]]()
     for phase in phases:
-        found = _trained(phase.job(states[-1]), own, monitor)
-        states.append(State(states[-1].network.with_weights(found.weights), found.head))
+        interim = partial(_interim, recipe, setup, states[-1])
+        found = _trained(phase.job(states[-1]), own, monitor.watcher(interim))
+        states.append(_next(states[-1], found))
         history = _extended(history, found, phase.loss_name)
     return recipe.finish(setup, states, history)
 
@@ -224,7 +235,8 @@ def settings_for(
         epochs=max(10, -(-MIN_STEPS // steps)) if own.epochs == "auto" else int(own.epochs),
         batch_size=batch_size,
         learning_rate=_learning_rate(own, setup_start, trainable, whole=whole and steps == 1),
-        seed=own.seed + setup_start.n_calls,
+        seed=own.seed,
+        initial_epoch=setup_start.n_epochs,
         schedule=own.schedule,
         warmup=float(own.warmup),
         layer_decay=float(own.layer_decay),
@@ -285,8 +297,16 @@ def _standardized(start: Start, format: InputFormat, samples: Samples, weights: 
     return replace(start, backbone=standardize(start.backbone, *moments))
 
 
-def _trained(job: TrainingJob, own: FitParameters, monitor: FitMonitor) -> TrainingResult:
-    watcher = monitor.watcher()
+def _next(state: State, found: TrainingResult) -> State:
+    return State(state.network.with_weights(found.weights), found.head)
+
+
+def _interim(recipe: Recipe, setup: Setup, state: State, found: TrainingResult) -> dict[str, Any]:
+    """Return the attributes of an estimator that would end here."""
+    return {"model_": recipe.interim(setup, _next(state, found), found.history)}
+
+
+def _trained(job: TrainingJob, own: FitParameters, watcher: FitWatcher) -> TrainingResult:
     try:
         folder = None if own.checkpoint is None else os.fspath(own.checkpoint)
         return train(job, checkpoint=folder, callbacks=own.callbacks or (), watcher=watcher)

@@ -38,8 +38,8 @@ class FittedModel:
         From decision values to labels, or values.
     pretrained : bool
         Whether the backbone that the first fit started from was pretrained.
-    n_calls : int
-        How often `partial_fit` has continued training.
+    n_epochs : int
+        Where training continues: epochs of all calls, at least 1 each.
     history : mapping of str to list of float
         Losses and learning rate of each epoch; empty if the head was solved.
     n_features : int
@@ -52,7 +52,7 @@ class FittedModel:
     head: Head | None = None
     encoding: Any = None
     pretrained: bool = True
-    n_calls: int = 0
+    n_epochs: int = 0
     history: Mapping[str, list[float]] = field(default_factory=dict)
     n_features: int = 0
 

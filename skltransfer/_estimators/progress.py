@@ -1,14 +1,15 @@
-"""Following a fit: scikit-learn's callbacks, and a progress bar."""
+"""Who follows a fit: scikit-learn's callbacks, and a progress bar."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from skltransfer._engine.loop import Watcher
+from skltransfer._engine.job import TrainingResult, Watcher
 
 
 class FitWatcher(Watcher):
-    """Call scikit-learn's callbacks in each epoch, and draw a bar if ``verbose``.
+    """Call scikit-learn's callbacks at each epoch, and draw a progress bar if ``verbose``.
 
     Parameters
     ----------
@@ -18,10 +19,25 @@ class FitWatcher(Watcher):
         Of its `fit`.
     verbose : int
         Whether to draw a bar.
+    data : mapping of str to object, optional
+        What `fit` was called with, as hooks of scikit-learn's callbacks call it: ``X``, ``y``
+        and ``metadata``.
+    attributes : callable, optional
+        From a `TrainingResult` to the attributes that make a copy of the estimator a fitted
+        one, which is made only if a callback asks for it.
     """
 
-    def __init__(self, estimator: Any, context: Any, *, verbose: int) -> None:
+    def __init__(
+        self,
+        estimator: Any,
+        context: Any,
+        *,
+        verbose: int,
+        data: Mapping[str, Any] | None = None,
+        attributes: Callable[[TrainingResult], dict[str, Any]] | None = None,
+    ) -> None:
         self._estimator, self._context, self._verbose = estimator, context, verbose
+        self._data, self._attributes = dict(data or {}), attributes
         self._bar: Any = None
         self._epoch_context: Any = None
 
@@ -36,15 +52,22 @@ class FitWatcher(Watcher):
 
     def epoch_begin(self, epoch: int) -> None:
         self._epoch_context = self._context.subcontext(task_name="epoch")
-        self._epoch_context.call_on_fit_task_begin(estimator=self._estimator)
+        self._epoch_context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
-    def epoch_end(self, epoch: int, logs: dict[str, float]) -> bool:
+    def epoch_end(self, epoch: int, logs: dict[str, float], result: Callable[[], TrainingResult]) -> bool:
         if self._bar is not None:
             losses = ", ".join(f"{name} {value:.4g}" for name, value in logs.items() if "loss" in name)
             self._bar.update(self._task, completed=epoch + 1, description=f"{type(self._estimator).__name__}: {losses}")
-        return self._epoch_context.call_on_fit_task_end(estimator=self._estimator)
+        make = self._attributes
+        fitted = None if make is None else lambda: make(result())
+        return bool(
+            self._epoch_context.call_on_fit_task_end(
+                estimator=self._estimator, **self._data, reconstruction_attributes=fitted
+            )
+        )
 
     def end(self) -> None:
+        """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -56,21 +79,28 @@ class FitMonitor:
     ----------
     estimator : estimator
         The one that is fitted, with scikit-learn's `CallbackSupportMixin`.
+    X, y : object
+        What `fit` was called with.
+    sample_weight : array-like of shape (n_samples,), optional
+        Sample weights.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Any, X: Any, y: Any = None, sample_weight: Any = None) -> None:
         self._estimator = estimator
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        self._data = {"X": X, "y": y, "metadata": metadata}
         self._context: Any = None
 
     def begin(self, n_epochs: int) -> None:
         """Begin a fit of so many epochs."""
         self._context = self._estimator._init_callback_context(max_subtasks=n_epochs)
-        self._context.call_on_fit_task_begin(estimator=self._estimator)
+        self._context.call_on_fit_task_begin(estimator=self._estimator, **self._data)
 
-    def watcher(self) -> FitWatcher:
-        """Watch one training of it."""
-        return FitWatcher(self._estimator, self._context, verbose=int(self._estimator.verbose))
+    def watcher(self, attributes: Callable[[TrainingResult], dict[str, Any]]) -> FitWatcher:
+        """Watch one training of it; ``attributes`` makes a copy of the estimator a fitted one."""
+        verbose = int(self._estimator.verbose)
+        return FitWatcher(self._estimator, self._context, verbose=verbose, data=self._data, attributes=attributes)
 
     def end(self) -> None:
         """End the fit, once the estimator has its fitted attributes."""
-        self._context.call_on_fit_task_end(estimator=self._estimator)
+        self._context.call_on_fit_task_end(estimator=self._estimator, **self._data, reconstruction_attributes={})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 
+from skltransfer._engine.callbacks import check_callbacks
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._inputs.kind import InputFormat
@@ -28,6 +29,7 @@ def starting_backbone(own: FitParameters, format: InputFormat, samples: Samples)
 
 def check_training(own: FitParameters, format: InputFormat, trainable: TrainableLayers) -> None:
     """Refuse training parameters that contradict each other, or the samples."""
+    check_callbacks(own.callbacks or ())
     if trainable.kind == "lora" and own.l2_sp:
         raise ValueError("l2_sp penalizes weights that LoRA does not change. Pass l2_sp=0, or another trainable.")
     if own.augmentation is not None and not format.kind.is_image:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 
 from skltransfer._engine.forward import Forward, forward
 from skltransfer._features.cache import Features, store_for
+from skltransfer._features.exact import STEP, ExactBatches, fill
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.preparation import AnyPreparation
-from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, SampleSpec
+from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, SampleSpec, filled_length
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
 from skltransfer._utils.hashing import content_hash
@@ -28,7 +30,7 @@ from skltransfer.backbones._backbone import Backbone
 POOLINGS = ("avg", "max", "flatten")
 BATCH_PIXELS = 8 * 128 * 128
 BATCH_VALUES = 2**18
-BATCH_STEPS = 2048
+BATCH_STEPS = 512
 TOGETHER = 1024
 MANY_SAMPLES = 4096
 """From here on, compiling the weights in takes less time than it saves (and 90 MB for EfficientNet-Lite0)."""
@@ -61,6 +63,11 @@ class Extraction:
     stage: str
     pooling: str
     preparation: AnyPreparation | None
+
+    @property
+    def pooled(self) -> bool:
+        """Tell whether features are one vector a sample, of the same length for all of them."""
+        return self.pooling in POOLINGS
 
     @property
     def space(self) -> bytes:
@@ -140,8 +147,8 @@ def extract(extraction: Extraction, samples: Samples, *, memory: str | os.PathLi
 def extract_samples(
     extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None
 ) -> Samples:
-    """Return the features of samples, unpooled, as samples for the rest of the network; see `extract`."""
-    if None in samples.layout(extraction.preparation)[0]:
+    """Return the features of samples as samples for the rest of the network; see `extract`."""
+    if not extraction.pooled and None in samples.layout(extraction.preparation)[0]:
         return RaggedSamples(list(remembered(extraction, samples, memory=memory)))
     return ArraySamples(extract(extraction, samples, memory=memory))
 
@@ -176,24 +183,25 @@ def compute(
 ) -> Iterator[Features]:
     """Yield the features of these samples one by one; they are computed in batches, not cached.
 
-    Samples of unequal length are computed in the order of their lengths, so that little is padding.
+    Each is a function of its sample alone, bit for bit, however many samples are computed
+    together and in which order.
 
     A ``frozen`` network is compiled with its weights; others share one compiled form with
     all networks of their structure. ``values`` is how many a sample has where it is largest, if
     that is not at the input.
     """
     global n_computed
-    preparation = extraction.preparation
-    sample = sample_spec(samples, preparation)
-    plan = (extraction.backbone, extraction.stage, extraction.pooling, preparation, sample)
-    with forward(*plan, frozen=frozen) as network:
+    sample = sample_spec(samples, extraction.preparation)
+    plan = (extraction.backbone, extraction.stage, extraction.pooling, extraction.preparation, sample)
+    with ExitStack() as stack:
+        networks = [stack.enter_context(forward(*plan, frozen=False))]
+        if frozen:
+            networks.append(stack.enter_context(forward(*plan, frozen=True)))
         if None in sample[0]:
-            yield from _of_unequal(network, extraction, samples, positions, sample[1])
+            yield from _of_unequal(networks, extraction, samples, positions, sample)
         else:
-            left = len(positions)
-            for batch in network.map(_batches(samples, positions, preparation, sample, values)):
-                yield from batch[:left]
-                left -= len(batch)
+            batches = _exact(networks, sample, _batch_length(extraction.preparation, sample, values))
+            yield from _in_batches(batches, samples, positions, extraction.preparation)
     with _count_lock:
         n_computed += len(positions)
 
@@ -204,53 +212,62 @@ def sample_spec(samples: Samples, preparation: AnyPreparation | None) -> SampleS
     return shape, "float32" if isinstance(preparation, Preparation) and dtype != "uint8" else dtype
 
 
-def _batches(
-    samples: Samples, positions: Sequence[int], preparation: Any, sample: SampleSpec, values: int | None
-) -> Iterator[NDArray[Any]]:
-    """Read samples a batch at a time; where batches must be equally long, the last sample fills up."""
+def _batch_length(preparation: Any, sample: SampleSpec, values: int | None) -> int:
+    """How many samples of one shape are computed together."""
     size = None if preparation is None else preparation.size or (sample[0][0], sample[0][1])
     if values is None:
         values = math.prod(sample[0] if size is None else size)
     room = (BATCH_VALUES, 16, 4096) if size is None else (BATCH_PIXELS, 4, 64)
-    length = int(np.clip(room[0] // values, *room[1:]))
-    if _backend.fixed_batches() and len(positions) % length:
-        positions = [*positions, *[positions[-1]] * (length - len(positions) % length)]
-    for start in range(0, len(positions), length):
-        yield samples.read(positions[start : start + length], preparation).astype(sample[1], copy=False)
+    return -(-int(np.clip(room[0] // values, *room[1:])) // STEP) * STEP
+
+
+def _exact(networks: Sequence[Forward], sample: SampleSpec, full: int) -> ExactBatches:
+    """Settle which network computes: one with its weights compiled in only if it gives the same bits."""
+    batches = ExactBatches(networks[0], sample, full)
+    for constant in networks[1:]:
+        faster = ExactBatches(constant, sample, full, networks[0])
+        if len(faster.places(full)) >= len(batches.places(full)):
+            return faster
+    return batches
+
+
+def _in_batches(
+    batches: ExactBatches, samples: Samples, positions: Sequence[int], preparation: Any
+) -> Iterator[Features]:
+    """Yield the features of samples of one shape."""
+    cuts = list(batches.cut(len(positions)))
+    ends = np.cumsum([len(places) for _, places in cuts]).tolist()
+
+    def read() -> Iterator[NDArray[Any]]:
+        for (size, places), end in zip(cuts, ends, strict=True):
+            block = samples.read(positions[end - len(places) : end], preparation)
+            yield fill(block.astype(batches.sample[1], copy=False), size, places)
+
+    for (_, places), computed in zip(cuts, batches.network.map(read()), strict=True):
+        yield from computed[places]
 
 
 def _of_unequal(
-    network: Forward, extraction: Extraction, samples: Samples, positions: Sequence[int], dtype: str
+    networks: Sequence[Forward],
+    extraction: Extraction,
+    samples: Samples,
+    positions: Sequence[int],
+    spec: SampleSpec,
 ) -> list[Features]:
-    """Compute features of samples of unequal length, batches of like lengths."""
+    """Compute features of samples of unequal length; those that are filled up to one length come together."""
     assert isinstance(samples, TextSamples | RaggedSamples)
-    preparation = extraction.preparation
-    lengths = samples.lengths(positions, preparation)
-    batches = batches_by_length(lengths, BATCH_STEPS)
-    asked = map(_of_few_lengths, batches) if _backend.fixed_batches() else batches
-    read = (samples.read(np.asarray(positions)[batch], preparation).astype(dtype) for batch in asked)
+    lengths = samples.lengths(positions, extraction.preparation).tolist()
+    groups: dict[int, list[int]] = defaultdict(list)
+    for number, length in enumerate(lengths):
+        groups[filled_length(length)].append(number)
     found: list[Any] = [None] * len(positions)
-    for batch, computed in zip(batches, network.map(read), strict=True):
-        for position, features in zip(batch, computed, strict=False):
-            found[position] = features[: lengths[position]].copy() if extraction.pooling == "none" else features
+    for filled, numbers in sorted(groups.items()):
+        full = max(1, BATCH_STEPS // filled // STEP) * STEP
+        batches = _exact(networks, ((filled, *spec[0][1:]), spec[1]), full)
+        own = [positions[number] for number in numbers]
+        for number, features in zip(numbers, _in_batches(batches, samples, own, extraction.preparation), strict=True):
+            found[number] = features if extraction.pooled else features[: lengths[number]].copy()
     return found
-
-
-def _of_few_lengths(batch: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Repeat samples until their number is a power of two: a network is compiled anew for each number and length."""
-    return np.resize(batch, 2 ** (len(batch) - 1).bit_length())
-
-
-def batches_by_length(lengths: NDArray[Any], steps: int) -> list[NDArray[np.intp]]:
-    """Group samples of like lengths, so that a batch, filled up to its longest sample, has about so many steps."""
-    batches: list[NDArray[np.intp]] = []
-    left = np.argsort(lengths, kind="stable")
-    while len(left):
-        fit = np.flatnonzero(np.arange(1, len(left) + 1) * lengths[left] <= steps)
-        number = int(fit[-1]) + 1 if len(fit) else 1
-        batches.append(left[:number])
-        left = left[number:]
-    return batches
 
 
 def _stage(backbone: Backbone, stage: str | int) -> str:

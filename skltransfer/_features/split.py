@@ -34,13 +34,14 @@ class SplitNetwork:
 
     @property
     def padded(self) -> bool:
-        """Tell whether features come in sequences of unequal length."""
-        part = self.below if self.above is None else self.above
-        assert part is not None
-        return part.backbone.padded
+        """Tell whether the head, or the pooling below it, takes sequences of unequal length."""
+        if self.above is not None:
+            return self.above.backbone.padded
+        assert self.below is not None
+        return self.below.backbone.padded and not self.below.pooled
 
     def samples(self, samples: Samples, memory: Any) -> Samples:
-        """Samples as the moving part takes them."""
+        """Return samples as the trainable part takes them."""
         return samples if self.below is None else extract_samples(self.below, samples, memory=memory)
 
     def features(self, samples: Samples, memory: Any) -> Array:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.job import TrainingJob
+from skltransfer._engine.loop import Loop
 from skltransfer._engine.trainer import CompiledNetwork
-from skltransfer._targets.task import Task, weighted_loss
+from skltransfer._targets.task import Task, weighted_hits, weighted_loss
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,22 @@ class Decisions:
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop over shuffled mini-batches."""
         return Loop(network, job)
+
+    @property
+    def measured(self) -> bool:
+        """Metrics are measured of decision values."""
+        return True
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The accuracy, if there are tasks of classes or labels."""
+        return () if all(task.kind == "values" for task in self.tasks) else ("accuracy",)
+
+    def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
+        """Sum up the weights of known labels that are right, and of all that are known, over all tasks together."""
+        if not self.metrics:
+            return {}
+        return {"accuracy": weighted_hits(self.tasks, answers, outputs)}
 
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
         """Losses of samples, given decision values; weights stand beside targets in ``answers``."""

@@ -118,9 +118,8 @@ class Head:
         return softmax(scores, axis=1)
 
     def pool(self, maps: Floats) -> Floats:
-        """Average features over their places, by attention if there are queries."""
-        if self.queries is None:
-            return average_places([maps], padded=self.padded)
+        """Average features over their places by attention."""
+        assert self.queries is not None
         x, weights = _places(maps), self.attention(maps)
         owner = head_of_channels(*self.queries.shape)
         return np.concatenate(

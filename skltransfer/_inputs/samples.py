@@ -116,12 +116,22 @@ def pad(samples: Sequence[Array]) -> Array:
     >>> pad([np.ones(9), np.ones(2)]).shape
     (2, 16)
     """
-    longest = max(map(len, samples))
-    step = 8 if longest <= 64 else 32
-    filled = np.zeros((len(samples), -(-longest // step) * step, *samples[0].shape[1:]), samples[0].dtype)
+    filled = np.zeros((len(samples), filled_length(max(map(len, samples))), *samples[0].shape[1:]), samples[0].dtype)
     for place, sample in zip(filled, samples, strict=True):
         place[: len(sample)] = sample
     return filled
+
+
+def filled_length(length: int) -> int:
+    """Return the length up to which a sample of this length is filled.
+
+    Examples
+    --------
+    >>> filled_length(9), filled_length(70)
+    (16, 96)
+    """
+    step = 8 if length <= 64 else 32
+    return -(-length // step) * step
 
 
 class JoinedSamples:

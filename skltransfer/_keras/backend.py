@@ -74,9 +74,13 @@ def double_precision() -> AbstractContextManager[Any]:
     return jax.enable_x64(True)
 
 
-def compile_steps(
-    network: Any, shape: tuple[int | None, ...]
-) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+OUTPUTS = "outputs"
+"""Name under which a training step may give outputs of the network beside its metrics."""
+
+Steps = Callable[[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray | None]]
+
+
+def compile_steps(network: Any, shape: tuple[int | None, ...], *, outputs: bool) -> Steps:
     """Compile training steps of a compiled Keras model.
 
     Parameters
@@ -85,55 +89,64 @@ def compile_steps(
         The model, whose optimizer has an assignable learning rate.
     shape : tuple of int or None
         Shape of one sample, with None for a length that differs from batch to batch.
+    outputs : bool
+        Whether its training step gives outputs of shape (batch_size, n_outputs), as `OUTPUTS`.
 
     Returns
     -------
     callable
         From batches and answers, a step along the first axis, and the learning rate of each
         step, to the metrics of the model before each step, the loss first, of shape
-        (n_steps, n_metrics). On TensorFlow all of them are one call, as a call costs small
-        networks more than a step does.
+        (n_steps, n_metrics), and its outputs of shape (n_steps, batch_size, n_outputs), or
+        None. On TensorFlow all of them are one call, as a call costs small networks more than
+        a step does.
     """
     names = [metric.name for metric in network.metrics]
     if name() == "tensorflow":
-        return _tensorflow_steps(network, names, shape)
+        return _tensorflow_steps(network, names, shape, outputs)
+    to_numpy = import_keras().ops.convert_to_numpy
 
-    def one_by_one(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
-        found = []
+    def one_by_one(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        found, given = [], []
         for batch, answer, rate in zip(batches, answers, rates, strict=True):
             network.optimizer.learning_rate.assign(rate)
             logs = network.train_on_batch(batch, answer, return_dict=True)
             found.append([float(logs[name]) for name in names])
-        return np.asarray(found)
+            if outputs:
+                given.append(np.reshape(to_numpy(logs[OUTPUTS]), (len(batch), -1)))
+        return np.asarray(found), np.stack(given) if outputs else None
 
     return one_by_one
 
 
-def _tensorflow_steps(
-    network: Any, names: list[str], shape: tuple[int | None, ...]
-) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+def _tensorflow_steps(network: Any, names: list[str], shape: tuple[int | None, ...], outputs: bool) -> Steps:
     import tensorflow as tf
 
     def loop(batches: Any, answers: Any, rates: Any) -> Any:
-        def step(number: Any, found: Any) -> Any:
+        def step(number: Any, found: Any, given: Any) -> Any:
             network.optimizer.learning_rate.assign(rates[number])
             network.reset_metrics()
             logs = network.train_step((batches[number], answers[number]))
-            return number + 1, found.write(number, tf.stack([tf.cast(logs[name], rates.dtype) for name in names]))
+            found = found.write(number, tf.stack([tf.cast(logs[name], rates.dtype) for name in names]))
+            return number + 1, found, given.write(number, logs[OUTPUTS]) if outputs else given
 
         steps = tf.shape(rates)[0]
         found = tf.TensorArray(rates.dtype, size=steps, element_shape=(len(names),))
-        _, found = tf.while_loop(lambda number, _: number < steps, step, (0, found), parallel_iterations=1)
-        return found.stack()
+        given = tf.TensorArray(network.compute_dtype, size=steps if outputs else 0, element_shape=(None, None))
+        _, found, given = tf.while_loop(
+            lambda number, *_: number < steps, step, (0, found, given), parallel_iterations=1
+        )
+        return (found.stack(), given.stack()) if outputs else (found.stack(),)
 
     @lru_cache
     def compiled(*samples: tuple[tuple[int | None, ...], str]) -> Any:
         signature = [tf.TensorSpec((None, None, *shape), dtype) for shape, dtype in samples]
         return tf.function(loop, [*signature, tf.TensorSpec((None,), "float32")], autograph=False)
 
-    def call(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def call(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         steps = compiled((shape, str(batches.dtype)), (answers.shape[2:], str(answers.dtype)))
-        return steps(tf.constant(batches), tf.constant(answers), tf.constant(rates, tf.float32)).numpy()
+        found, *given = steps(tf.constant(batches), tf.constant(answers), tf.constant(rates, tf.float32))
+        return found.numpy(), given[0].numpy() if given else None
 
     return call
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skltransfer._targets.missing import missing
 from skltransfer._utils.types import Array
 
 BOTH = ("source", "target")
@@ -92,7 +93,7 @@ def masked(y: Any) -> NDArray[np.bool_]:
     -------
     ndarray of bool, shape (n_samples,)
         Where integers are -1, if they have at least two other values; where floats are NaN;
-        where objects are None or NaN.
+        where objects are None, NaN or NA.
 
     Examples
     --------
@@ -130,19 +131,6 @@ def masked_like(labels: Any, n_samples: int) -> Array:
     if kind in "iu":
         return np.full(n_samples, -1)
     return np.full(n_samples, np.nan) if kind == "f" else np.full(n_samples, None)
-
-
-def missing(y: Array) -> NDArray[np.bool_]:
-    """Find which labels are None or NaN."""
-    if y.dtype.kind == "f":
-        return np.isnan(y)
-    if y.dtype != object:
-        return np.zeros(y.shape, bool)
-    return np.array([_ismissing(value) for value in y], dtype=bool)
-
-
-def _ismissing(value: object) -> bool:
-    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and value != value)
 
 
 def _one_each(values: Any, name: str, n_samples: int) -> Array:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
+from skltransfer._targets.missing import known, missing
 from skltransfer._targets.probabilities import log_probabilities, probabilities
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
@@ -20,27 +23,24 @@ from skltransfer._utils.types import Array, Floats
 
 
 def read_labels(y: Any) -> Array:
-    """Check labels of one task (1-D) or several (2-D; NaN and None mean that a label is missing)."""
+    """Check labels of one task (1-D) or several (2-D; see `missing` for labels that are not there)."""
     shape = np.asarray(y).shape
     if len(shape) != 2 or shape[1] == 1:
         y = column_or_1d(y, warn=True)
+        if y.dtype == object and missing(y).any():
+            raise ValueError(
+                f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; "
+                "drop the samples without."
+            )
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
     y = np.asarray(y)
     for column in range(y.shape[1]):
-        known = _known(y[:, column])
-        if len(known):
-            check_classification_targets(known)
+        labels = known(y[:, column])
+        if len(labels):
+            check_classification_targets(labels)
     return y
-
-
-def _missing(column: Array) -> NDArray[np.bool_]:
-    if column.dtype.kind == "f":
-        return np.isnan(column)
-    if column.dtype == object:
-        return np.array([label is None or label != label for label in column], dtype=bool)
-    return np.zeros(len(column), dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +70,17 @@ class LabelEncoding:
         ValueError
             If a task has fewer than two classes.
         """
-        columns = [_known(column) for column in y.T] if y.ndim == 2 else [y]
+        columns = [known(column) for column in y.T] if y.ndim == 2 else [y]
         classes = tuple(LabelEncoder().fit(column).classes_ for column in columns)
-        binary = y.ndim == 2 and all(set(known.tolist()) <= {0, 1} for known in classes)
+        binary = y.ndim == 2 and all(set(labels.tolist()) <= {0, 1} for labels in classes)
         if binary:
             classes = tuple(np.array([0, 1]) for _ in classes)
-        for number, known in enumerate(classes):
-            if len(known) < 2:
+        for number, labels in enumerate(classes):
+            if len(labels) < 2:
                 task = f"task {number} of y" if y.ndim == 2 else "y"
                 raise ValueError(
-                    f"{task}: expected at least 2 classes among the samples of positive weight. Got {len(known)} "
-                    f"class: {known.tolist()}; add samples of another class."
+                    f"{task}: expected at least 2 classes among the samples of positive weight. Got {len(labels)} "
+                    f"class: {labels.tolist()}; add samples of another class."
                 )
         return LabelEncoding(classes, y.ndim == 2, binary)
 
@@ -90,9 +90,14 @@ class LabelEncoding:
         return list(self.classes) if self.several and not self.binary else self.classes[0]
 
     @property
+    def units(self) -> tuple[Any, Any]:
+        """Decisions about labels have no units."""
+        return 0.0, 1.0
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """The task of each column of labels."""
-        return tuple(Task("labels", 1) if self.binary else Task("classes", len(known)) for known in self.classes)
+        return tuple(Task("labels", 1) if self.binary else Task("classes", len(labels)) for labels in self.classes)
 
     def targets(self, y: Array, weights: Floats, class_weight: Any) -> Targets:
         """Encode labels.
@@ -100,21 +105,20 @@ class LabelEncoding:
         Raises
         ------
         ValueError
-            If a label is not among those that were learned.
+            If a label is not among those that were learned, or the weights of classes leave
+            nothing to learn.
         """
+        check_class_weight(class_weight, self.classes)
         columns = y.T if y.ndim == 2 else y[None]
         values, task_weights = [], []
-        for number, (column, known) in enumerate(zip(columns, self.classes, strict=True)):
-            present = ~_missing(column)
+        for number, (column, labels) in enumerate(zip(columns, self.classes, strict=True)):
+            present = ~missing(column)
             codes = np.zeros(len(column), dtype=np.intp)
-            codes[present] = _codes(_known(column) if self.several else column, known, number)
+            codes[present] = _codes(known(column) if self.several else column, labels, number)
             own = np.where(present, weights, 0.0)
             if class_weight is not None:
-                each = compute_class_weight(
-                    class_weight, classes=known, y=known[codes[present]], sample_weight=weights[present]
-                )
-                own = own * each[codes]
-            values.append(codes[:, None].astype(float) if self.binary else np.eye(len(known))[codes])
+                own = own * _class_weights(class_weight, labels, codes[present], weights[present])[codes]
+            values.append(codes[:, None].astype(float) if self.binary else np.eye(len(labels))[codes])
             task_weights.append(own)
         return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
 
@@ -132,7 +136,7 @@ class LabelEncoding:
         """Labels, as they came."""
         if self.binary:
             return (decisions > 0).astype(int)
-        each = [known[part.argmax(axis=1)] for known, part in zip(self.classes, self.split(decisions), strict=True)]
+        each = [labels[part.argmax(axis=1)] for labels, part in zip(self.classes, self.split(decisions), strict=True)]
         if not self.several:
             return each[0]
         alike = len({labels.dtype.kind for labels in each}) == 1
@@ -160,17 +164,60 @@ class LabelEncoding:
         return each if self.several else each[0]
 
 
-def _known(column: Array) -> Array:
-    """Return the labels of one task that are not missing; objects of one type become an array of that type."""
-    known = column[~_missing(column)]
-    return np.array(known.tolist()) if column.dtype == object else known
+def check_class_weight(class_weight: Any, classes: Sequence[Array]) -> None:
+    """Refuse weights of classes that are no weights, of no class, or of less than two classes.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+        A class that a dict does not name weighs 1, as in scikit-learn; one that weighs 0 is left out
+        of what is learned.
+    classes : sequence of ndarray
+        The labels of each task.
+
+    Raises
+    ------
+    ValueError
+        Always naming the class.
+    """
+    if not isinstance(class_weight, Mapping):
+        return
+    for label, weight in class_weight.items():
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
+            raise ValueError(
+                f"class_weight: expected a finite number of at least 0 for each class. Got {weight!r} for {label!r}."
+            )
+    named = {label for labels in classes for label in labels.tolist()}
+    unknown = [label for label in class_weight if label not in named]
+    if unknown:
+        raise ValueError(
+            f"class_weight: expected classes among those of y, {sorted(named)}. Got {unknown} as well; leave them out, "
+            "or add samples of them."
+        )
+    for labels in classes:
+        weighty = [label for label in labels.tolist() if class_weight.get(label, 1) > 0]
+        if len(weighty) < 2:
+            raise ValueError(
+                f"class_weight: expected at least 2 classes of positive weight among {labels.tolist()}. Got {weighty}; "
+                "give another class a weight."
+            )
 
 
-def _codes(labels: Array, known: Array, number: int) -> NDArray[np.intp]:
-    unknown = np.setdiff1d(labels, known)
+def _class_weights(class_weight: Any, labels: Array, codes: NDArray[np.intp], weights: Floats) -> Floats:
+    """Return the weight of each class; of classes that no sample has, "balanced" knows none, so they get 1."""
+    if isinstance(class_weight, Mapping):
+        return np.array([class_weight.get(label, 1) for label in labels.tolist()], dtype=np.float64)
+    found, seen = np.ones(len(labels)), np.unique(codes)
+    if len(seen):
+        found[seen] = compute_class_weight(class_weight, classes=labels[seen], y=labels[codes], sample_weight=weights)
+    return found
+
+
+def _codes(labels: Array, learned: Array, number: int) -> NDArray[np.intp]:
+    unknown = np.setdiff1d(labels, learned)
     if len(unknown):
         raise ValueError(
-            f"y: expected labels that fit saw, {known.tolist()}, in task {number}. Got {unknown.tolist()} as well; "
+            f"y: expected labels that fit saw, {learned.tolist()}, in task {number}. Got {unknown.tolist()} as well; "
             "drop those samples, or fit on samples that have them."
         )
-    return np.searchsorted(known, labels)
+    return np.searchsorted(learned, labels)

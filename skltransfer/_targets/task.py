@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
+from skltransfer._utils.types import Array
+
 Kind = Literal["classes", "labels", "values"]
 
 
@@ -73,3 +77,33 @@ def weighted_loss(tasks: Sequence[Task], targets: Any, weights: Any, outputs: An
         total = total + weights[:, number] * task_loss(task, targets[:, own], outputs[:, own])
         start += task.n_outputs
     return total
+
+
+def weighted_hits(tasks: Sequence[Task], answers: Array, outputs: Array) -> tuple[float, float]:
+    """Sum of the weights of labels that are predicted right, and of all labels, over all tasks but those of values.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        In the order of the columns.
+    answers : ndarray of shape (n_samples, sum of n_outputs + n_tasks)
+        Targets, then the weight of each sample in each task; 0 where its target is missing.
+    outputs : ndarray of shape (n_samples, at least sum of n_outputs)
+        Decision values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weighted_hits([Task("classes", 2)], np.array([[1, 0, 1.0], [1, 0, 0.5]]), np.array([[2, 1], [0, 1]]))
+    (1.0, 1.5)
+    """
+    right, everything, start = 0.0, 0.0, 0
+    for task, weights in zip(tasks, np.asarray(answers)[:, sum(task.n_outputs for task in tasks) :].T, strict=True):
+        targets, own = answers[:, start : start + task.n_outputs], outputs[:, start : start + task.n_outputs]
+        start += task.n_outputs
+        if task.kind == "values":
+            continue
+        same = targets.argmax(axis=1) == own.argmax(axis=1) if task.kind == "classes" else (targets > 0.5) == (own > 0)
+        right += float(weights @ (same if same.ndim == 1 else same.sum(axis=1)))
+        everything += float(weights.sum() * (1 if same.ndim == 1 else same.shape[1]))
+    return right, everything

@@ -54,6 +54,11 @@ class ValueEncoding:
         return ValueEncoding(mean, scale)
 
     @property
+    def units(self) -> tuple[Any, Any]:
+        """Mean and scale by which values come back to their own units."""
+        return self.mean, self.scale
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """One task for each target."""
         return (Task("values", 1),) * len(self.mean)

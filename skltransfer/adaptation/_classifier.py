@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._estimators.documentation import documented
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import CLASSIFIER_TEXTS
@@ -80,7 +81,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         saw fewer than 10 samples of one of them.
     history_ : dict of str to list of float
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
-        part of it) and the learning rate.
+        part of it), the accuracy on the samples of the source (NaN where they do not take part)
+        and the learning rate.
     {n_features_in_}
     {feature_names_in_}
     n_iter_ : int
@@ -225,7 +227,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         encoding = LabelEncoding.learn(read_labels(known.y)) if start is None else start.encoding
         _check_weighted(self.class_weight, encoding.classes[0])
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, format, encoding)
+        return self._fit(known, targets, format, encoding, FitMonitor(self, X, y, sample_weight))
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict labels.

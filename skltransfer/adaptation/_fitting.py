@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings, train
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.loop import train
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
 from skltransfer._estimators.fitted import FittedModel
@@ -186,6 +187,14 @@ class AdaptationRecipe(Recipe):
                 _probabilities(before, sample.target, own), _probabilities(model, sample.target, own), source
             )
         return replace(model, domain_score=score)
+
+    def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
+        """Make the fitted model without its diagnostics."""
+        backbone = state.network.joined(setup.start.backbone)
+        return AdaptedModel(
+            self.format, state.network, backbone, self._head(state, history), self.encoding, setup.start.pretrained,
+            history=history,
+        )  # fmt: skip
 
     def _adapts(self) -> bool:
         """Whether there is a training that adapts."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.job import TrainingJob
+from skltransfer._engine.loop import Loop
 from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._heads.goal import Decisions
 from skltransfer.adaptation._method import Method, no_terms
@@ -45,6 +46,16 @@ class Adaptation(Decisions):
         from skltransfer.adaptation._network import AdaptingNetwork
 
         return AdaptingNetwork(design, body, self)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics of the samples of the sources, if there are any."""
+        return super().metrics if self.n_sources else ()
+
+    def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
+        """Sum them up over the samples of the sources, which come first in each mini-batch."""
+        n_labeled = sum(self.samples[: self.n_sources])
+        return super().measure(answers[:n_labeled], outputs[:n_labeled])
 
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop whose mini-batches have samples of each domain."""

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from skltransfer._engine.loop import EVALUATION_BATCH, Loop, TrainingJob
+from skltransfer._engine.job import TrainingJob
+from skltransfer._engine.loop import EVALUATION_BATCH, Loop
 from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._inputs.samples import Samples
 from skltransfer.adaptation._pseudo_labels import centroid_labels, confident_labels

@@ -97,7 +97,12 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         return needs | {"target"} if sample_domain is not None and self.method not in ("source_only", "tent") else needs
 
     def _fit(
-        self, known: SourceSamples, targets: Targets, format: InputFormat, encoding: LabelEncoding | ValueEncoding
+        self,
+        known: SourceSamples,
+        targets: Targets,
+        format: InputFormat,
+        encoding: LabelEncoding | ValueEncoding,
+        monitor: FitMonitor,
     ) -> Self:
         """Fit, and keep the model."""
         parameters, source_model = AdaptationParameters.of(self), self._source_model()
@@ -106,7 +111,6 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         recipe = AdaptationRecipe(
             parameters, format, settle_method(self.method), encoding, layers, known.domains, source_model
         )
-        monitor = FitMonitor(self)
         self.model_ = fit(recipe, known.samples, spread(targets, known.domains), monitor)  # type: ignore[assignment]
         monitor.end()
         return self

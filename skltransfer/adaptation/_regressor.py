@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._estimators.documentation import documented
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import REGRESSOR_TEXTS
@@ -182,7 +183,9 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
             encoding = ValueEncoding.learn(values, known.weights)
         else:
             encoding = start.encoding
-        return self._fit(known, encoding.targets(values, known.weights), format, encoding)
+        return self._fit(
+            known, encoding.targets(values, known.weights), format, encoding, FitMonitor(self, X, y, sample_weight)
+        )
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict values.

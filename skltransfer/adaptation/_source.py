@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import column_or_1d
-from sklearn.utils.validation import _check_sample_weight
 
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains, read_domains
+from skltransfer._targets.missing import known
 from skltransfer._targets.targets import Targets
+from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array, Floats
 
 
@@ -41,11 +42,10 @@ def read_source(
     if len(labels) != len(samples):
         raise ValueError(f"y: expected {len(samples)} labels, one for each sample of X. Got {len(labels)}.")
     domains = read_domains(labels, sample_domain, len(samples), needs=needs)
-    weights = _check_sample_weight(sample_weight, labels, dtype=np.float64, ensure_non_negative=True)
+    weights = read_weights(sample_weight, labels)
     kept = weights > 0
     source = domains.source & kept
-    found = np.array(labels[source].tolist()) if labels.dtype == object else labels[source]
-    return SourceSamples(samples.take(kept), found, weights[source], Domains(domains.codes[kept]))
+    return SourceSamples(samples.take(kept), known(labels[source]), weights[source], Domains(domains.codes[kept]))
 
 
 def spread(source: Targets, domains: Domains) -> Targets:

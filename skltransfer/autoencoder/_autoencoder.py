@@ -11,7 +11,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, TrainedMixin, keeps_earlier_fit
 from skltransfer._estimators.documentation import documented
@@ -20,6 +20,7 @@ from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.formats import Layout
 from skltransfer._targets.targets import Targets
+from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._fitted import BLOCK_SAMPLES
 from skltransfer.autoencoder._fitting import AutoencoderParameters, AutoencoderRecipe, check_samples
@@ -249,6 +250,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         return self._fit(X, sample_weight, once=False)
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
@@ -407,12 +409,10 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             format.kind.check_restorable()
             layout = Layout.of(X, format)
         check_samples(own, format, samples)
-        weights = _check_sample_weight(
-            sample_weight, np.empty(len(samples)), dtype=np.float64, ensure_non_negative=True
-        )
+        weights = read_weights(sample_weight, samples)
         kept = weights > 0
         targets = Targets((), np.empty((int(kept.sum()), 0)), weights[kept, None])
-        monitor = FitMonitor(self)
+        monitor = FitMonitor(self, X, None, sample_weight)
         self.model_ = fit(AutoencoderRecipe(own, format, layout, earlier), samples.take(kept), targets, monitor)
         monitor.end()
         return self

@@ -12,7 +12,7 @@ import numpy as np
 
 from skltransfer._engine.augmentation import augmentation_json
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
 from skltransfer._estimators.parameters import FitParameters
@@ -81,8 +81,8 @@ class AutoencoderRecipe(Recipe):
         """Continue the earlier fit, or build or load an encoder that has a decoder."""
         own, earlier = self.parameters, self.earlier
         if earlier is not None and (own.once or own.warm_start):
-            n_calls = earlier.n_calls + 1 if own.once else 0
-            return self._with_head(Start(earlier.backbone, earlier.pretrained, None, n_calls, continued=True))
+            n_epochs = earlier.n_epochs if own.once else 0
+            return self._with_head(Start(earlier.backbone, earlier.pretrained, None, n_epochs, continued=True))
         backbone = self._encoder(samples)
         return self._with_head(Start(backbone, backbone.pretrained))
 
@@ -128,7 +128,7 @@ class AutoencoderRecipe(Recipe):
         plan = plan_extraction(backbone, self.format, image_size=self.parameters.image_size)
         network = SplitNetwork(replace(plan, stage=LATENT, pooling="none"), None, 0)
         return FittedAutoencoder(
-            self.format, network, backbone, None, None, setup.start.pretrained, setup.start.n_calls, history,
+            self.format, network, backbone, None, None, setup.start.pretrained, setup.n_epochs_after(history), history,
             decoder.input_shape[0] or 0, self.layout, self.parameters.loss,
         )  # fmt: skip
 

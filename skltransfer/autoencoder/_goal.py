@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import Loop, TrainingJob
+from skltransfer._engine.job import TrainingJob
+from skltransfer._engine.loop import Loop
 from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._inputs.image_arrays import Preparation
 
@@ -65,6 +66,20 @@ class Reconstruction:
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop over shuffled mini-batches."""
         return Loop(network, job)
+
+    @property
+    def measured(self) -> bool:
+        """The network gives losses, of which nothing is measured."""
+        return False
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The loss says all."""
+        return ()
+
+    def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
+        """Measure nothing besides the loss."""
+        return {}
 
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
         """Compute losses of samples, given losses before weighting; ``answers`` are weights."""

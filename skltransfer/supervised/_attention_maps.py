@@ -11,7 +11,7 @@ import numpy as np
 
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._features.extraction import Extraction, compute, plan_extraction
-from skltransfer._heads.head import Head
+from skltransfer._heads.head import Head, average_places
 from skltransfer._inputs.samples import Samples
 from skltransfer._utils.types import Array
 from skltransfer._validation import unknown_name
@@ -79,14 +79,14 @@ def _grad_cam(
     model: FittedModel, head: Head, samples: Samples, directions: Callable[[Array, slice], Array], memory: Any
 ) -> Iterator[tuple[Array, Array]]:
     """Weigh the channels of each place by how much they raise what is explained."""
-    start = 0
-    for maps in model.network.unpooled().blocks(samples, memory):
+    start, network = 0, model.network.unpooled()
+    for maps in network.blocks(samples, memory):
         if maps.ndim < 3:
             raise ValueError(
                 f"attention_maps shows the places of a grid or sequence. Got the backbone {model.backbone.name!r}, "
                 f"which gives one vector of {maps.shape[1]} values a sample; fit another backbone."
             )
-        pooled = head.pool(maps)
+        pooled = head.pool(maps) if head.takes_maps else average_places([maps], padded=network.padded)
         slopes = head.slopes(pooled, directions(head.decide(pooled), slice(start, start + len(maps))))
         start += len(maps)
         yield maps, np.einsum("n...c,nc->n...", maps, slopes).reshape(len(maps), -1).clip(min=0)

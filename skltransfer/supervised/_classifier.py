@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._estimators.documentation import documented
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
@@ -70,6 +71,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     {warm_start}
     {checkpoint}
     {callbacks}
+    {metrics}
     {verbose}
     {random_state}
 
@@ -84,7 +86,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     n_iter_ : int
         Iterations of the head's solver, or epochs.
     history_ : dict of str to list of float
-        Losses and learning rate of each epoch; empty if the head was solved.
+        Loss, accuracy and learning rate of each epoch, and ``val_loss`` and ``val_accuracy`` where
+        there are samples for validation; empty if the head was solved. Accuracy counts samples by
+        their weights, and is a mean over the tasks, if there are several.
 
     See Also
     --------
@@ -152,6 +156,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         warm_start: bool = False,
         checkpoint: Any = None,
         callbacks: Any = None,
+        metrics: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -189,6 +194,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.callbacks = callbacks
+        self.metrics = metrics
         self.verbose = verbose
         self.random_state = random_state
 
@@ -227,6 +233,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             If samples, labels or parameters do not fit together, there is only one class, or
             the loss is no longer finite.
         """
+        monitor = FitMonitor(self, X, y, sample_weight)
         samples, format = self._read_new(X)
         known = self._labeled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
@@ -236,8 +243,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             seen = self._labeled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, held_out)
+        return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, monitor, held_out)
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
@@ -274,7 +282,14 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             samples, format, encoding = self._read_known(X), earlier.format, earlier.encoding
         known = self._labeled(samples, y, sample_weight)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, SupervisedParameters.of(self, once=True), format, encoding)
+        return self._fit(
+            known,
+            targets,
+            SupervisedParameters.of(self, once=True),
+            format,
+            encoding,
+            FitMonitor(self, X, y, sample_weight),
+        )
 
     def predict(self, X: Any) -> Array:
         """Predict labels.

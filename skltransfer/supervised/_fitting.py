@@ -12,7 +12,8 @@ import numpy as np
 
 from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
 from skltransfer._engine.design import Design
-from skltransfer._engine.loop import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
+from skltransfer._engine.metrics import Metrics, read_metrics
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
 from skltransfer._estimators.fitted import FittedModel
@@ -46,6 +47,7 @@ class SupervisedParameters(FitParameters):
     label_smoothing: float = 0.0
     n_views: int = 4
     solve_head: bool = True
+    metrics: Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +73,15 @@ class SupervisedRecipe(Recipe):
         """Continue the earlier fit, or load the backbone."""
         own, earlier = self.parameters, self.earlier
         if earlier is not None and earlier.head is not None and (own.once or own.warm_start):
-            n_calls = earlier.n_calls + 1 if own.once else 0
-            return Start(earlier.backbone, earlier.pretrained, earlier.head.arrays, n_calls, continued=True)
+            n_epochs = earlier.n_epochs if own.once else 0
+            return Start(earlier.backbone, earlier.pretrained, earlier.head.arrays, n_epochs, continued=True)
         backbone = starting_backbone(own, self.format, samples)
         return Start(backbone, backbone.pretrained)
 
     def check(self, trainable: TrainableLayers, targets: Targets) -> None:
         """Refuse parameters that contradict each other, or the samples."""
         check_training(self.parameters, self.format, trainable)
+        self._metrics()
         if self.parameters.mixup and not self.format.kind.is_mixable:
             raise ValueError(f"mixup mixes numbers. Got {self.format.describe()}; pass mixup=0.")
         if attention_strength(self.parameters.attention_transfer)[0] and not trainable.stages:
@@ -125,7 +128,7 @@ class SupervisedRecipe(Recipe):
                 head = self._solved_above_queries(setup, head)
         return FittedModel(
             self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
-            setup.start.pretrained, setup.start.n_calls, history,
+            setup.start.pretrained, setup.n_epochs_after(history), history,
         )  # fmt: skip
 
     def _solved(self, trainable: TrainableLayers) -> bool:
@@ -155,7 +158,7 @@ class SupervisedRecipe(Recipe):
             return [samples]
         change = Augmentation(augmentation_json(own.augmentation), self.format, own.seed)
         views = [samples, *(AugmentedSamples(samples, change, view) for view in range(1, own.n_views))]
-        first = setup.start.n_calls % len(views)
+        first = setup.start.n_epochs % len(views)
         return [*views[first:], *views[:first]]
 
     def _design(self, setup: Setup, goal: Decisions, samples: Samples, teacher: TeacherMaps | None) -> Design:
@@ -195,7 +198,11 @@ class SupervisedRecipe(Recipe):
             held_out,
         )
         body = None if network.above is None else network.above.backbone
-        return TrainingJob(design, settings, data, body, head)
+        return TrainingJob(design, settings, data, body, head, self._metrics())
+
+    def _metrics(self) -> Metrics | None:
+        """Settle what is measured in each epoch, in the units of values."""
+        return read_metrics(self.parameters.metrics, self.encoding.tasks, *self.encoding.units)
 
     def _taught(self, setup: Setup, teacher: TeacherMaps | None, samples: Samples, taken: Samples) -> Samples:
         """Return samples as the trainable part takes them, beside the maps of a teacher."""
@@ -229,8 +236,7 @@ class SupervisedRecipe(Recipe):
         """Solve the linear head on the features of all views."""
         views, network = self._views(setup, None), setup.network
         features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
-        head = solve(features, setup.targets.repeated(len(views)), C=self.parameters.C)
-        return replace(head, padded=network.padded)
+        return solve(features, setup.targets.repeated(len(views)), C=self.parameters.C)
 
     def _solved_above_queries(self, setup: Setup, head: Head) -> Head:
         """Solve the linear layer for the attention weights that were learned."""

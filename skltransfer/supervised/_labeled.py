@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
 
 from skltransfer._inputs.samples import Samples
+from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array, Floats
 
 
@@ -49,6 +49,6 @@ def labeled(
     y = read(y)
     if len(y) != len(samples):
         raise ValueError(f"y: expected {len(samples)} entries, one for each sample of X. Got {len(y)}.")
-    weights = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+    weights = read_weights(sample_weight, y)
     kept = weights > 0
     return Labeled(samples.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept])

@@ -37,6 +37,7 @@ SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     "mixup": [Interval(Real, 0, None, closed="left")],
     "n_views": [Interval(Integral, 2, None, closed="left")],
     "solve_head": ["boolean"],
+    "metrics": [list, tuple, None],
 }
 
 
@@ -98,12 +99,12 @@ class SupervisedMixin(TrainedMixin):
         parameters: SupervisedParameters,
         format: InputFormat,
         encoding: LabelEncoding | ValueEncoding,
+        monitor: FitMonitor,
         held_out: HeldOut | None = None,
     ) -> Self:
         """Fit, and keep the model."""
         layers, earlier = head_layers(self.head), getattr(self, "model_", None)
         recipe = SupervisedRecipe(parameters, format, encoding, layers, earlier)
-        monitor = FitMonitor(self)
         self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out, groups=known.groups)
         monitor.end()
         return self

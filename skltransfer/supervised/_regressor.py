@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
 from skltransfer._estimators.documentation import documented
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
@@ -65,6 +66,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
     {warm_start}
     {checkpoint}
     {callbacks}
+    {metrics}
     {verbose}
     {random_state}
 
@@ -138,6 +140,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         warm_start: bool = False,
         checkpoint: Any = None,
         callbacks: Any = None,
+        metrics: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -173,6 +176,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.callbacks = callbacks
+        self.metrics = metrics
         self.verbose = verbose
         self.random_state = random_state
 
@@ -210,6 +214,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             If samples, values or parameters do not fit together, or the loss is no longer
             finite.
         """
+        monitor = FitMonitor(self, X, y, sample_weight)
         samples, format = self._read_new(X)
         known = self._labeled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
@@ -222,8 +227,9 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             seen = self._labeled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights)
         targets = encoding.targets(known.y, known.weights)
-        return self._fit(known, targets, self._parameters(), format, encoding, held_out)
+        return self._fit(known, targets, self._parameters(), format, encoding, monitor, held_out)
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
@@ -252,7 +258,9 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             format, encoding = earlier.format, earlier.encoding
             known = self._labeled(self._read_known(X), y, sample_weight)
         targets = encoding.targets(known.y, known.weights)
-        return self._fit(known, targets, self._parameters(once=True), format, encoding)
+        return self._fit(
+            known, targets, self._parameters(once=True), format, encoding, FitMonitor(self, X, y, sample_weight)
+        )
 
     def predict(self, X: Any) -> Array:
         """Predict values.

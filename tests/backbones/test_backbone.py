@@ -3,12 +3,15 @@ import pickle
 import random
 import subprocess
 import sys
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 from skltransfer import Backbone, BackboneTransformer, TransferClassifier, load_backbone
+from skltransfer._features import extraction
+from skltransfer._inputs.texts import Tokenization
 from skltransfer.backbones._folding import fold
 
 
@@ -84,6 +87,39 @@ def test_fingerprint_is_of_the_content():
     assert hash(load_backbone(tiny())) == hash(load_backbone(tiny()))
     assert load_backbone(tiny()) != load_backbone(tiny(seed=1))
     assert load_backbone(tiny()) != load_backbone(tiny(), mean=3.0)
+
+
+OTHER = {
+    "name": "other", "architecture": "{}", "weights": (np.ones(2),), "paths": ("a/kernel",), "input_shape": (3,),
+    "size": (5, 5), "mean": (1.0,), "std": (2.0,), "bgr": True, "pretrained": True,
+    "classifier": (np.ones((4, 2)), np.ones(2)), "log_variance": (np.ones((4, 2)), np.ones(2)),
+    "tokenization": Tokenization("{}", 8), "padded": True,
+}  # fmt: skip
+OF_FEATURES = {"architecture", "weights", "input_shape", "mean", "std", "bgr", "tokenization", "padded"}
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Backbone)])
+def test_equality_covers_each_field_and_the_fingerprint_of_features_what_they_depend_on(field):
+    one = load_backbone("mlp", input_shape=(4,), random_state=0)
+    other = replace(one, **{field: {**OTHER, "decoder": one}[field]})
+    assert one != other
+    assert one.fingerprint != other.fingerprint
+    assert (one.function_fingerprint != other.function_fingerprint) == (field in OF_FEATURES)
+
+
+def test_a_decoder_of_other_weights_is_another_backbone():
+    one, decoder = (load_backbone("mlp", input_shape=(4,), random_state=seed) for seed in (0, 1))
+    assert replace(one, decoder=one) != replace(one, decoder=decoder)
+    assert replace(one, decoder=decoder) == replace(one, decoder=decoder)
+
+
+def test_features_are_found_again_under_another_decoder(empty_store):
+    X = np.random.default_rng(0).normal(size=(7, 4))
+    one = load_backbone("mlp", input_shape=(4,), random_state=0)
+    BackboneTransformer(one).fit_transform(X)
+    before = extraction.n_computed
+    BackboneTransformer(replace(one, decoder=one, name="other")).fit_transform(X)
+    assert extraction.n_computed == before
 
 
 def test_copies_are_the_same_object(lite0):

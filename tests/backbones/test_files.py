@@ -1,9 +1,12 @@
 import json
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from skltransfer import load_backbone
+from skltransfer import Backbone, load_backbone
+from skltransfer.backbones._parts import FORMAT, as_json, digest, take_apart
 
 
 @pytest.fixture
@@ -66,9 +69,91 @@ def test_changed_weights_are_told(network, tmp_path):
         load_backbone(path)
 
 
-def test_arrays_without_a_network_are_told(tmp_path):
-    from safetensors.numpy import save_file
+def rewritten(path, change):
+    """Change header or arrays, and write the checksum that was there."""
+    from safetensors.numpy import load, save
 
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+    arrays = load(content)
+    change(header, arrays)
+    path.write_bytes(save(arrays, header))
+
+
+@pytest.fixture(scope="module")
+def coder(tmp_path_factory):
+    """A file with arrays and facts of all kinds."""
+    network = load_backbone("small_cnn", input_shape=(9, 9, 1), random_state=0)
+    layer = (np.ones((64, 3), "float32"), np.zeros(3, "float32"))
+    decoder = load_backbone("mlp", input_shape=(64,), random_state=0)
+    whole = replace(network, classifier=layer, log_variance=layer, decoder=decoder, size=(9, 9))
+    path = tmp_path_factory.mktemp("coder") / "n.safetensors"
+    whole.save(path)
+    return path.read_bytes(), whole
+
+
+def test_all_that_it_holds_comes_back(coder, tmp_path):
+    (tmp_path / "n.safetensors").write_bytes(coder[0])
+    again = load_backbone(tmp_path / "n.safetensors")
+    assert again == coder[1]
+    assert again.fingerprint == coder[1].fingerprint
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Backbone)])
+def test_a_changed_fact_is_told(coder, tmp_path, field):
+    path = tmp_path / "n.safetensors"
+    path.write_bytes(coder[0])
+
+    def change(header, arrays):
+        facts = json.loads(header["facts"])
+        facts[field] = ["other"] if facts[field] is None else None
+        header["facts"] = json.dumps(facts)
+
+    rewritten(path, change)
+    with pytest.raises(OSError, match=r"was changed: expected the checksum [0-9a-f]{32}, got [0-9a-f]{32}"):
+        load_backbone(path)
+
+
+def test_a_changed_array_of_any_part_is_told(coder, tmp_path):
+    path = tmp_path / "n.safetensors"
+    names = {"weights/3", "classifier/1", "log_variance/0", "decoder/weights/2"}
+    for name in names:
+        path.write_bytes(coder[0])
+        rewritten(path, lambda header, arrays, name=name: arrays.update({name: arrays[name] + 1}))
+        with pytest.raises(OSError, match="was changed: expected the checksum"):
+            load_backbone(path)
+
+
+def test_another_format_is_told(coder, tmp_path):
+    path = tmp_path / "n.safetensors"
+    path.write_bytes(coder[0])
+    rewritten(path, lambda header, arrays: header.update(format="skltransfer.Backbone/1"))
+    with pytest.raises(OSError, match=r"by another version of skltransfer: .*'skltransfer.Backbone/1'.*save it again"):
+        load_backbone(path)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_told(network, tmp_path, bad):
+    import keras
+
+    model = network.to_keras()
+    model.weights[1].assign(np.full(model.weights[1].shape, bad))
+    model.save(tmp_path / "n.keras")
+    for source in (model, tmp_path / "n.keras"):
+        with pytest.raises(ValueError, match=r"expected finite weights\. Got NaN or infinity in conv0/bias"):
+            load_backbone(source)
+    broken = network.with_weights([keras.ops.convert_to_numpy(weight) for weight in model.weights])
+    with pytest.raises(ValueError, match=r"expected finite weights\. Got NaN or infinity in weights/1"):
+        broken.save(tmp_path / "n.safetensors")
+    parts = take_apart(broken)
+    facts = as_json(parts.facts)
+    header = {"format": FORMAT, "facts": facts, "checksum": digest(parts.arrays, facts)}
+    save_file(parts.arrays, tmp_path / "n.safetensors", header)
+    with pytest.raises(OSError, match=r"expected finite weights\. Got NaN or infinity in weights/1"):
+        load_backbone(tmp_path / "n.safetensors")
+
+
+def test_arrays_without_a_network_are_told(tmp_path):
     save_file({"a": np.zeros(2)}, tmp_path / "a.safetensors", {"note": json.dumps({})})
     with pytest.raises(OSError, match=r"holds arrays, but no network\. Expected a file that Backbone\.save wrote"):
         load_backbone(tmp_path / "a.safetensors")

@@ -71,6 +71,93 @@ def test_register_and_load(monkeypatch):
         load_backbone("two_units")
 
 
+SHAPE = (12, 12, 1)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    value = load_backbone("small_cnn", input_shape=SHAPE, random_state=0)
+    value.save(folder / "n.safetensors")
+    value.to_keras().save(folder / "n.keras")
+
+    def own(input_shape):
+        import keras
+
+        inputs = keras.Input(input_shape)
+        return keras.Model(inputs, keras.layers.Conv2D(2, 3)(inputs))
+
+    return {
+        "value": value, "model": value.to_keras(), "safetensors": folder / "n.safetensors", "keras": folder / "n.keras",
+        "function": own, "builder": "small_cnn", "lite0": "efficientnet_lite0", "minilm": "minilm_l6",
+        "application": "MobileNetV2", "hub": "hub:nothing",
+    }  # fmt: skip
+
+
+OPTIONS = {"no weights": {"weights": None}, "file": {"weights": "w.weights.h5"}, "input_shape": {"input_shape": SHAPE},
+           "mean": {"mean": 3.0}, "std": {"std": (2.0,)}}  # fmt: skip
+APPLIED = {
+    ("value", "mean"), ("value", "std"), ("model", "mean"), ("model", "std"), ("safetensors", "mean"),
+    ("safetensors", "std"), ("keras", "mean"), ("keras", "std"), ("lite0", "no weights"),
+    ("application", "no weights"), ("application", "file"), ("minilm", "file"),
+    *((source, option) for source in ("function", "builder") for option in OPTIONS if option != "file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "source", ["value", "model", "safetensors", "keras", "function", "builder", "lite0", "minilm", "application", "hub"]
+)
+def test_every_option_is_applied_or_refused(sources, source, option):
+    given = dict(OPTIONS[option])
+    if source in ("function", "builder"):
+        given.setdefault("input_shape", SHAPE)
+    if (source, option) not in APPLIED:
+        with pytest.raises(ValueError, match=rf"^{next(iter(OPTIONS[option]))}=.* does not go with "):
+            load_backbone(sources[source], **given)
+    elif option == "file":
+        with pytest.raises(OSError, match=r"weights='w\.weights\.h5' of"):
+            load_backbone(sources[source], **given)
+    else:
+        backbone = load_backbone(sources[source], random_state=0, **given)
+        wanted = {"no weights": ("pretrained", False), "input_shape": ("input_shape", SHAPE), "mean": ("mean", (3.0,)),
+                  "std": ("std", (2.0,))}[option]  # fmt: skip
+        assert getattr(backbone, wanted[0]) == wanted[1]
+
+
+def test_mean_alone_leaves_the_std_of_a_backbone(sources):
+    backbone = load_backbone(sources["value"], mean=3.0)
+    assert (backbone.mean, backbone.std) == ((3.0,), sources["value"].std)
+    assert backbone.weights is sources["value"].weights
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"mean": (1.0, 2.0)}, r"mean: expected a number, or one for each of 1 channels\. Got \(1\.0, 2\.0\)"),
+        ({"std": 0.0}, r"std: expected a positive number, or one for each of 1 channels\. Got 0\.0"),
+        ({"mean": "grey"}, "mean: expected a number"),
+        ({"mean": float("nan")}, "mean: expected a number"),
+    ],
+)
+def test_pixels_that_cannot_be_expected(sources, option, message):
+    with pytest.raises(ValueError, match=message):
+        load_backbone(sources["value"], **option)
+
+
+def test_numbers_have_no_mean_of_pixels():
+    with pytest.raises(ValueError, match=r"mean: expected a network for images\. Got 'mlp'"):
+        load_backbone("mlp", input_shape=(4,), mean=1.0)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "MobileNetV2"])
+def test_untrained_networks_of_fixed_names_follow_their_seed(name):
+    a, b, c = (load_backbone(name, weights=None, random_state=seed) for seed in (1, 1, 2))
+    assert a == b != c
+    assert not a.pretrained
+    assert a.classifier is None
+
+
 def test_keras_file_round_trip(tmp_path):
     model = load_backbone("small_cnn", input_shape=(12, 12, 1), random_state=0).to_keras()
     model.save(tmp_path / "net.keras")
