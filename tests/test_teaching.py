@@ -221,17 +221,17 @@ def _table():
             r"only the head is trained\. Got trainable='head'; pass attention_transfer=0, or a train",
         ),
         ({"trainable": 1}, "attention_transfer needs the places of a grid or sequence"),
-        ({"teacher": "mlp"}, r"AttentionTransfer\(teacher=…\): this teacher cannot take these rows\. input_shape"),
+        ({"teacher": "mlp"}, r"AttentionTransfer\(teacher=…\): this teacher cannot take these samples\. input_shape"),
         (
             {"teacher": "minilm"},
-            r"AttentionTransfer\(teacher=…\): this teacher cannot take these rows\. .* Did you mean",
+            r"AttentionTransfer\(teacher=…\): this teacher cannot take these samples\. .* Did you mean",
         ),
         (
             {"teacher": _vectors},
             "expected a network with a grid or sequence. Got 'vectors', which gives vectors alone",
         ),
         ({"teacher": _sequence}, r"expected a map with as many axes as the student's, which is \(7, 7\)\. Got 'seq"),
-        ({"teacher": _table}, r"this teacher cannot take these rows\. X: the backbone"),
+        ({"teacher": _table}, r"this teacher cannot take these samples\. X: the backbone"),
     ],
 )
 def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, labels, options, message):

@@ -119,11 +119,11 @@ def transport_plan(cost: Any, *, regularization: float = 0.05, iterations: int =
     Parameters
     ----------
     cost : tensor of shape (n_samples, n_columns)
-        Cost of moving a unit from each sample to each column, not negative.
+        Cost of moving a unit from each row to each column, not negative.
     regularization : float
         Factor of the entropy, as a multiple of the mean cost.
     iterations : int
-        How often columns and samples are brought to their sums.
+        How often columns and rows are scaled to their sums.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def transport_plan(cost: Any, *, regularization: float = 0.05, iterations: int =
     --------
     >>> import numpy as np
     >>> plan = transport_plan(np.array([[0.0, 1.0], [1.0, 0.0]]))
-    >>> [[round(float(mass), 3) for mass in sample] for sample in plan]
+    >>> [[round(float(mass), 3) for mass in row] for row in plan]
     [[0.5, 0.0], [0.0, 0.5]]
     """
     from keras import ops

@@ -76,9 +76,9 @@ class ReconstructionDisplay:
             If samples are not images.
         """
         check_is_fitted(estimator)
-        if not estimator._format.kind.is_image:
+        if not estimator.model_.format.kind.is_image:
             raise ValueError(
-                f"X: expected images. Got {estimator._format.describe()}; LatentDisplay draws other samples."
+                f"X: expected images. Got {estimator.model_.format.describe()}; LatentDisplay draws other samples."
             )
         X = gathered(X)
         scores = estimator.score_samples(X)
