@@ -39,7 +39,7 @@ def load_fashion_sample(*, return_X_y: bool = False) -> Any:
     References
     ----------
     Xiao, Rasul & Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
-    Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747 (MIT licence).
+    Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747 (MIT license).
 
     Examples
     --------

@@ -247,11 +247,11 @@ def test_features_that_cannot_move_are_told(two_domains_of_pictures):
 @pytest.mark.parametrize(
     ("domain", "message"),
     [
-        (np.ones(240, int), r"sample_domain: expected some negative values.*Got source rows only \(240\)"),
-        (-np.ones(240, int), r"sample_domain: expected some positive values.*Got target rows only \(240\)"),
-        (np.zeros(240, int), r"sample_domain: expected integers, positive.*Got 0 in 240 of 240 rows"),
+        (np.ones(240, int), r"sample_domain: expected some negative values.*Got source samples only \(240\)"),
+        (-np.ones(240, int), r"sample_domain: expected some positive values.*Got target samples only \(240\)"),
+        (np.zeros(240, int), r"sample_domain: expected integers, positive.*Got 0 in 240 of 240 samples"),
         (np.ones(7, int), r"sample_domain: expected 240 values, one for each row of X"),
-        (np.full(240, 0.5), r"sample_domain: expected integers, positive for source rows.*Got 0\.5"),
+        (np.full(240, 0.5), r"sample_domain: expected integers, positive for source samples.*Got 0\.5"),
     ],
 )
 def test_wrong_domains_are_told(domain, message, shifted):

@@ -134,7 +134,7 @@ def test_first_bad_row_is_named(row, value):
         (np.zeros((2, 3, 8, 8)), None, r"channels-first, so pass np\.moveaxis\(X, 1, -1\)"),
         (np.zeros((2, 8, 8, 4)), None, r"drop the transparency with X\[\.\.\., :3\]"),
         (np.zeros((2, 8, 8, 7)), None, "expected 1 or 3 channels in the last place"),
-        (np.zeros((2, 2, 2, 2, 3)), None, r"expected pictures of shape \(n, height, width, channels\)"),
+        (np.zeros((2, 2, 2, 2, 3)), None, r"expected images of shape \(n, height, width, channels\)"),
         (np.zeros((2, 15)), (4, 4), r"input_shape=\(4, 4\) needs 16 columns\. Got 15"),
         (np.zeros((2, 16)), (4, 4, 1, 1), r"'input_shape' parameter must be \(height, width\) or"),
         (np.zeros((2, 32)), (4, 4, 2), "'input_shape' parameter must be"),

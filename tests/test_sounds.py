@@ -304,7 +304,7 @@ BAD = {
     "damaged": (damaged, r"row 1, '.*bad\.flac', is not a sound that can be read"),
     "no samples": (written(np.zeros(0)), r"row 1, '.*bad\.wav', has no samples"),
     "not finite": (written(np.array([0.1, np.nan]), subtype="FLOAT"), r"row 1, '.*', contains NaN or infinity"),
-    "slow": (written(np.zeros(9), 100), r"row 1, '.*', has 100 samples a second\. Expected 1000 to 1000000"),
+    "slow": (written(np.zeros(9), 100), r"sample 1, '.*', has 100 samples a second\. Expected 1000 to 1000000"),
     "empty array": (lambda _: [np.zeros(0)], "row 1 has no samples"),
     "infinite": (lambda _: [np.array([1, -np.inf])], "row 1 contains NaN or infinity"),
     "stereo array": (lambda _: [np.zeros((9, 2))], r"row 1 has shape \(9, 2\).* average channels"),
@@ -336,7 +336,7 @@ def test_bad_clips_are_told_before_work_starts(case, listener, tmp_path):
         (np.zeros((2, 9, 2)), {}, r"row 0 has shape \(9, 2\)"),
         ([], {}, r"Found array with 0 sample\(s\)"),
         ([tone(500)], {"sample_rate": 16}, "The 'sample_rate' parameter of BackboneTransformer must be a float in the"),
-        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened pictures\. Got audio"),
+        ([tone(500)], {"input_shape": (40, 80)}, r"input_shape is for flattened images\. Got audio"),
     ],
 )
 def test_what_cannot_go_together_is_told(listener, X, parameters, message):

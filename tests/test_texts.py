@@ -166,7 +166,7 @@ def test_long_texts_are_cut(minilm):
         ([None, "a"], r"X: row 0 is missing"),
         ([float("nan"), "a"], r"X: row 0 is missing"),
         (pd.Series(["a", pd.NA]), r"X: row 1 is (missing|a NAType)"),
-        (["a", 3], r"X: row 1 is a int, but other rows are texts\. Expected a text in every row"),
+        (["a", 3], r"X: sample 1 is a int, but other samples are texts\. Expected a text in every sample"),
         (["a", b"b"], r"X: row 1 is a bytes"),
     ],
 )
@@ -263,8 +263,8 @@ def test_a_learned_vocabulary_knows_its_words():
 def test_what_cannot_be_done_with_texts_is_told(minilm):
     cases = [
         (TransferClassifier(minilm, mixup=0.2, trainable=1), r"mixup mixes numbers\. Got texts; pass mixup=0"),
-        (TransferClassifier(minilm, augmentation="flip"), r"augmentation changes pictures\. Got texts"),
-        (TransferClassifier("efficientnet_lite0"), r"takes rows of shape .*Got texts; pass a backbone for texts"),
+        (TransferClassifier(minilm, augmentation="flip"), r"augmentation changes images\. Got texts"),
+        (TransferClassifier("efficientnet_lite0"), r"takes samples of shape .*Got texts; pass a backbone for texts"),
         (TransferClassifier("small_cnn"), r"Texts have no shape: 'minilm_l6' and 'small_transformer' take them"),
         (BackboneTransformer(minilm, pooling="flatten"), r"pooling='flatten' needs rows of one length"),
         (AutoencoderTransformer(), r"Got texts, which have no values to restore"),
