@@ -250,7 +250,7 @@ def test_features_that_cannot_move_are_told(two_domains_of_pictures):
         (np.ones(240, int), r"sample_domain: expected some negative values.*Got source samples only \(240\)"),
         (-np.ones(240, int), r"sample_domain: expected some positive values.*Got target samples only \(240\)"),
         (np.zeros(240, int), r"sample_domain: expected integers, positive.*Got 0 in 240 of 240 samples"),
-        (np.ones(7, int), r"sample_domain: expected 240 values, one for each row of X"),
+        (np.ones(7, int), r"sample_domain: expected 240 values, one for each sample of X"),
         (np.full(240, 0.5), r"sample_domain: expected integers, positive for source samples.*Got 0\.5"),
     ],
 )

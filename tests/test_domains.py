@@ -51,7 +51,7 @@ def test_labels_of_target_rows_are_not_read():
 @pytest.mark.parametrize(
     ("sample_domain", "message"),
     [
-        ([1, -1], r"sample_domain: expected 3 values, one for each row of X. Got an array of \(2,\)"),
+        ([1, -1], r"sample_domain: expected 3 values, one for each sample of X. Got an array of \(2,\)"),
         ([[1], [1], [-1]], r"sample_domain: expected 3 values.*Got an array of \(3, 1\)"),
         ([1, 0, -1], "sample_domain: expected integers.*Got 0 in 1 of 3 samples; number domains from 1"),
         ([1, 1.5, -1], "sample_domain: expected integers.*Got 1.5"),

@@ -124,7 +124,7 @@ def test_dark_pictures_are_no_other_scale(pixels):
 def test_first_bad_row_is_named(row, value):
     pixels = np.zeros((10, 3, 3, 1))
     pixels[row, 1, 2] = value
-    with pytest.raises(ValueError, match=f"row {row} contains NaN or infinity"):
+    with pytest.raises(ValueError, match=f"sample {row} contains NaN or infinity"):
         check_pixels_finite(pixels)
 
 
