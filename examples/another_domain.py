@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from skltransfer import DomainAdaptationClassifier, domain_report
-from skltransfer.model_selection._target import MutualInformationScorer
+from skltransfer.model_selection import MutualInformationScorer
 
 X, y = load_digits(return_X_y=True)
 turned = rotate(X[900:].reshape(-1, 8, 8), 25, axes=(1, 2), reshape=False, order=1).reshape(-1, 64)
@@ -15,9 +15,9 @@ seen, numbers, unseen, test, hidden = X[:450], y[:450], turned[:450], turned[450
 main_axes = PCA(16).fit(seen)
 print(domain_report(main_axes.transform(seen), numbers, main_axes.transform(unseen), random_state=0))
 
-rows, labels = np.concatenate([seen, unseen]), np.concatenate([numbers, np.full(len(unseen), -1)])  # -1: not known
-told = MutualInformationScorer()
-print(f"\n{'method':14}{'told by predictions':>22}{'right, which nobody knows':>28}")
+samples, labels = np.concatenate([seen, unseen]), np.concatenate([numbers, np.full(len(unseen), -1)])  # -1: not known
+information = MutualInformationScorer()
+print(f"\n{'method':14}{'mutual information':>22}{'right, which nobody knows':>28}")
 for method in ("source_only", "coral", "mmd", "dann", "mcc", "deepjdot"):
-    classifier = DomainAdaptationClassifier(method=method, epochs=100, random_state=0).fit(rows, labels)
-    print(f"{method:14}{told(classifier, unseen):17.3f} nats{classifier.score(test, hidden):28.3f}")
+    classifier = DomainAdaptationClassifier(method=method, epochs=100, random_state=0).fit(samples, labels)
+    print(f"{method:14}{information(classifier, unseen):17.3f} nats{classifier.score(test, hidden):28.3f}")

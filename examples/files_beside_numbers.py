@@ -14,17 +14,17 @@ from skltransfer import BackboneTransformer
 from skltransfer.datasets import load_fashion_sample
 
 sample = load_fashion_sample()
-folder = Path("pictures")
+folder = Path("images")
 folder.mkdir(exist_ok=True)
 rows = []
-for number, picture in enumerate(sample.images):
+for number, image in enumerate(sample.images):
     path = folder / f"{number}.png"
-    Image.fromarray(picture).save(path)
-    rows.append({"picture": str(path), "ink": picture.mean()})
+    Image.fromarray(image).save(path)
+    rows.append({"image": str(path), "ink": image.mean()})
 frame = pd.DataFrame(rows)
 
 columns = make_column_transformer(
-    (make_pipeline(BackboneTransformer(image_size=128), StandardScaler()), "picture"),
+    (make_pipeline(BackboneTransformer(image_size=128), StandardScaler()), "image"),
     (StandardScaler(), ["ink"]),
 )
 model = make_pipeline(columns, LogisticRegression(C=0.1, max_iter=1000))

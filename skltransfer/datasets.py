@@ -17,7 +17,7 @@ FASHION_NAMES = (
 
 
 def load_fashion_sample(*, return_X_y: bool = False) -> Any:
-    """Load 100 training and 200 test images of clothes, 28 by 28 grey pixels each.
+    """Load 100 training and 200 test images of clothes, 28 by 28 gray pixels each.
 
     They are the first 10 images of each class of Fashion-MNIST's training set, and the
     first 20 of its test set; classes alternate.
@@ -31,7 +31,7 @@ def load_fashion_sample(*, return_X_y: bool = False) -> Any:
     -------
     sklearn.utils.Bunch
         ``images`` (100, 28, 28) and ``images_test`` (200, 28, 28), uint8 from 0 (background)
-        to 255; ``data`` and ``data_test``, the same with one flattened sample a image;
+        to 255; ``data`` and ``data_test``, the same with one flattened image a sample;
         ``target`` and ``target_test``, names of classes; ``target_names``; ``DESCR``.
     images, target : ndarrays
         If ``return_X_y``.
@@ -39,7 +39,7 @@ def load_fashion_sample(*, return_X_y: bool = False) -> Any:
     References
     ----------
     Xiao, Rasul & Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
-    Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747 (MIT licence).
+    Learning Algorithms", 2017, https://arxiv.org/abs/1708.07747 (MIT license).
 
     Examples
     --------
@@ -114,8 +114,8 @@ def another_camera(images: NDArray[Any], *, random_state: int | np.random.Random
 
 def _move(image: NDArray[Any], angle: float, scale: float, shift: NDArray[np.float64]) -> NDArray[Any]:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
-    centre = (np.array(image.shape[:2]) - 1) / 2
+    center = (np.array(image.shape[:2]) - 1) / 2
     matrix, offset = np.eye(image.ndim), np.zeros(image.ndim)
-    matrix[:2, :2], offset[:2] = turn, centre - turn @ (centre + shift)
+    matrix[:2, :2], offset[:2] = turn, center - turn @ (center + shift)
     moved = affine_transform(image.astype(np.float64), matrix, offset, order=1)
     return np.rint(moved) if image.dtype.kind in "ui" else moved

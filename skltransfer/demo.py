@@ -1,4 +1,4 @@
-"""The demonstration that ``skltransfer demo`` runs: 100 real images, a search, a table and a image."""
+"""The demonstration that ``skltransfer demo`` runs: 100 real images, a search, a table and an image."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Result:
 
 
 def run(out: Path) -> list[Result]:
-    """Search, compare, print a table and draw a image.
+    """Search, compare, print a table and draw an image.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def run(out: Path) -> list[Result]:
     sample, console = load_fashion_sample(), Console()
     n_train, n_test = len(sample.target), len(sample.target_test)
     console.print(
-        f"{n_train} labelled images of clothes (Fashion-MNIST), 10 of each kind; tested on {n_test} others, as they "
+        f"{n_train} labeled images of clothes (Fashion-MNIST), 10 of each kind; tested on {n_test} others, as they "
         "are and as another camera would see them. Raw pixels go to a logistic regression.\n"
     )
     transfer = Pipeline([("clf", TransferClassifier(input_shape=SIZE))])
@@ -68,7 +68,7 @@ def run(out: Path) -> list[Result]:
     folds = results[0].search.n_splits_
     console.print(
         f"\nA pass is each training image through the network once. A search of 4 settings x {folds} folds "
-        f"and a last fit is {4 * folds + 1} fits; features are computed once and remembered, so it used "
+        f"and a last fit is {4 * folds + 1} fits; features are computed once and cached, so it used "
         f"{results[0].passes:.1f} passes."
     )
     _draw(results[0], sample, out)

@@ -170,7 +170,9 @@ def test_harm_is_told():
     sure = softmax(5 * random.normal(size=(200, 3)), axis=1)
     unsure, one = softmax(random.normal(size=(200, 3)), axis=1), np.tile([0.8, 0.1, 0.1], (200, 1))
     even = np.ones(3)
-    with pytest.warns(AdaptationWarning, match=r"tell 0\.\d+ nats of them, and told 0\.\d+ before.*'source_only'"):
+    with pytest.warns(
+        AdaptationWarning, match=r"is 0\.\d+ nats, and was 0\.\d+ before.*negative transfer.*'source_only'"
+    ):
         warn_of_negative_transfer(sure, unsure, even)
     with pytest.warns(AdaptationWarning, match=r"100% of the target samples are predicted as one class.*has 33%"):
         warn_of_negative_transfer(sure, one, even)
@@ -234,20 +236,22 @@ def test_features_that_cannot_move_are_told(two_domains_of_pictures):
     X, y, domain = two_domains_of_pictures
     clf = DomainAdaptationClassifier(method="coral", head="linear", image_size=32)
     frozen = clone(clf).set_params(aligned="backbone", head="mlp")
-    with pytest.raises(ValueError, match=r"aligned='backbone' .* have to move\. Got trainable='auto'; let some"):
+    with pytest.raises(
+        ValueError, match=r"aligned='backbone' .* have to be fine-tuned\. Got trainable='auto'; fine-tune some"
+    ):
         frozen.fit(X, y, sample_domain=domain)
-    with pytest.raises(ValueError, match=r"method='coral' moves features\. Got trainable='auto' with head='linear'"):
+    with pytest.raises(ValueError, match=r"method='coral' aligns features\. Got trainable='auto' with head='linear'"):
         clf.fit(X, y, sample_domain=domain)
 
 
 @pytest.mark.parametrize(
     ("domain", "message"),
     [
-        (np.ones(240, int), r"sample_domain: expected some negative values.*Got source rows only \(240\)"),
-        (-np.ones(240, int), r"sample_domain: expected some positive values.*Got target rows only \(240\)"),
-        (np.zeros(240, int), r"sample_domain: expected integers, positive.*Got 0 in 240 of 240 rows"),
-        (np.ones(7, int), r"sample_domain: expected 240 values, one for each row of X"),
-        (np.full(240, 0.5), r"sample_domain: expected integers, positive for source rows.*Got 0\.5"),
+        (np.ones(240, int), r"sample_domain: expected some negative values.*Got source samples only \(240\)"),
+        (-np.ones(240, int), r"sample_domain: expected some positive values.*Got target samples only \(240\)"),
+        (np.zeros(240, int), r"sample_domain: expected integers, positive.*Got 0 in 240 of 240 samples"),
+        (np.ones(7, int), r"sample_domain: expected 240 values, one for each sample of X"),
+        (np.full(240, 0.5), r"sample_domain: expected integers, positive for source samples.*Got 0\.5"),
     ],
 )
 def test_wrong_domains_are_told(domain, message, shifted):

@@ -70,7 +70,7 @@ def test_object_arrays_of_another_kind(images, labels, tmp_path):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (lambda y: y[:-1], r"expected 40 labels, one for each sample of X\. Got 39"),
+        (lambda y: y[:-1], r"expected 40 entries, one for each sample of X\. Got 39"),
         (lambda y: np.full(len(y), "cat"), r"expected at least 2 classes .* Got 1 class: \['cat'\]; add samples"),
         (lambda y: np.where(y == y[0], np.nan, 1.0), "y contains NaN"),
         (lambda y: np.linspace(0, 1, len(y)), "Unknown label type: continuous"),

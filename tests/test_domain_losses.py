@@ -17,7 +17,7 @@ from skltransfer.adaptation._adversarial import (
 from skltransfer.adaptation._discrepancies import coral, jmmd, joint_transport, mmd, transport_plan
 from skltransfer.adaptation._method import Side, Step
 from skltransfer.adaptation._methods import METHODS
-from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximisation
+from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximization
 
 TOLERANCE = 1e-8 if _backend.name() == "tensorflow" else 1e-5
 """On torch and JAX, Keras takes means in single precision."""
@@ -122,9 +122,9 @@ def slow_jmmd(sources, targets, factors=(0.25, 0.5, 1, 2, 4)):
     return sum(signs[i] * signs[j] * kernel[i, j] for i in range(n + m) for j in range(n + m))
 
 
-def slow_plan(cost, regularisation, iterations):
+def slow_plan(cost, regularization, iterations):
     n, m = cost.shape
-    kernel = np.exp(-cost / (regularisation * cost.mean()))
+    kernel = np.exp(-cost / (regularization * cost.mean()))
     columns = np.ones(m)
     for _ in range(iterations):
         rows = [1 / n / sum(kernel[i] * columns) for i in range(n)]
@@ -332,14 +332,14 @@ COSTS = arrays(np.float64, (5, 4), elements=st.integers(100, 300).map(lambda x: 
 
 
 @given(COSTS, st.sampled_from([0.05, 0.3]), st.sampled_from([1, 9]))
-def test_transport_plan_by_hand(cost, regularisation, iterations):
-    found = value(transport_plan, cost, regularisation=regularisation, iterations=iterations)
-    np.testing.assert_allclose(found, slow_plan(cost, regularisation, iterations), atol=TOLERANCE)
+def test_transport_plan_by_hand(cost, regularization, iterations):
+    found = value(transport_plan, cost, regularization=regularization, iterations=iterations)
+    np.testing.assert_allclose(found, slow_plan(cost, regularization, iterations), atol=TOLERANCE)
 
 
 @given(COSTS)
 def test_marginals_of_the_plan_are_uniform(cost):
-    plan = value(transport_plan, cost, regularisation=0.3)
+    plan = value(transport_plan, cost, regularization=0.3)
     assert (plan >= 0).all()
     np.testing.assert_allclose(plan.sum(axis=1), 1 / 5, rtol=TOLERANCE)
     np.testing.assert_allclose(plan.sum(axis=0), 1 / 4, rtol=1e-4)
@@ -359,7 +359,7 @@ def test_plan_with_little_entropy_is_the_assignment():
     from scipy.optimize import linear_sum_assignment
 
     cost = np.random.default_rng(0).uniform(size=(6, 6))
-    plan = value(transport_plan, cost, regularisation=0.01, iterations=500)
+    plan = value(transport_plan, cost, regularization=0.01, iterations=500)
     rows, columns = linear_sum_assignment(cost)
     assert 6 * plan[rows, columns].min() > 0.95
 
@@ -397,10 +397,10 @@ def test_the_plan_of_joint_transport_is_held():
 
 
 @given(DECISIONS)
-def test_information_maximisation_by_hand(decisions):
+def test_information_maximization_by_hand(decisions):
     probabilities = slow_softmax(decisions)
     slow = np.mean([slow_entropy(row) for row in probabilities]) - slow_entropy(probabilities.mean(axis=0))
-    found = value(information_maximisation, decisions)
+    found = value(information_maximization, decisions)
     assert found == close(slow)
     assert -np.log(3) - TOLERANCE <= found <= TOLERANCE
 
@@ -423,7 +423,7 @@ FUNCTIONS = {
     "margin_disparity": lambda source, target: margin_disparity(source, target, target, source),
     "margin_disparity of a classifier that agrees": lambda source, target: margin_disparity(*[source] * 4),
     "joint_transport": lambda source, target: joint_transport(source, target, 0 * source + 1 / 3, target),
-    "information_maximisation": lambda source, target: information_maximisation(source),
+    "information_maximization": lambda source, target: information_maximization(source),
 }
 
 

@@ -51,15 +51,15 @@ def test_labels_of_target_rows_are_not_read():
 @pytest.mark.parametrize(
     ("sample_domain", "message"),
     [
-        ([1, -1], r"sample_domain: expected 3 values, one for each row of X. Got an array of \(2,\)"),
+        ([1, -1], r"sample_domain: expected 3 values, one for each sample of X. Got an array of \(2,\)"),
         ([[1], [1], [-1]], r"sample_domain: expected 3 values.*Got an array of \(3, 1\)"),
-        ([1, 0, -1], "sample_domain: expected integers.*Got 0 in 1 of 3 rows; number domains from 1"),
+        ([1, 0, -1], "sample_domain: expected integers.*Got 0 in 1 of 3 samples; number domains from 1"),
         ([1, 1.5, -1], "sample_domain: expected integers.*Got 1.5"),
         ([1, np.nan, -1], "sample_domain: expected integers.*Got nan"),
         (["s", "s", "t"], "sample_domain: expected integers.*Got values such as .*'s'"),
         ([True, True, False], "sample_domain: expected integers.*Got True"),
-        ([1, 1, 2], "sample_domain: expected some negative values, of target rows. Got source rows only"),
-        ([-1, -1, -2], "sample_domain: expected some positive values, of source rows.*Got target rows only"),
+        ([1, 1, 2], "sample_domain: expected some negative values, of target samples. Got source samples only"),
+        ([-1, -1, -2], "sample_domain: expected some positive values, of source samples.*Got target samples only"),
     ],
 )
 def test_bad_domains(sample_domain, message):

@@ -131,8 +131,13 @@ CODES = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2])
 @pytest.mark.parametrize(
     ("share", "classes", "groups", "message"),
     [
-        (0.5, CODES, None, "Got a class with 1 row; add rows, pass X_val and y_val, or early_stopping=False"),
-        (0.1, CODES % 3 % 2, None, r"validation_fraction=0.1 of 9 rows holds out 1 of them. Expected at least 2 rows"),
+        (0.5, CODES, None, "Got a class with 1 sample; add samples, pass X_val and y_val, or early_stopping=False"),
+        (
+            0.1,
+            CODES % 3 % 2,
+            None,
+            r"validation_fraction=0.1 of 9 samples holds out 1 of them. Expected at least 2 samples",
+        ),
         (0.9, CODES % 2, None, "holds out 9 of them. Expected at least 2 rows on each side"),
         (0.1, None, np.zeros(9), "expected at least 2 groups, one to hold out. Got 1"),
     ],

@@ -515,7 +515,7 @@ def test_estimators_keep_the_range_of_deep_files(tmp_path):
         Image.fromarray(values.astype(np.uint16)).save(paths[-1])
     with pytest.warns(UserWarning, match="0 to 1023"):
         learned = TransferClassifier(image_size=32).fit(paths, [0, 1] * 3)
-    assert learned._format.deep_range == (0, 1023)
+    assert learned.model_.format.deep_range == (0, 1023)
     said = TransferClassifier(image_size=32, pixel_range=(0, 1023)).fit(paths, [0, 1] * 3)
     np.testing.assert_allclose(learned.decision_function(paths[:1]), said.decision_function(paths)[:1], rtol=1e-5)
     assert (learned.predict(paths) == [0, 1] * 3).all()

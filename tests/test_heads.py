@@ -24,8 +24,8 @@ def problem(n_rows, n_features, n_classes, seed=0):
 def test_same_probabilities_as_scikit_learn(n_rows, n_features, n_classes, C):
     features, codes = problem(n_rows, n_features, n_classes)
     head = fit_logistic(features, codes, n_classes=n_classes, C=C, weights=np.ones(n_rows))
-    centred = features - features.mean(axis=0)
-    scaled = centred / np.sqrt(np.mean(centred**2))
+    centered = features - features.mean(axis=0)
+    scaled = centered / np.sqrt(np.mean(centered**2))
     peer = LogisticRegression(C=C, tol=1e-12, max_iter=10000).fit(scaled, codes)
     np.testing.assert_allclose(probabilities(head(features)), peer.predict_proba(scaled), atol=1e-6)
 

@@ -134,7 +134,7 @@ def parameters_read(estimator):
     """Names that a fit takes over as values, or that the methods of the class read."""
     methods = "".join(inspect.getsource(cls) for cls in estimator.__mro__ if cls.__module__.startswith("skltransfer"))
     methods = re.sub(r"self\.(\w+) = \1\b", "", methods)
-    return set(re.findall(r"self\.(\w+)", methods)) | {
+    return set(re.findall(r"(?:self\.|\.get\(\")(\w+)", methods)) | {
         field.name for field in dataclasses.fields(ESTIMATORS[estimator])
     }
 

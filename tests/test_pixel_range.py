@@ -281,7 +281,7 @@ def test_twelve_bits_in_sixteen_are_seen_as_eight_bits_are(images):
 def test_digits_keep_their_scale():
     X, y = load_digits(return_X_y=True)
     clf = TransferClassifier(input_shape=(8, 8), image_size=32).fit(X[:60], y[:60])
-    assert (clf._format.low, clf._format.high) == (0, 16)
+    assert (clf.model_.format.low, clf.model_.format.high) == (0, 16)
     said = TransferClassifier(input_shape=(8, 8), image_size=32, pixel_range=[0, 16]).fit(
         X[:60].astype(np.uint8), y[:60]
     )

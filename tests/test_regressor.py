@@ -79,7 +79,7 @@ def test_missing_targets_that_cannot_be_are_told(source, images, ink):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        (lambda y: y[:-1], r"expected 40 values, one for each row of X\. Got 39"),
+        (lambda y: y[:-1], r"expected 40 entries, one for each sample of X\. Got 39"),
         (lambda y: None, "TransferRegressor requires y to be passed"),
         (lambda y: np.full(len(y), "high"), "could not convert string to float|dtype='numeric'"),
     ],

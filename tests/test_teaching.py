@@ -217,19 +217,22 @@ def _table():
     [
         ({"strength": -1.0}, r"AttentionTransfer\(strength=…\): expected a number of at least 0\. Got -1\.0"),
         ({"strength": "big"}, r"AttentionTransfer\(strength=…\): expected a number of at least 0\. Got 'big'"),
-        ({"trainable": "head"}, r"the head alone moves\. Got trainable='head'; pass attention_transfer=0, or a train"),
+        (
+            {"trainable": "head"},
+            r"only the head is trained\. Got trainable='head'; pass attention_transfer=0, or a train",
+        ),
         ({"trainable": 1}, "attention_transfer needs the places of a grid or sequence"),
-        ({"teacher": "mlp"}, r"AttentionTransfer\(teacher=…\): this teacher cannot take these rows\. input_shape"),
+        ({"teacher": "mlp"}, r"AttentionTransfer\(teacher=…\): this teacher cannot take these samples\. input_shape"),
         (
             {"teacher": "minilm"},
-            r"AttentionTransfer\(teacher=…\): this teacher cannot take these rows\. .* Did you mean",
+            r"AttentionTransfer\(teacher=…\): this teacher cannot take these samples\. .* Did you mean",
         ),
         (
             {"teacher": _vectors},
             "expected a network with a grid or sequence. Got 'vectors', which gives vectors alone",
         ),
         ({"teacher": _sequence}, r"expected a map with as many axes as the student's, which is \(7, 7\)\. Got 'seq"),
-        ({"teacher": _table}, r"this teacher cannot take these rows\. X: the backbone"),
+        ({"teacher": _table}, r"this teacher cannot take these samples\. X: the backbone"),
     ],
 )
 def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, labels, options, message):
@@ -245,7 +248,7 @@ def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, label
 def test_negative_numbers_and_texts_are_told(teacher, images, labels):
     with pytest.raises(ValueError, match="The 'attention_transfer' parameter"):
         TransferClassifier("small_cnn", attention_transfer=-1.0).fit(images, labels)
-    with pytest.raises(ValueError, match=r"the head alone moves\. Got trainable='auto'"):
+    with pytest.raises(ValueError, match=r"only the head is trained\. Got trainable='auto'"):
         TransferClassifier(teacher, attention_transfer=1.0).fit(images, labels)
     with pytest.raises(ValueError, match=r"networks cut texts into different pieces\. Got texts; pass teacher=None"):
         student(teacher, backbone="small_transformer").fit(["one text", "and another"] * 6, [0, 1] * 6)

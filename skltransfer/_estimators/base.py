@@ -31,7 +31,7 @@ class BackboneEstimator(BaseEstimator):
     """Base of every estimator that shows samples to a network.
 
     Subclasses have the parameters ``backbone``, ``input_shape``, ``pixel_range``, ``sample_kind`` and
-    ``random_state``; those that take sounds have ``sample_rate``.
+    ``random_state``; those that take audio have ``sample_rate``.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -43,8 +43,6 @@ class BackboneEstimator(BaseEstimator):
         "memory": [str, os.PathLike, None],
         "random_state": ["random_state"],
     }
-
-    sample_rate: Any = None
 
     model_: Any
 
@@ -72,7 +70,7 @@ class BackboneEstimator(BaseEstimator):
         options = ReadOptions(
             input_shape=self.input_shape,
             pixel_range=self.pixel_range,
-            sample_rate=self.sample_rate,
+            sample_rate=self.get_params(deep=False).get("sample_rate"),
             sequences=self._takes_sequences(),
             allow_nan=self.__sklearn_tags__().input_tags.allow_nan,
         )
@@ -90,7 +88,7 @@ class BackboneEstimator(BaseEstimator):
         return recognise(values, options) if self.sample_kind is None else SAMPLE_KINDS[self.sample_kind]
 
     def _takes_sequences(self) -> bool:
-        """Tell whether arrays of shape (n, steps, channels) are series of numbers, and not grey images."""
+        """Return whether arrays of shape (n, steps, channels) are series of numbers, and not gray images."""
         return isinstance(self.backbone, Backbone) and len(self.backbone.input_shape) == 2
 
 

@@ -52,7 +52,7 @@ def hold_out(
 
 
 def check_split(share: float, n_samples: int, classes: NDArray[np.intp] | None, groups: Any) -> None:
-    """Tell before it is tried that samples cannot be held out.
+    """Raise before it is tried if samples cannot be held out.
 
     Parameters
     ----------
@@ -76,13 +76,14 @@ def check_split(share: float, n_samples: int, classes: NDArray[np.intp] | None, 
         raise ValueError("groups: expected at least 2 groups, one to hold out. Got 1; pass X_val and y_val instead.")
     if min(counts) < 2:
         raise ValueError(
-            "early_stopping holds out samples of each class, so it needs 2 of each. Got a class with 1 sample; add samples, "
-            "pass X_val and y_val, or early_stopping=False."
+            "early_stopping holds out samples of each class, so it needs 2 of each. Got a class with 1 sample; add "
+            "samples, pass X_val and y_val, or early_stopping=False."
         )
     if groups is None and min(n_held, n_samples - n_held) < len(counts):
         raise ValueError(
             f"validation_fraction={share:g} of {n_samples} samples holds out {n_held} of them. Expected at least "
-            f"{len(counts)} samples on each side, one of each class; pass another validation_fraction, or X_val and y_val."
+            f"{len(counts)} samples on each side, one of each class; pass another validation_fraction, or X_val "
+            "and y_val."
         )
 
 

@@ -50,7 +50,7 @@ class FitParameters:
     seed : int
         Drawn once from ``random_state``.
     once : bool
-        Whether to take one more epoch from where the fit stands.
+        Whether to continue training for one more epoch.
     """
 
     seed: int

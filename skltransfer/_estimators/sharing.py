@@ -31,5 +31,5 @@ def clone_sharing_networks(estimator: Any) -> Any:
 
 
 def _is_live(value: Any) -> bool:
-    """Tell whether a value is a Keras layer or network."""
+    """Return whether a value is a Keras layer or network."""
     return hasattr(value, "get_config") and hasattr(value, "weights")

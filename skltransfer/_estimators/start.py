@@ -31,7 +31,7 @@ def check_training(own: FitParameters, format: InputFormat, trainable: Trainable
     """Refuse training parameters that contradict each other, or the samples."""
     check_callbacks(own.callbacks or ())
     if trainable.kind == "lora" and own.l2_sp:
-        raise ValueError("l2_sp penalises weights that LoRA does not change. Pass l2_sp=0, or another trainable.")
+        raise ValueError("l2_sp penalizes weights that LoRA does not change. Pass l2_sp=0, or another trainable.")
     if own.augmentation is not None and not format.kind.is_image:
         raise ValueError(
             f"augmentation changes images. Got {format.describe()}; pass augmentation=None, or "

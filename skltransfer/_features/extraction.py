@@ -1,4 +1,4 @@
-"""The frozen part of a network, computed once per sample and remembered."""
+"""The frozen part of a network, computed once per sample and cached."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Extraction:
         How a grid of features becomes one vector; "none" leaves it a grid, and "activity"
         makes each place one number.
     preparation : Preparation, Tokenization, LogMelSpectrogram or None
-        How pixels, texts or sounds are prepared; None for samples of numbers.
+        How pixels, texts or audio are prepared; None for samples of numbers.
     """
 
     backbone: Backbone
@@ -97,7 +97,7 @@ def plan_extraction(
         Size at which the network sees images. "auto" is the network's own fixed size; for
         a pretrained one that takes any size, 160 for arrays of images up to 160 pixels and
         the size it was trained at for larger ones and for files; for an untrained one, the
-        size that images have. Images of sounds are shown to a pretrained one enlarged.
+        size that images have. Log-mel spectrograms are enlarged for a pretrained one.
     stage : str or int, default="last"
         A name or position in ``backbone.stages``.
     pooling : {"avg", "max", "flatten"}, default="avg"
@@ -120,7 +120,7 @@ def plan_extraction(
 
 
 def extract(extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None) -> Features:
-    """Return the features of samples, computing only those that are not remembered.
+    """Return the features of samples, computing only those that are not cached.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def extract(extraction: Extraction, samples: Samples, *, memory: str | os.PathLi
     samples : ArraySamples or ImageFileSamples
         The samples; equal samples are computed once.
     memory : path-like or None
-        Folder that remembers features; None remembers them in this process.
+        Folder in which features are cached; None caches them in this process.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def extract_samples(
 def remembered(
     extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None
 ) -> Iterator[Features]:
-    """Yield the features of samples, computing only those that are not remembered."""
+    """Yield the features of samples, computing only those that are not cached."""
     store, space, frozen = store_for(memory), extraction.space, len(samples) >= MANY_SAMPLES
     parts = [range(start, min(start + TOGETHER, len(samples))) for start in range(0, len(samples), TOGETHER)]
     for part in parts:
@@ -181,7 +181,7 @@ def compute(
     frozen: bool = False,
     values: int | None = None,
 ) -> Iterator[Features]:
-    """Yield the features of these samples one by one; they are computed in batches, not remembered.
+    """Yield the features of these samples one by one; they are computed in batches, not cached.
 
     Each is a function of its sample alone, bit for bit, however many samples are computed
     together and in which order.

@@ -41,7 +41,7 @@ class SplitNetwork:
         return self.below.backbone.padded and not self.below.pooled
 
     def samples(self, samples: Samples, memory: Any) -> Samples:
-        """Samples as the moving part takes them."""
+        """Return samples as the trainable part takes them."""
         return samples if self.below is None else extract_samples(self.below, samples, memory=memory)
 
     def features(self, samples: Samples, memory: Any) -> Array:

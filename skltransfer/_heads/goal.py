@@ -21,12 +21,12 @@ class Decisions:
     tasks : tuple of Task
         What it decides.
     hidden, dropout : tuple of int, float
-        Units of its hidden layers, and the share of them (of pooled features, with attention)
-        that is left out at random.
+        Units of its hidden layers, and their dropout rate (that of pooled features, with
+        attention).
     n_heads : int
         Queries of the attention; 0 pools by average.
     solved : bool
-        Whether the linear layer stays as it is, and only what is below it learns.
+        Whether the linear layer is frozen, and only what is below it is trained.
     """
 
     tasks: tuple[Task, ...]

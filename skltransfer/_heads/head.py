@@ -128,7 +128,7 @@ class Head:
 
 
 def head_of_channels(n_channels: int, n_heads: int) -> NDArray[np.intp]:
-    """Tell which attention head each channel belongs to.
+    """Return which attention head each channel belongs to.
 
     Examples
     --------

@@ -19,7 +19,7 @@ class MLPHead(BaseEstimator):
     hidden : sequence of int, default=(128,)
         Units of each layer.
     dropout : float, default=0.0
-        Share of units that are left out, at random, in each step of the training.
+        Dropout rate of the units in training.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class AttentionHead(BaseEstimator):
     """Learned weights of the places of a grid or sequence, then a linear layer.
 
     Each query weighs all places by a softmax of how well they match it, and averages its own
-    share of the channels with these weights. TrainingSettings starts from equal weights, which is
+    share of the channels with these weights. Training starts from equal weights, which is
     average pooling. On a frozen pretrained network the queries learn below the solved linear
     layer, which is solved again in the end; else all learn together.
 
@@ -48,8 +48,7 @@ class AttentionHead(BaseEstimator):
     n_heads : int, default=1
         Queries; the channels are shared out among them as evenly as possible.
     dropout : float, default=0.0
-        Share of the pooled features that are left out, at random, in each step of the
-        training.
+        Dropout rate of the pooled features in training.
 
     References
     ----------

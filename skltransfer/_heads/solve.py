@@ -18,7 +18,7 @@ def solve(features: Floats, targets: Targets, *, C: float) -> Head:
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        One sample of features each.
+        Features of each sample.
     targets : Targets
         Classes and labels get a logistic regression, values a ridge regression.
     C : float
@@ -50,12 +50,12 @@ def solve(features: Floats, targets: Targets, *, C: float) -> Head:
 
 
 def channel_importance(features: Floats, targets: Targets, head: Head) -> Floats:
-    """How much the loss of a solved head rises without each feature.
+    """Compute how much the loss of a solved head rises without each feature.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        One sample of features each.
+        Features of each sample.
     targets : Targets
         What they should come out as.
     head : Head
@@ -73,11 +73,11 @@ def channel_importance(features: Floats, targets: Targets, head: Head) -> Floats
     Convolutional Networks", ICLR 2019.
     """
     decisions = head(features)
-    centred = features - features.mean(axis=0)
+    centered = features - features.mean(axis=0)
     rises = np.array(
         [
             _mean_loss(targets, decisions - np.outer(column, coef))
-            for column, coef in zip(centred.T, head.coef, strict=True)
+            for column, coef in zip(centered.T, head.coef, strict=True)
         ]
     )
     rises = (rises - rises.mean()) / (rises.std() or 1.0)

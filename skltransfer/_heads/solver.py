@@ -29,7 +29,7 @@ _solved = ByteLRU(max_bytes=2**26)
 
 @dataclass(frozen=True, eq=False)
 class _Span:
-    """Standardised samples in the coordinates of their own principal axes.
+    """Standardized samples in the coordinates of their own principal axes.
 
     ``scores`` has shape (n_samples, rank), and ``scores.T @ diag(weights) @ scores`` is
     ``diag(strength)``.
@@ -45,26 +45,26 @@ class _Span:
         return self.mean.nbytes + self.scores.nbytes + self.strength.nbytes
 
     def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
-        """Coefficients of the features as they come, from those of the coordinates."""
+        """Compute coefficients of the features as they come, from those of the coordinates."""
         dual = weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
         return (features.T @ dual - np.outer(self.mean, dual.sum(axis=0))) / self.scale**2
 
 
 def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> Head:
-    """Fit an L2-penalised logistic regression on standardised features to convergence.
+    """Fit an L2-penalized logistic regression on standardized features to convergence.
 
-    Each feature is centred, and all are divided by their root mean square deviation. (A
+    Each feature is centered, and all are divided by their root mean square deviation. (A
     deviation for each would blow up the features that hardly ever respond.) Then it
-    minimises ``C * sum(weights * loss) + 0.5 * sum(coef ** 2)`` as scikit-learn's
+    minimizes ``C * sum(weights * loss) + 0.5 * sum(coef ** 2)`` as scikit-learn's
     `LogisticRegression` does: one sigmoid for two classes, a softmax for more, and an
-    intercept that is not penalised. The samples are rotated onto their principal axes
+    intercept that is not penalized. The samples are rotated onto their principal axes
     first, once for every ``C``: the problem then has ``min(n_samples, n_features)``
     coordinates a class, and its curvature is nearly diagonal.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        One sample of features each.
+        Features of each sample.
     codes : ndarray of shape (n_samples,)
         Class numbers from 0 to ``n_classes - 1``.
     n_classes : int
@@ -78,7 +78,7 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
     -------
     Head
         With 1 output for two classes and ``n_classes`` outputs for more. It takes
-        features as they come: the standardisation is folded into it.
+        features as they come: the standardization is folded into it.
 
     References
     ----------
@@ -124,16 +124,16 @@ def _newton(span: _Span, features: Floats, codes: NDArray[np.intp], n_classes: i
 
 
 def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats) -> Head:
-    """Fit an L2-penalised least-squares regression on standardised features, exactly.
+    """Fit an L2-penalized least-squares regression on standardized features, exactly.
 
-    Features are standardised as `fit_logistic` does. It minimises
+    Features are standardized as `fit_logistic` does. It minimizes
     ``sum(weights * residual ** 2) + alpha * sum(coef ** 2)`` as scikit-learn's `Ridge`
-    does, with an intercept that is not penalised.
+    does, with an intercept that is not penalized.
 
     Parameters
     ----------
     features : ndarray of shape (n_samples, n_features)
-        One sample of features each.
+        Features of each sample.
     values : ndarray of shape (n_samples, n_targets)
         What they should come out as.
     alpha : float
@@ -163,7 +163,7 @@ def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats
 
 @dataclass(eq=False)
 class _Problem:
-    """Penalised log loss of decision values ``basis @ theta``, with its first two derivatives.
+    """Penalized log loss of decision values ``basis @ theta``, with its first two derivatives.
 
     ``targets`` has one column of 0 and 1 for two classes (a sigmoid), and one column a
     class for more (a softmax).

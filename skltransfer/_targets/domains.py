@@ -39,7 +39,7 @@ class Domains:
 
 
 def read_domains(y: Any, sample_domain: Any, n_samples: int, *, needs: Collection[str] = BOTH) -> Domains:
-    """Tell source samples from target samples.
+    """Separate source samples from target samples.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def read_domains(y: Any, sample_domain: Any, n_samples: int, *, needs: Collectio
 
 
 def masked(y: Any) -> NDArray[np.bool_]:
-    """Tell which labels are hidden.
+    """Find which labels are masked.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ def _check_needs(domains: Domains, needs: Collection[str], *, given: bool) -> No
     if "target" in needs and not domains.target.any():
         what = "sample_domain: expected some negative values" if given else "y: expected some masked labels"
         raise ValueError(
-            f"{what}, of target samples. Got source samples only ({len(domains.codes)}). Pass sample_domain with a negative "
-            "integer for each target sample, or mask its label: -1 among integers, NaN among floats, None among others."
+            f"{what}, of target samples. Got source samples only ({len(domains.codes)}). Pass sample_domain with a "
+            "negative integer for each target sample, or mask its label: -1 among integers, NaN among floats, None "
+            "among others."
         )

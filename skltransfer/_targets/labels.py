@@ -29,8 +29,8 @@ def read_labels(y: Any) -> Array:
         y = column_or_1d(y, warn=True)
         if y.dtype == object and missing(y).any():
             raise ValueError(
-                f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; drop "
-                "the samples without."
+                f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; "
+                "drop the samples without."
             )
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
@@ -123,7 +123,7 @@ class LabelEncoding:
         return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
 
     def directions(self, y: Array) -> Floats:
-        """Tell how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
+        """Return how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
         chosen = self.targets(y, np.ones(len(y)), None).values
         return 2 * chosen - 1 if self.binary else chosen
 

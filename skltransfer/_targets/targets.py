@@ -37,7 +37,7 @@ class Targets:
         """Return the targets of some samples."""
         return Targets(self.tasks, self.values[positions], self.weights[positions])
 
-    def normalised(self) -> Targets:
+    def normalized(self) -> Targets:
         """Scale the weights of each task to a mean of 1."""
         return Targets(self.tasks, self.values, self.weights / self.weights.mean(axis=0))
 

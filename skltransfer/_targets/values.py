@@ -24,7 +24,7 @@ def read_values(y: Any) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class ValueEncoding:
-    """How values are standardised.
+    """How values are standardized.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class ValueEncoding:
         return (Task("values", 1),) * len(self.mean)
 
     def targets(self, values: Array, weights: Floats) -> Targets:
-        """Standardise values; samples may be missing from a task."""
+        """Standardize values; samples may be missing from a task."""
         if values.shape[1] != len(self.mean):
             raise ValueError(
                 f"y: expected {len(self.mean)} columns, as in the first call. Got {values.shape[1]}; pass the same "
@@ -80,5 +80,5 @@ class ValueEncoding:
         return values if len(self.mean) > 1 else values[:, 0]
 
     def directions(self, y: Any) -> Floats:
-        """Tell how decision values add up to what is explained; regressors have no classes to choose."""
+        """Raise ValueError, as regressors have no classes to choose what is explained."""
         raise ValueError(f"targets: a regressor has no classes to choose. Got {y!r}; pass None.")

@@ -43,7 +43,7 @@ def reverse_gradient(x: Any, strength: Any) -> Any:
 
 
 def domain_loss(decisions: Any, domain: int, *, certainty: float = 1.0) -> Any:
-    """Loss of a discriminator that should tell samples of one domain from others.
+    """Loss of a discriminator that should discriminate samples of one domain from others.
 
     Parameters
     ----------
@@ -145,10 +145,10 @@ def classifier_discrepancy(decisions: Any, others: Any) -> Any:
 def margin_disparity(
     source: Any, source_adversary: Any, target: Any, target_adversary: Any, *, margin: float = 4.0
 ) -> Any:
-    """Margin disparity discrepancy (MDD), as its adversary minimises it.
+    """Margin disparity discrepancy (MDD), as its adversary minimizes it.
 
     The adversary agrees with the classifier on the source and disagrees on the target. The
-    features maximise the same, through gradients turned by `reverse_gradient`.
+    features maximize the same, through gradients turned by `reverse_gradient`.
 
     Parameters
     ----------
@@ -198,8 +198,8 @@ def _dann(step: Step) -> Terms:
 
     def loss(side: Side, domain: int) -> Any:
         found = ops.stop_gradient(domain_loss(step.adversary(side.features), domain))
-        told = ops.cast(found < math.log(len(step.sources) + len(step.targets)), found.dtype)
-        features = reverse_gradient(side.features, step.strength * told[:, None])
+        discriminated = ops.cast(found < math.log(len(step.sources) + len(step.targets)), found.dtype)
+        features = reverse_gradient(side.features, step.strength * discriminated[:, None])
         return domain_loss(step.adversary(features), domain, certainty=DANN_CERTAINTY)
 
     return {"domain": step.discriminated(loss)}

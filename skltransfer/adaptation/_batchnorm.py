@@ -1,4 +1,4 @@
-"""Normalisations that take their statistics from other samples."""
+"""Normalizations that take their statistics from other samples."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from skltransfer.backbones._backbone import Backbone, build, read
 STATISTICS_BATCH = 256
 
 
-def renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples: Samples) -> Backbone:
-    """Let batch normalisations take means and variances from these samples (AdaBN).
+def renormalize(backbone: Backbone, preparation: AnyPreparation | None, samples: Samples) -> Backbone:
+    """Let batch normalizations take means and variances from these samples (AdaBN).
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples:
     preparation : Preparation, Tokenization, LogMelSpectrogram or None
         How samples are prepared for it.
     samples : Samples
-        Samples of the domain that it is to see; each batch is normalised by itself, and the
+        Samples of the domain that it is to see; each batch is normalized by itself, and the
         statistics of all are averaged.
 
     Returns
@@ -38,7 +38,7 @@ def renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples:
     Raises
     ------
     ValueError
-        If there is no batch normalisation in it.
+        If there is no batch normalization in it.
 
     References
     ----------
@@ -46,17 +46,17 @@ def renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples:
     Recognition 2018.
     """
     with own_settings():
-        return _renormalise(backbone, preparation, samples)
+        return _renormalize(backbone, preparation, samples)
 
 
-def _renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples: Samples) -> Backbone:
+def _renormalize(backbone: Backbone, preparation: AnyPreparation | None, samples: Samples) -> Backbone:
     ops = import_keras().ops
     network = build(backbone.architecture)
     assign_all(network.weights, backbone.weights)
     norms = _all_norms(network)
     if not norms:
         raise ValueError(
-            f"The backbone {backbone.name!r} has no batch normalisation whose statistics could be those of another "
+            f"The backbone {backbone.name!r} has no batch normalization whose statistics could be those of another "
             "domain. Pass another method, or another backbone."
         )
     seen = 0
@@ -71,7 +71,7 @@ def _renormalise(backbone: Backbone, preparation: AnyPreparation | None, samples
 
 
 def _all_norms(network: Any) -> list[Any]:
-    """Let normalisations learn their statistics, and leave nothing out at random."""
+    """Let normalizations learn their statistics, without dropout."""
     norms = []
     for layer in all_layers(network):
         if hasattr(layer, "moving_mean"):

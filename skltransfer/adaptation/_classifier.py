@@ -11,19 +11,26 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
+from skltransfer.adaptation._documentation import CLASSIFIER_TEXTS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
 from skltransfer.adaptation._source import read_source
 
 
+@documented(CLASSIFIER_TEXTS)
 class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstimator):
     """Classify samples of a target domain, of which no labels are known, by a source domain with labels.
 
     The network is trained on the source first, and then on both domains at once, in
-    batches with as many samples of the source as of the target, so that what it makes of them
+    mini-batches with as many samples of the source as of the target, so that what it makes of them
     becomes alike. The labels of target samples are never read.
+
+    The methods "adabn", "shot" and "tent" need no source samples once the network is trained;
+    "tent" adapts to the samples that are predicted, in `predict`. ``trainable="head"`` makes any
+    method a shallow one, on features that are computed once and cached.
 
     Parameters
     ----------
@@ -32,81 +39,40 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         `TransferClassifier` or `DomainAdaptationClassifier` in scikit-learn's
         ``FrozenEstimator`` gives its head and classes as well, to start from: methods that need
         no source samples then adapt it to target samples alone.
-    method : str or callable, default="mcc"
-        How the domains are brought together, after the papers under References:
-        "source_only" (not at all), "adabn", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e",
-        "adda", "mcd", "mdd", "mcc", "deepjdot", "self_training", "shot" or "tent". "adabn",
-        "shot" and "tent" need no source samples once the network is trained; "tent" adapts to the
-        samples that are predicted, in `predict`. A function of two `skltransfer.adaptation.Side`,
-        of the source and the target, is a distance of your own; it gives a tensor of shape ().
+    {method}
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for
         "cdan", "cdan_e" and "mcd", 0.01 for "mdd", 10 for "mmd", "jmmd" and "deepjdot", and
         1 for the others.
-    ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
-        How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
-        along a line, or not at all.
-    aligned : {"embedding", "backbone"}, default="embedding"
-        Which features are brought together, by methods that work by features: what the last
-        layer decides on, or what the backbone gives, below the hidden layers of the head (the
-        place in the paper of DANN; some of its stages have to move).
-    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
-            default="auto"
-        What moves besides the head, as in `TransferClassifier`. "head" makes any method a
-        shallow one, on features that are computed once and remembered.
-    head : {"linear", "mlp"} or MLPHead, default="mlp"
-        What turns features into decisions. Its last hidden layer is the embedding; without
-        one, features of the backbone are.
-    epochs : int or "auto", default="auto"
-        Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
-        as make 300 steps.
-    source_epochs : int or "auto", default="auto"
-        How many of them, at first, see the source alone. "auto" is a third, and three quarters
-        for "adda" and "shot", which learn from no labels afterwards.
-    batch_size : int or "auto", default="auto"
-        Samples of all sources in a step, and of all targets as well. "auto" is all samples of a
-        table up to 1024 samples, else 32.
-    learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW, as in `TransferClassifier`; "auto" is at most 0.001 where a
-        second network learns against the first. "adda" adapts at 0.01 of it, "shot" at 0.1.
-    schedule : {"cosine", "constant"}, default="cosine"
-        How the learning rate goes, in each of the two parts of the training.
-    warmup : float, default=0.1
-        Share of the epochs on the source alone in which the learning rate rises.
-    layer_decay : float, default=1.0
-        Factor of the learning rate from one stage to the one before it.
-    weight_decay : float, default=0.0
-        Decoupled weight decay of AdamW, as a share of the learning rate.
-    batch_norm : {"auto", "inference", "train"}, default="auto"
-        Whether batch normalisations that move use the statistics of batches, in which both
-        domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
-        untrained one.
+    {ramp}
+    {aligned}
+    {input_shape}
+    {pixel_range}
+    {image_size}
+    {sample_rate}
+    {sample_kind}
+    {memory}
+    {trainable}
+    {head}
+    {epochs}
+    {source_epochs}
+    {batch_size}
+    {learning_rate}
+    {schedule}
+    {warmup}
+    {layer_decay}
+    {weight_decay}
+    {batch_norm}
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the source; each class of a dict has to be there.
-    input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one image, if each is a flattened sample.
-    pixel_range : tuple of (black, white), default=None
-        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
-        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
-        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
-    image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the network sees images, as in `TransferClassifier`.
-    sample_rate : float, default=None
-        Sample rate of waveforms, in Hz, as in `TransferClassifier`.
-    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
-        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
-        that look like paths. `predict` takes samples of the kind that `fit` saw.
-    memory : path-like, default=None
-        Folder in which features are remembered for other processes and later runs.
-    verbose : int, default=0
-        Whether to draw a progress bar.
-    random_state : int, RandomState instance or None, default=None
-        Draws first weights and the order of the samples.
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels of the source, as they came, sorted.
+    {model_}
     backbone_ : Backbone
         The adapted network, ready to start another estimator.
     domain_score_ : float
@@ -117,19 +83,17 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
         part of it), the accuracy on the samples of the source (NaN where they do not take part)
         and the learning rate.
-    n_features_in_ : int
-        Values in one sample; 1 for image and sound files and for waveforms.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if `fit` saw a frame.
+    {n_features_in_}
+    {feature_names_in_}
     n_iter_ : int
         Epochs.
 
     Warns
     -----
     AdaptationWarning
-        If predictions tell less of target samples than those of the network that saw the
-        source alone, if nearly all of the target is predicted as one class, or if columns of
-        the two domains have other scales.
+        Of negative transfer, if the mutual information of target samples and their predictions is
+        less than that of the network that saw the source alone; if nearly all of the target is
+        predicted as one class; or if columns of the two domains have other scales.
 
     See Also
     --------
@@ -174,6 +138,12 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         weight: float | str = "auto",
         ramp: str = "sigmoid",
         aligned: str = "embedding",
+        input_shape: Any = None,
+        pixel_range: Any = None,
+        image_size: Any = "auto",
+        sample_rate: float | None = None,
+        sample_kind: str | None = None,
+        memory: Any = None,
         trainable: Any = "auto",
         head: Any = "mlp",
         epochs: int | str = "auto",
@@ -186,12 +156,6 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         weight_decay: float = 0.0,
         batch_norm: str = "auto",
         class_weight: Any = None,
-        input_shape: Any = None,
-        pixel_range: Any = None,
-        image_size: Any = "auto",
-        sample_rate: float | None = None,
-        sample_kind: str | None = None,
-        memory: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -200,6 +164,12 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.weight = weight
         self.ramp = ramp
         self.aligned = aligned
+        self.input_shape = input_shape
+        self.pixel_range = pixel_range
+        self.image_size = image_size
+        self.sample_rate = sample_rate
+        self.sample_kind = sample_kind
+        self.memory = memory
         self.trainable = trainable
         self.head = head
         self.epochs = epochs
@@ -212,12 +182,6 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.weight_decay = weight_decay
         self.batch_norm = batch_norm
         self.class_weight = class_weight
-        self.input_shape = input_shape
-        self.pixel_range = pixel_range
-        self.image_size = image_size
-        self.sample_rate = sample_rate
-        self.sample_kind = sample_kind
-        self.memory = memory
         self.verbose = verbose
         self.random_state = random_state
 
@@ -237,7 +201,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
             Labels. Those of target samples are not read. May be left out if there are target
             samples only, for a network that is trained already.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample of the source counts; 0 leaves any sample out.
+            Weights of the samples of the source; 0 leaves any sample out.
         sample_domain : array-like of int, shape (n_samples,), default=None
             The domain of each sample: positive for a source, negative for a target, one number a
             domain. Without it, samples whose label is masked (-1 among integers, NaN among
@@ -296,7 +260,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Samples sum to 1; columns are in the order of ``classes_``.
+            Probabilities of a sample sum to 1; columns are in the order of ``classes_``.
         """
         check_is_fitted(self)
         return np.asarray(self.model_.encoding.probabilities(self._decide(X)))
@@ -340,7 +304,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     def score(
         self, X: Any, y: Any, sample_weight: Any = None, sample_domain: Any = None, allow_source: bool = False
     ) -> float:
-        """Accuracy.
+        """Compute the accuracy.
 
         Parameters
         ----------
@@ -349,7 +313,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         y : array-like of shape (n_samples,)
             Their labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts.
+            Sample weights.
         sample_domain, allow_source
             Not used, as all samples are predicted alike; skada's scorers pass them.
 
@@ -372,6 +336,6 @@ def _check_weighted(class_weight: Any, classes: Array) -> None:
     absent = [label for label in class_weight if label not in known] if isinstance(class_weight, dict) else []
     if absent:
         raise ValueError(
-            f"class_weight: expected classes that samples of the source have, {known}. Got {absent} as well; add source "
-            "samples of them, or leave them out."
+            f"class_weight: expected classes that samples of the source have, {known}. Got {absent} as well; add "
+            "source samples of them, or leave them out."
         )

@@ -1,4 +1,4 @@
-"""What can be told of an adaptation without labels of the target."""
+"""Diagnostics of an adaptation without labels of the target."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCALES = 10.0
 
 
 class AdaptationWarning(UserWarning):
-    """Adaptation seems to have done harm, or domains have other scales."""
+    """Negative transfer is likely, or domains have other scales."""
 
 
 class Sample(NamedTuple):
@@ -87,17 +87,17 @@ def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> Non
     usual = source.max() / max(source.sum(), 1e-12)
     if largest > COLLAPSED and usual <= MOST:
         _warn(
-            f"{largest:.0%} of the target samples are predicted as one class, while the largest class of the source has "
-            f"{usual:.0%} of its samples. The network has probably collapsed; pass a smaller weight, or "
+            f"{largest:.0%} of the target samples are predicted as one class, while the largest class of the source "
+            f"has {usual:.0%} of its samples. The network has probably collapsed; pass a smaller weight, or "
             "another method."
         )
         return
-    told = mutual_information(before), mutual_information(after)
-    if told[1] < told[0] - WORSE:
+    information = mutual_information(before), mutual_information(after)
+    if information[1] < information[0] - WORSE:
         _warn(
-            f"Predictions of target samples tell {told[1]:.3f} nats of them, and told {told[0]:.3f} before adaptation, "
-            "which has probably done harm. Compare method='source_only' by a scorer of skltransfer.model_selection, "
-            "or pass a smaller weight."
+            f"The mutual information of target samples and their predictions is {information[1]:.3f} nats, and was "
+            f"{information[0]:.3f} before adaptation: negative transfer is likely. Compare method='source_only' by a "
+            "scorer of skltransfer.model_selection, or pass a smaller weight."
         )
 
 

@@ -113,22 +113,22 @@ def jmmd(sources: Sequence[Any], targets: Sequence[Any], *, factors: Sequence[fl
     return ops.mean(kernel[:n, :n]) + ops.mean(kernel[n:, n:]) - 2.0 * ops.mean(kernel[:n, n:])
 
 
-def transport_plan(cost: Any, *, regularisation: float = 0.05, iterations: int = 50) -> Any:
+def transport_plan(cost: Any, *, regularization: float = 0.05, iterations: int = 50) -> Any:
     """Entropic optimal transport between two uniform weightings, by Sinkhorn's iterations on logarithms.
 
     Parameters
     ----------
     cost : tensor of shape (n_samples, n_columns)
-        Cost of moving a unit from each sample to each column, not negative.
-    regularisation : float
+        Cost of moving a unit from each row to each column, not negative.
+    regularization : float
         Factor of the entropy, as a multiple of the mean cost.
     iterations : int
-        How often columns and samples are brought to their sums.
+        How often columns and rows are scaled to their sums.
 
     Returns
     -------
     tensor of shape (n_samples, n_columns)
-        What is moved, without gradient. Samples sum to 1 / n_samples; columns to 1 / n_columns as
+        The plan, without gradient. Rows sum to 1 / n_samples; columns to 1 / n_columns as
         near as the iterations come, some percent for samples in clusters that do not match.
 
     References
@@ -139,13 +139,13 @@ def transport_plan(cost: Any, *, regularisation: float = 0.05, iterations: int =
     --------
     >>> import numpy as np
     >>> plan = transport_plan(np.array([[0.0, 1.0], [1.0, 0.0]]))
-    >>> [[round(float(mass), 3) for mass in sample] for sample in plan]
+    >>> [[round(float(mass), 3) for mass in row] for row in plan]
     [[0.5, 0.0], [0.0, 0.5]]
     """
     from keras import ops
 
     cost = ops.stop_gradient(ops.convert_to_tensor(cost))
-    cost = cost / (regularisation * (ops.mean(cost) + SMALLEST_SCALE))
+    cost = cost / (regularization * (ops.mean(cost) + SMALLEST_SCALE))
 
     def balance(_: Any, gains: Any) -> Any:
         return gains - ops.logsumexp(ops.log_softmax(gains - cost, axis=1), axis=0)
@@ -215,7 +215,7 @@ def _gaussian_kernel(samples: Any, factors: Sequence[float]) -> Any:
 
 
 def _squared_distances(some: Any, others: Any) -> Any:
-    """Squared distances of all pairs; samples are brought near zero, where little is lost by rounding."""
+    """Squared distances of all pairs; samples are brought near zero, where rounding matters little."""
     from keras import ops
 
     middle = ops.stop_gradient(ops.mean(others, axis=0))

@@ -29,7 +29,7 @@ from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array, Floats
-from skltransfer.adaptation._batchnorm import renormalise
+from skltransfer.adaptation._batchnorm import renormalize
 from skltransfer.adaptation._diagnostics import (
     MIN_SAMPLES,
     domain_score,
@@ -109,18 +109,18 @@ class AdaptationRecipe(Recipe):
     def check(self, trainable: TrainableLayers, targets: Targets) -> None:
         """Refuse a method that cannot do anything here."""
         check_training(self.parameters, self.format, trainable)
-        own, method, moves_none = self.parameters, self.method, not trainable.stages
+        own, method, frozen = self.parameters, self.method, not trainable.stages
         if self.layers.n_heads:
             raise ValueError(
                 "The 'head' parameter must be 'linear', 'mlp' or MLPHead(…) for domains to be aligned. Got "
                 f"{own.head!r} instead."
             )
-        if method.by == "features" and moves_none and not self.layers.hidden:
+        if method.by == "features" and frozen and not self.layers.hidden:
             raise ValueError(
                 f"method={own.method!r} aligns features. Got trainable={own.trainable!r} with head={own.head!r}, "
                 "which leave them as they are; pass head='mlp', or fine-tune some stages."
             )
-        if method.by == "features" and moves_none and own.aligned == "backbone":
+        if method.by == "features" and frozen and own.aligned == "backbone":
             raise ValueError(
                 "aligned='backbone' aligns features of the backbone, so some of its stages have to be fine-tuned. Got "
                 f"trainable={own.trainable!r}; fine-tune some stages, or pass aligned='embedding'."
@@ -169,9 +169,9 @@ class AdaptationRecipe(Recipe):
         """Take the statistics of the target if the method does, and measure what became of the domains."""
         own, backbone, state = self.parameters, setup.start.backbone, states[-1]
         unadapted = states[-2] if self._adapts() else None
-        if self.method.renormalises and self.domains.target.any():
+        if self.method.renormalizes and self.domains.target.any():
             unadapted, target = state, setup.samples.take(self.domains.target)
-            network = renormalised(own, self.format, state.network.joined(backbone), target)
+            network = renormalized(own, self.format, state.network.joined(backbone), target)
             state = State(network, state.head)
         head, sample = self._head(state, history), draw(setup.samples, self.domains, own.seed)
         model = AdaptedModel(
@@ -206,7 +206,7 @@ class AdaptationRecipe(Recipe):
         if not learns or not self._adapts():
             return n_epochs if learns else 0
         if own.source_epochs == "auto":
-            return math.ceil((1 / 3 if self.method.labelled else 3 / 4) * n_epochs)
+            return math.ceil((1 / 3 if self.method.labeled else 3 / 4) * n_epochs)
         if int(own.source_epochs) >= n_epochs:
             raise ValueError(
                 f"source_epochs: expected fewer than the {n_epochs} epochs, so that some are left to adapt. Got "
@@ -258,9 +258,9 @@ def whole_network(own: FitParameters, format: Any, backbone: Backbone) -> Extrac
     return plan_extraction(backbone, format, image_size=own.image_size)
 
 
-def renormalised(own: FitParameters, format: Any, backbone: Backbone, samples: Samples) -> SplitNetwork:
-    """Return the network with the batch-normalisation statistics of these samples."""
-    found = renormalise(backbone, whole_network(own, format, backbone).preparation, samples)
+def renormalized(own: FitParameters, format: Any, backbone: Backbone, samples: Samples) -> SplitNetwork:
+    """Return the network with the batch-normalization statistics of these samples."""
+    found = renormalize(backbone, whole_network(own, format, backbone).preparation, samples)
     return SplitNetwork(whole_network(own, format, found), None, 0)
 
 
@@ -268,7 +268,7 @@ def adapted_to(model: FittedModel, own: AdaptationParameters, method: Method, sa
     """Adapt a fitted model to the samples that are predicted (TENT)."""
     assert model.head is not None
     assert model.encoding is not None
-    whole = renormalised(own, model.format, model.backbone, samples).below
+    whole = renormalized(own, model.format, model.backbone, samples).below
     assert whole is not None
     n_stages, tasks = len(whole.backbone.stages), model.encoding.tasks
     network, trainable = SplitNetwork(None, whole, n_stages), TrainableLayers(n_stages, "norm")
@@ -293,6 +293,6 @@ def _numbered(codes: NDArray[np.int64]) -> tuple[NDArray[np.intp], int]:
 
 
 def _shares(groups: Array, n_sources: int, batch_size: int) -> tuple[int, ...]:
-    """Samples of each domain in a mini-batch: as many of all sources as of all targets."""
+    """Count samples of each domain in a mini-batch: as many of all sources as of all targets."""
     n_targets = int(groups.max()) + 1 - n_sources
     return (-(-batch_size // max(n_sources, 1)),) * n_sources + (-(-batch_size // n_targets),) * n_targets

@@ -22,13 +22,13 @@ class Adaptation(Decisions):
     Parameters
     ----------
     method : Method
-        How the domains are brought together.
+        How the domains are aligned.
     samples : tuple of int
         Samples of each domain in a batch, the sources first.
     n_sources : int
         How many of them are sources.
     deep : bool
-        Whether what is brought together is above the hidden layers, and not below them.
+        Whether the features that are aligned are above the hidden layers, and not below them.
     """
 
     method: Method = SOURCE_ONLY
@@ -54,8 +54,8 @@ class Adaptation(Decisions):
 
     def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
         """Sum them up over the samples of the sources, which come first in each mini-batch."""
-        n_labelled = sum(self.samples[: self.n_sources])
-        return super().measure(answers[:n_labelled], outputs[:n_labelled])
+        n_labeled = sum(self.samples[: self.n_sources])
+        return super().measure(answers[:n_labeled], outputs[:n_labeled])
 
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop whose mini-batches have samples of each domain."""

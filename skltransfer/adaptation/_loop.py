@@ -16,7 +16,7 @@ from skltransfer.adaptation._pseudo_labels import centroid_labels, confident_lab
 from skltransfer.adaptation._ramp import ramp_factor
 
 FIRST_SHARE, LAST_SHARE = 0.2, 0.8
-"""Of the samples of each class, how many of the most confident ones teach the network in the first epoch and the last."""
+"""Shares of the samples of a class, the most confident ones, that are learned from in the first and the last epoch."""
 
 
 class AdaptingLoop(Loop):
@@ -33,7 +33,7 @@ class AdaptingLoop(Loop):
         return (self.at.epoch + 0.5) / self.training.epochs
 
     def begin_epoch(self, samples: Samples) -> None:
-        """Set how strongly domains are brought together, and suppose targets."""
+        """Set how strongly domains are aligned, and suppose targets."""
         values = self.training.values
         strength = values["strength"] * ramp_factor(values["ramp"], self.progress)
         self.trainer.set_values({"strength": strength})

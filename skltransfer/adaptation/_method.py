@@ -13,7 +13,7 @@ class Side(NamedTuple):
     Parameters
     ----------
     features : tensor of shape (n_samples, n_features)
-        What is brought together: the embedding, which the last layer decides on, or what is
+        The features that are aligned: the embedding, which the last layer decides on, or what is
         below the hidden layers.
     decisions : tensor of shape (n_samples, n_outputs)
         Its decision values.
@@ -91,7 +91,7 @@ class Step:
         return self.strength * ops.sum(shares * distances) / ops.maximum(ops.sum(shares), 1e-12)
 
     def discriminated(self, loss: Callable[[Side, int], Any]) -> Any:
-        """Mean loss of an adversary that tells each domain from the others, each of which counts the same."""
+        """Mean loss of an adversary that discriminates each domain from the others, each of which counts the same."""
         from keras import ops
 
         found = [ops.mean(loss(side, number)) for number, side in enumerate((*self.sources, *self.targets))]
@@ -110,7 +110,7 @@ Terms = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Method:
-    """How domains are brought together.
+    """How domains are aligned.
 
     Parameters
     ----------
@@ -125,14 +125,14 @@ class Method:
         How targets are supposed, anew before each epoch.
     source : bool
         Whether samples of a source are needed once the network is trained on them; without
-        them, the last layer stays as it is.
+        them, the last layer is frozen.
     anchored : bool
         Whether features of the source are those of the network that the source trained, and
-        its last layer stays as it is.
+        its last layer is frozen.
     by : {"features", "decisions"} or None
         What it works by.
-    renormalises : bool
-        Whether batch normalisations take the statistics of the target in the end.
+    renormalizes : bool
+        Whether batch normalizations take the statistics of the target in the end.
     predicts : bool
         Whether it adapts to the samples that are predicted, and not in `fit`.
     rate : float
@@ -148,19 +148,19 @@ class Method:
     source: bool = True
     anchored: bool = False
     by: Literal["features", "decisions"] | None = "features"
-    renormalises: bool = False
+    renormalizes: bool = False
     predicts: bool = False
     rate: float = 1.0
     classes: bool = False
 
     @property
-    def labelled(self) -> bool:
-        """Tell whether labels of the source go on to teach the network while it adapts."""
+    def labeled(self) -> bool:
+        """Whether training on the labels of the source continues while it adapts."""
         return self.source and not self.anchored
 
     @property
     def trains(self) -> bool:
-        """Tell whether adapting is a training of its own in `fit`."""
+        """Whether adapting is a training of its own in `fit`."""
         return self.terms is not no_terms and not self.predicts
 
 

@@ -12,7 +12,7 @@ from skltransfer.adaptation._method import Method, Side, Step, Terms, no_terms
 
 METHODS: dict[str, Method] = {
     "source_only": Method(no_terms, by=None),
-    "adabn": Method(no_terms, by=None, renormalises=True),
+    "adabn": Method(no_terms, by=None, renormalizes=True),
     **_discrepancies.METHODS,
     **_adversarial.METHODS,
     **_predictions.METHODS,

@@ -78,7 +78,7 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         return len(self.model_.head.coef)
 
     def _source_model(self) -> FittedModel | None:
-        """The fitted model to start from, if one is given."""
+        """Return the fitted model to start from, if one is given."""
         if not isinstance(self.backbone, FrozenEstimator):
             return None
         start = self.backbone.estimator
@@ -92,7 +92,7 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         return model
 
     def _needs(self, sample_domain: Any) -> set[str]:
-        """Which samples there have to be."""
+        """Name which samples there have to be."""
         needs = set() if self._source_model() is not None and not settle_method(self.method).source else {"source"}
         return needs | {"target"} if sample_domain is not None and self.method not in ("source_only", "tent") else needs
 
@@ -116,13 +116,13 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         return self
 
     def _model_for(self, samples: Any) -> FittedModel:
-        """The fitted model, or one that is adapted to samples that are predicted."""
+        """Return the fitted model, or one that is adapted to samples that are predicted."""
         method = settle_method(self.method)
         if not method.predicts:
             return self.model_
         return adapted_to(self.model_, AdaptationParameters.of(self), method, samples)
 
     def _decide(self, X: Any) -> Array:
-        """Decision values of shape (n_samples, n_outputs)."""
+        """Compute decision values of shape (n_samples, n_outputs)."""
         samples = self._read_known(X)
         return self._model_for(samples).decisions(samples, self.memory)

@@ -46,7 +46,7 @@ class AdaptingNetwork(DecidingNetwork):
         super().__init__(design, body, goal)
         self.goal, self.method = goal, goal.method
         self.width = self.goal.tasks[0].n_outputs
-        self.last.trainable = self.method.labelled
+        self.last.trainable = self.method.labeled
         self.strength = self.setting("strength")
         n_outputs = len(self.goal.samples) if self.method.adversary == "domains" else self.width
         self.adversary = DenseAdversary(ADVERSARY_LAYERS[self.method.adversary], n_outputs, design.dtype)
@@ -80,7 +80,7 @@ class AdaptingNetwork(DecidingNetwork):
     def terms(self, answers: Any, outputs: Any) -> dict[str, Any]:
         """Compute what the loss is the sum of."""
         step = self._step(ops.cast(answers, outputs.dtype), outputs)
-        own = {"source": step.fitted(step.source)} if self.method.labelled else {}
+        own = {"source": step.fitted(step.source)} if self.method.labeled else {}
         return {**own, **self.method.terms(step)}
 
     def _meet(self) -> None:

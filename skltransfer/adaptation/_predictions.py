@@ -96,7 +96,7 @@ def class_confusion(decisions: Any, *, temperature: float = 2.5) -> Any:
     return ops.mean(ops.sum(ops.exp(log_shares) * (1.0 - ops.exp(logs)), axis=0))
 
 
-def information_maximisation(decisions: Any) -> Any:
+def information_maximization(decisions: Any) -> Any:
     """Mean entropy of predictions minus the entropy of the mean prediction (SHOT).
 
     Parameters
@@ -118,7 +118,7 @@ def information_maximisation(decisions: Any) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> round(float(information_maximisation(99 * np.eye(2))), 4)
+    >>> round(float(information_maximization(99 * np.eye(2))), 4)
     -0.6931
     """
     from keras import ops
@@ -139,7 +139,7 @@ def _self_training(step: Step) -> Terms:
 def _shot(step: Step) -> Terms:
     target = step.target
     return {
-        "information": step.strength * information_maximisation(target.decisions),
+        "information": step.strength * information_maximization(target.decisions),
         "supposed": 0.3 * step.strength * step.fitted(target),
     }
 

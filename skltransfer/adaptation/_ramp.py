@@ -8,7 +8,7 @@ RAMPS = ("sigmoid", "linear", "constant")
 
 
 def ramp_factor(ramp: str, progress: float) -> float:
-    """Share of its strength at which a pull between domains stands at a point of the training.
+    """Compute the share of its strength that the alignment of domains has at a point of the training.
 
     Parameters
     ----------

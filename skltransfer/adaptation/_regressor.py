@@ -9,13 +9,16 @@ from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.values import ValueEncoding, read_values
 from skltransfer._utils.types import Array
+from skltransfer.adaptation._documentation import REGRESSOR_TEXTS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
 from skltransfer.adaptation._source import read_source
 
 
+@documented(REGRESSOR_TEXTS)
 class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimator):
     """Predict numbers in a target domain, of which none are known, by a source domain where they are.
 
@@ -28,73 +31,35 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         `TransferRegressor` or `DomainAdaptationRegressor` in scikit-learn's
         ``FrozenEstimator`` gives its head as well, to start from: methods that need
         no source samples then adapt it to target samples alone.
-    method : str or callable, default="coral"
-        How the domains are brought together: "source_only" (not at all), "adabn", "coral",
-        "mmd", "dann", or "adda"; see `DomainAdaptationClassifier`. A function of two
-        `skltransfer.adaptation.Side`, of the source and the target, is a distance of your own.
+    {method}
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 10 for
         "mmd", and 1 for the others.
-    ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
-        How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
-        along a line, or not at all.
-    aligned : {"embedding", "backbone"}, default="embedding"
-        Which features are brought together, by methods that work by features: what the last
-        layer decides on, or what the backbone gives, below the hidden layers of the head (the
-        place in the paper of DANN; some of its stages have to move).
-    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
-            default="auto"
-        What moves besides the head, as in `TransferRegressor`. "head" makes any method a
-        shallow one, on features that are computed once and remembered.
-    head : {"linear", "mlp"} or MLPHead, default="mlp"
-        What turns features into decisions. Its last hidden layer is the embedding; without
-        one, features of the backbone are.
-    epochs : int or "auto", default="auto"
-        Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
-        as make 300 steps.
-    source_epochs : int or "auto", default="auto"
-        How many of them, at first, see the source alone. "auto" is a third, and three quarters
-        for "adda", which learns from no values afterwards.
-    batch_size : int or "auto", default="auto"
-        Samples of all sources in a step, and of all targets as well. "auto" is all samples of a
-        table up to 1024 samples, else 32.
-    learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW, as in `TransferRegressor`; "auto" is at most 0.001 where a
-        second network learns against the first. "adda" adapts at 0.01 of it.
-    schedule : {"cosine", "constant"}, default="cosine"
-        How the learning rate goes, in each of the two parts of the training.
-    warmup : float, default=0.1
-        Share of the epochs on the source alone in which the learning rate rises.
-    layer_decay : float, default=1.0
-        Factor of the learning rate from one stage to the one before it.
-    weight_decay : float, default=0.0
-        Decoupled weight decay of AdamW, as a share of the learning rate.
-    batch_norm : {"auto", "inference", "train"}, default="auto"
-        Whether batch normalisations that move use the statistics of batches, in which both
-        domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
-        untrained one.
-    input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one image, if each is a flattened sample.
-    pixel_range : tuple of (black, white), default=None
-        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
-        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
-        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
-    image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the network sees images, as in `TransferRegressor`.
-    sample_rate : float, default=None
-        Sample rate of waveforms, in Hz, as in `TransferRegressor`.
-    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
-        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
-        that look like paths. `predict` takes samples of the kind that `fit` saw.
-    memory : path-like, default=None
-        Folder in which features are remembered for other processes and later runs.
-    verbose : int, default=0
-        Whether to draw a progress bar.
-    random_state : int, RandomState instance or None, default=None
-        Draws first weights and the order of the samples.
+    {ramp}
+    {aligned}
+    {input_shape}
+    {pixel_range}
+    {image_size}
+    {sample_rate}
+    {sample_kind}
+    {memory}
+    {trainable}
+    {head}
+    {epochs}
+    {source_epochs}
+    {batch_size}
+    {learning_rate}
+    {schedule}
+    {warmup}
+    {layer_decay}
+    {weight_decay}
+    {batch_norm}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
+    {model_}
     backbone_ : Backbone
         The adapted network, ready to start another estimator.
     domain_score_ : float
@@ -102,10 +67,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     history_ : dict of str to list of float
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
         part of it) and the learning rate.
-    n_features_in_ : int
-        Values in one sample; 1 for image and sound files and for waveforms.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if `fit` saw a frame.
+    {n_features_in_}
+    {feature_names_in_}
     n_iter_ : int
         Epochs.
 
@@ -132,6 +95,12 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         weight: float | str = "auto",
         ramp: str = "sigmoid",
         aligned: str = "embedding",
+        input_shape: Any = None,
+        pixel_range: Any = None,
+        image_size: Any = "auto",
+        sample_rate: float | None = None,
+        sample_kind: str | None = None,
+        memory: Any = None,
         trainable: Any = "auto",
         head: Any = "mlp",
         epochs: int | str = "auto",
@@ -143,12 +112,6 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         layer_decay: float = 1.0,
         weight_decay: float = 0.0,
         batch_norm: str = "auto",
-        input_shape: Any = None,
-        pixel_range: Any = None,
-        image_size: Any = "auto",
-        sample_rate: float | None = None,
-        sample_kind: str | None = None,
-        memory: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -157,6 +120,12 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         self.weight = weight
         self.ramp = ramp
         self.aligned = aligned
+        self.input_shape = input_shape
+        self.pixel_range = pixel_range
+        self.image_size = image_size
+        self.sample_rate = sample_rate
+        self.sample_kind = sample_kind
+        self.memory = memory
         self.trainable = trainable
         self.head = head
         self.epochs = epochs
@@ -168,12 +137,6 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         self.layer_decay = layer_decay
         self.weight_decay = weight_decay
         self.batch_norm = batch_norm
-        self.input_shape = input_shape
-        self.pixel_range = pixel_range
-        self.image_size = image_size
-        self.sample_rate = sample_rate
-        self.sample_kind = sample_kind
-        self.memory = memory
         self.verbose = verbose
         self.random_state = random_state
 
@@ -193,7 +156,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
             Numbers. Those of target samples are not read. May be left out if there are target
             samples only, for a network that is trained already.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample of the source counts; 0 leaves any sample out.
+            Weights of the samples of the source; 0 leaves any sample out.
         sample_domain : array-like of int, shape (n_samples,), default=None
             The domain of each sample: positive for a source, negative for a target, one number a
             domain. Without it, samples whose value is NaN are the target; if none is, all samples are

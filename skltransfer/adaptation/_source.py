@@ -53,5 +53,5 @@ def spread(source: Targets, domains: Domains) -> Targets:
     n_samples, own = len(domains.codes), domains.source
     values, weights = np.zeros((n_samples, source.values.shape[1])), np.zeros((n_samples, 1))
     if own.any():
-        values[own], weights[own] = source.values, source.normalised().weights
+        values[own], weights[own] = source.values, source.normalized().weights
     return Targets(source.tasks, values, weights)

@@ -14,6 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, TrainedMixin, keeps_earlier_fit
+from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fit import fit
 from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
@@ -21,25 +22,26 @@ from skltransfer._inputs.formats import Layout
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
-from skltransfer.autoencoder._fitted import TOGETHER
+from skltransfer.autoencoder._fitted import BLOCK_SAMPLES
 from skltransfer.autoencoder._fitting import AutoencoderParameters, AutoencoderRecipe, check_samples
 from skltransfer.autoencoder._losses import RECONSTRUCTION_LOSSES
 
 
+@documented()
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TrainedMixin, BackboneEstimator):
     """Learn a few values that describe a sample, from samples without labels.
 
     An encoder turns each sample into ``latent_dim`` values, a decoder turns them back, and both
-    are trained until little is lost. Train on a large set, take ``backbone_`` to start another
+    are trained until the reconstruction loss is low. Train on a large set, take ``backbone_`` to start another
     `AutoencoderTransformer` on a small set, or a `TransferClassifier` on a few labels.
 
     Parameters
     ----------
     backbone : {"auto", "dense", "conv", "conv1d"}, or whatever `load_backbone` takes, \
             default="auto"
-        The encoder. "dense" is for tables, "conv" for images of any size and "conv1d" for
-        arrays of sequences (n, steps, channels); "auto" is one of the first two. The
-        ``backbone_`` of another fitted autoencoder brings its latent layer and its decoder
+        The encoder; texts and audio have no decoder. "dense" is for tables, "conv" for images
+        of any size and "conv1d" for arrays of sequences (n, steps, channels); "auto" is one of
+        the first two. The ``backbone_`` of another fitted autoencoder brings its latent layer and its decoder
         along; any other network, such as ``"efficientnet_lite0"`` or
         ``"small_transformer"``, gets new ones.
     latent_dim : int or "auto", default="auto"
@@ -48,34 +50,23 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     hidden : tuple of int or "auto", default="auto"
         Units of dense layers, or filters of convolutions that halve the size, of the encoder
         and, in reverse, of a new decoder. ``()`` is linear.
-    input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one image, if each is a flattened sample.
-    pixel_range : tuple of (black, white), default=None
-        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
-        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
-        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
-    image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the encoder sees images; see `TransferClassifier`.
-    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
-        What samples are; texts and audio have no decoder. None recognises it in `fit`.
-        `transform` takes samples of the kind that `fit` saw.
-    memory : path-like, default=None
-        Folder in which the features of an encoder's frozen part are remembered.
-    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
-            default="auto"
-        What moves besides the latent layer and the decoder: nothing, all of the encoder, or
-        the last so many of its stages below the latent layer. "auto" is nothing on a
-        pretrained backbone and everything on an untrained one.
+    {input_shape}
+    {pixel_range}
+    {image_size}
+    {sample_kind}
+    {memory}
+    {trainable}
     loss : {"mse", "mae", "bce", "ssim"}, default="mse"
-        What is lost: squared or absolute differences (columns of a table are brought to unit
-        deviation, pixels to 0 to 1), binary cross-entropy (samples from 0 to 1), or structural
+        Reconstruction loss: squared or absolute differences (columns of a table are brought to
+        unit deviation, pixels to 0 to 1), binary cross-entropy (samples from 0 to 1), or structural
         similarity (images).
     corruption : {"gaussian", "mask", "dropout", "flip", "flip_shift", "rand_augment"}, \
             keras.layers.Layer or None, default=None
-        How samples are spoilt before the encoder sees them in training; what is wanted back is
-        the whole sample as it was. Noise is added; values are replaced by the mean, single ones
-        in tables, patches of an eighth of the side of images and sequences; or values are
-        dropped, and the others scaled up. With "mask", a table may miss values (NaN). A name
+        How samples are corrupted, after ``augmentation``, before the encoder sees them in
+        training; the reconstruction is compared with the whole sample as it was. Noise is added
+        ("gaussian"); values are replaced by the mean ("mask"), single ones in tables, patches of an
+        eighth of the side of images and sequences; or values are dropped, and the others scaled up
+        ("dropout"). With "mask", a table may miss values (NaN). A name
         of an augmentation, or a layer that takes and gives images from 0 to 255, distorts
         images: latent values then hardly depend on what it changes.
     corruption_level : float, default=0.3
@@ -84,63 +75,36 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     variational : bool or float, default=False
         Whether latent values are drawn from a normal distribution whose divergence from the
         standard one is part of the loss. A number is its weight, beta; True is 1.
-    epochs : int or "auto", default="auto"
-        Passes over the samples. "auto" is at least 10, and as many as make 300 steps.
-    batch_size : int or "auto", default="auto"
-        Samples a step. "auto" is all samples of a table up to 1024 samples, else 32.
-    learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW. "auto" is 0.01 for steps over all samples (0.003 for LoRA),
-        0.0001 where stages of a pretrained backbone move, and 0.001 else.
-    schedule : {"cosine", "constant"}, default="cosine"
-        How the learning rate goes after the warm-up: down to 0, or not at all.
-    warmup : float, default=0.1
-        Share of all steps in which the learning rate rises to its largest value.
-    layer_decay : float, default=1.0
-        Factor of the learning rate from one stage of the encoder to the one before it.
-    weight_decay : float, default=0.0
-        Decoupled weight decay of AdamW, as a share of the learning rate.
-    l2_sp : float, default=0.0
-        Strength of the pull of all moving weights to where they start (L2-SP).
+    {epochs}
+    {batch_size}
+    {learning_rate}
+    {schedule}
+    {warmup}
+    {layer_decay}
+    {weight_decay}
+    {l2_sp}
     delta : float, default=0.0
-        Strength of the pull of the latent values to those of the starting network (DELTA).
-    augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
-            default=None
-        How images are changed at random in training, before they are spoilt.
-    batch_norm : {"auto", "inference", "train"}, default="auto"
-        Whether batch normalisations that move use the statistics of batches.
-    early_stopping : bool, default=False
-        Whether to hold out samples, stop when their loss falls no more, and keep the weights of
-        the best epoch.
-    validation_fraction : float, default=0.1
-        Share of the samples that are held out.
-    n_iter_no_change : int, default=10
-        Epochs without a better validation loss after which to stop.
-    tol : float, default=0.0001
-        By how much a validation loss has to be lower to be better.
-    warm_start : bool, default=False
-        Whether another `fit` starts from the weights of the last one.
-    checkpoint : path-like, default=None
-        Folder in which training is saved after each epoch. The same fit called again takes
-        up what it finds there; this needs an int as ``random_state``.
-    callbacks : list of keras.callbacks.Callback, default=None
-        Called while the network is trained, as Keras does. They are the only parameters that
-        `fit` changes: the objects themselves are used, so that what they recorded can be read
-        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
-        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
-        trained on top of the frozen part, and there only during `fit`.
-    verbose : int, default=0
-        Whether to draw a progress bar.
-    random_state : int, RandomState instance or None, default=None
-        Draws weights, the order of the samples, what is spoilt, and what is held out.
+        Strength of the DELTA penalty: half the squared distance of the latent values from those
+        of the network that training starts from.
+    {augmentation}
+    {batch_norm}
+    {early_stopping}
+    {validation_fraction}
+    {n_iter_no_change}
+    {tol}
+    {warm_start}
+    {checkpoint}
+    {callbacks}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
+    {model_}
     backbone_ : Backbone
         The encoder; its ``decoder`` comes along.
-    n_features_in_ : int
-        Values in one sample; 1 for image files.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if `fit` saw a frame.
+    {n_features_in_}
+    {feature_names_in_}
     n_iter_ : int
         Epochs.
     history_ : dict of str to list of float
@@ -272,7 +236,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         y : None
             Not used.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts; 0 leaves it out.
+            Sample weights; 0 leaves a sample out.
 
         Returns
         -------
@@ -290,7 +254,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
-        """Take one more epoch over these samples, from where the fit stands.
+        """Continue training for one more epoch, over these samples.
 
         Parameters
         ----------
@@ -299,7 +263,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         y : None
             Not used.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts; 0 leaves it out.
+            Sample weights; 0 leaves a sample out.
 
         Returns
         -------
@@ -369,7 +333,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self.inverse_transform(self.transform(X))
 
     def score_samples(self, X: Any) -> Array:
-        """Tell how well each sample is reconstructed; strange samples have low values.
+        """Compute how well each sample is reconstructed; outliers have low values.
 
         Parameters
         ----------
@@ -388,11 +352,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         samples, model = self._read_known(X), self.model_
         score = model.reconstruction_scores if model.backbone.log_variance is None else model.evidence_bounds
         everything = np.arange(len(samples))
-        parts = [(everything >= i) & (everything < i + TOGETHER) for i in range(0, len(samples), TOGETHER)]
+        parts = [(everything >= i) & (everything < i + BLOCK_SAMPLES) for i in range(0, len(samples), BLOCK_SAMPLES)]
         return np.concatenate([score(samples.take(part)) for part in parts])
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples`.
+        """Compute the mean of `score_samples`.
 
         Parameters
         ----------

@@ -76,7 +76,7 @@ def with_log_variance(backbone: Backbone) -> Backbone:
 
 
 def statistics(backbone: Backbone) -> dict[str, Array]:
-    """Return what the standardising layer of a network knows, by name; empty if it has none."""
+    """Return what the standardizing layer of a network knows, by name; empty if it has none."""
     arrays = zip(backbone.paths, backbone.weights, strict=True)
     return {path.rpartition("/")[2]: array for path, array in arrays if path.startswith(f"{STANDARDIZE}/")}
 

@@ -22,7 +22,7 @@ from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_diverg
 from skltransfer.backbones._backbone import Backbone
 
 RAW = Layout((), "float32")
-TOGETHER = 512
+BLOCK_SAMPLES = 512
 N_DRAWS = 8
 """Draws, the same for all samples, over which an evidence bound is a mean."""
 
@@ -76,8 +76,8 @@ class FittedAutoencoder(FittedModel):
             replace(self.encoding_network, backbone=log_variances(self.encoding_network.backbone)), samples
         )
         half = np.random.default_rng(0).standard_normal((N_DRAWS // 2, mean.shape[1]))
-        lost = [self._sample_losses(samples, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
-        nats = NATS[self.loss] * np.mean(lost, axis=0) + NATS_CONSTANT[self.loss]
+        losses = [self._sample_losses(samples, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
+        nats = NATS[self.loss] * np.mean(losses, axis=0) + NATS_CONSTANT[self.loss]
         divergence = import_keras().ops.convert_to_numpy(gaussian_divergence(mean, spread))
         return -(math.prod(decoded_shape(self.decoder.architecture)) * nats + divergence)
 
@@ -92,8 +92,8 @@ class FittedAutoencoder(FittedModel):
         """Run the decoder on a part of the samples after the other."""
         plan = Extraction(self.decoder, self.decoder.stages[-1], "none", None)
         largest = 16 * math.prod(decoded_shape(self.decoder.architecture))
-        for start in range(0, len(latent), TOGETHER):
-            part = latent[start : start + TOGETHER]
+        for start in range(0, len(latent), BLOCK_SAMPLES):
+            part = latent[start : start + BLOCK_SAMPLES]
             yield np.stack(list(compute(plan, ArraySamples(part), range(len(part)), values=largest)))
 
     def _sample_losses(self, samples: Samples, latent: Array) -> Array:

@@ -53,7 +53,7 @@ class AutoencoderParameters(FitParameters):
 
     @property
     def distortion(self) -> str | None:
-        """The layer that distorts images, serialised."""
+        """The layer that distorts images, serialized."""
         if self.corruption is None or self.is_noise:
             return None
         return augmentation_json(self.corruption, parameter="corruption", others=CORRUPTIONS)
@@ -148,8 +148,8 @@ class AutoencoderRecipe(Recipe):
         held_out = None
         if setup.held_out is not None:
             samples, targets = setup.held_out
-            held_out = self._seen(setup, samples), targets.normalised()
-        data = TrainingData([self._seen(setup, setup.samples)], setup.targets.normalised(), held_out)
+            held_out = self._seen(setup, samples), targets.normalized()
+        data = TrainingData([self._seen(setup, setup.samples)], setup.targets.normalized(), held_out)
         head = [*(backbone.log_variance or ()), *backbone.decoder.weights]
         return TrainingJob(design, settings, data, None if above is None else above.backbone, head)
 
@@ -192,7 +192,7 @@ class AutoencoderRecipe(Recipe):
         return (*extraction.preparation.size, 3)
 
     def _seen(self, setup: Setup, samples: Samples) -> Samples:
-        """Samples as the trainable part takes them, after the features of frozen layers if there are any."""
+        """Return samples as the trainable part takes them, after the features of frozen layers if there are any."""
         below = setup.network.below
         if below is None:
             return samples

@@ -21,13 +21,13 @@ class Reconstruction:
     decoder : str
         Its architecture.
     loss : str
-        See `losses.reconstruction_loss`.
+        See `reconstruction_loss`.
     target : Preparation or None
         How pixels become what the decoder gives; None for samples of numbers.
     corruption : {"gaussian", "mask", "dropout"} or None
-        How samples are spoilt before the network sees them in training.
+        How samples are corrupted before the network sees them in training.
     distortion : str or None
-        A serialised Keras layer that spoils images from 0 to 255, instead.
+        A serialized Keras layer that corrupts images from 0 to 255, instead.
     patch : int
         Side of the squares of pixels, or number of steps, that are masked together.
     variational : bool
@@ -82,5 +82,5 @@ class Reconstruction:
         return {}
 
     def sample_losses(self, answers: Any, outputs: Any) -> Any:
-        """Losses of samples, given losses before weighting; ``answers`` are weights."""
+        """Compute losses of samples, given losses before weighting; ``answers`` are weights."""
         return answers[:, 0] * outputs[:, 0]

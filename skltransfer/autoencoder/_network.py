@@ -42,7 +42,7 @@ class ReconstructingNetwork(Network):
 
     @property
     def anchored(self) -> list[Any]:
-        """The weights whose start is kept, as L2-SP pulls them there."""
+        """The weights whose start is kept for the L2-SP penalty."""
         return [*super().anchored, *self.decoder.trainable_variables] if self.design.pulled else []
 
     def call(self, batch: Any, training: bool = False) -> Any:
@@ -64,7 +64,7 @@ class ReconstructingNetwork(Network):
         return loss[:, None]
 
     def _parts(self, batch: Any, training: bool) -> tuple[Any, Any]:
-        """Return what the encoder takes, and the samples before anything is spoilt."""
+        """Return what the encoder takes, and the samples before they are corrupted."""
         if self.goal.beside is not None and self.goal.raw is not None:
             x, width = ops.cast(batch, self.design.dtype), math.prod(self.goal.beside)
             return ops.reshape(x[:, :width], (-1, *self.goal.beside)), ops.reshape(x[:, width:], (-1, *self.goal.raw))
@@ -72,7 +72,7 @@ class ReconstructingNetwork(Network):
         return self.prepare(self._corrupted(samples, training)), samples
 
     def _units(self) -> tuple[Any, Any]:
-        """Centre and unit of the values of a sample: of columns, or half-way from black to white."""
+        """Center and unit of the values of a sample: of columns, or half-way from black to white."""
         if isinstance(self.design.preparation, Preparation):
             low, high = self.design.preparation.low, self.design.preparation.high
             return (low + high) / 2, high - low
@@ -84,18 +84,18 @@ class ReconstructingNetwork(Network):
         """Loss of each sample; columns are brought to one unit first, while probabilities and pixels have one."""
         present = ops.logical_not(ops.isnan(target)) if self._may_miss() else None
         if self.goal.target is None and self.goal.loss != "bce":
-            centre, unit = self._units()
-            target, output = (target - centre) / unit, (output - centre) / unit
+            center, unit = self._units()
+            target, output = (target - center) / unit, (output - center) / unit
         return reconstruction_loss(self.goal.loss, target, output, present)
 
     def _may_miss(self) -> bool:
-        """Tell whether values of a sample may be missing."""
+        """Whether values of a sample may be missing."""
         return self.goal.corruption == "mask" and self.goal.target is None
 
     def _corrupted(self, samples: Any, training: bool) -> Any:
-        kind, (centre, unit) = self.goal.corruption, self._units()
+        kind, (center, unit) = self.goal.corruption, self._units()
         if self._may_miss():
-            samples = ops.where(ops.isnan(samples), centre, samples)
+            samples = ops.where(ops.isnan(samples), center, samples)
         if training and self.distort is not None:
             return self.changed(samples, self.distort)
         if kind is None or not training:
@@ -106,7 +106,7 @@ class ReconstructingNetwork(Network):
                 ops.shape(samples), dtype=samples.dtype, seed=self.draws
             )
         kept = ops.cast(self._uniform(samples, kind == "mask") >= level, samples.dtype)
-        return centre + (samples - centre) * (kept if kind == "mask" else kept / (1 - level))
+        return center + (samples - center) * (kept if kind == "mask" else kept / (1 - level))
 
     def _uniform(self, samples: Any, by_patch: bool) -> Any:
         """Draw a number for each value, or for each patch of pixels or steps."""

@@ -20,14 +20,14 @@ from sklearn.utils import check_random_state, resample
 from skltransfer._utils.types import Array
 
 Random = np.random.RandomState
-MMD_ROWS = 500
+MMD_SAMPLES = 500
 """Of a larger domain, so many samples drawn at random go into the kernel test."""
 N_PERMUTATIONS = 200
-MIN_MOVING = 10
+MIN_VARYING = 10
 
 
 class LabelShift(NamedTuple):
-    """What a classifier of the source tells about classes of the target."""
+    """What a classifier of the source says about classes of the target."""
 
     error: float
     """Cross-validated share of wrong predictions on source samples."""
@@ -61,7 +61,7 @@ def check_features(X: Any, name: str) -> Array:
     if values.dtype.kind not in "biuf" or values.ndim != 2:
         raise ValueError(
             f"{name}: expected features, a 2-D array of numbers. Got an array of shape {values.shape} and dtype "
-            f"{values.dtype}; BackboneTransformer().fit_transform(X) turns images, texts and sounds into features."
+            f"{values.dtype}; BackboneTransformer().fit_transform(X) turns images, texts and audio into features."
         )
     values = values.astype(np.float64)
     if not np.isfinite(values).all():
@@ -72,7 +72,7 @@ def check_features(X: Any, name: str) -> Array:
 def density_ratio(source: Array, target: Array) -> Array:
     """How much likelier each source sample is in the target than in the source.
 
-    The odds of a logistic regression that tells the domains apart, on standardised columns and
+    The odds of a logistic regression that discriminates the domains, on standardized columns and
     with a penalty that grows with their number.
 
     Parameters
@@ -97,7 +97,7 @@ def density_ratio(source: Array, target: Array) -> Array:
     >>> density_ratio(np.array([[0.0], [1.0]]), np.array([[1.0], [1.0]])).round(1).tolist()
     [0.3, 1.4]
     """
-    X, domain = _together(source, target)
+    X, domain = _stacked(source, target)
     odds = np.exp(_domain_classifier(X.shape[1]).fit(X, domain).decision_function(source))
     return odds * len(source) / len(target)
 
@@ -107,23 +107,23 @@ def a_distance(source: Array, target: Array, random: Random) -> float:
 
     The error is cross-validated and a mean over domains, so that their sizes do not matter.
     """
-    X, domain = _together(source, target)
-    told = cross_val_predict(_domain_classifier(X.shape[1], balanced=True), X, domain, cv=_folds(domain, random))
-    error = 1 - balanced_accuracy_score(domain, told)
+    X, domain = _stacked(source, target)
+    found = cross_val_predict(_domain_classifier(X.shape[1], balanced=True), X, domain, cv=_folds(domain, random))
+    error = 1 - balanced_accuracy_score(domain, found)
     return float(np.clip(2 * (1 - 2 * error), 0, 2))
 
 
 def classifier_test(source: Array, target: Array, random: Random) -> tuple[float, float]:
     """Accuracy and p-value of the classifier two-sample test (Lopez-Paz & Oquab 2017).
 
-    One half of the samples trains, the other is told apart; the accuracy is a mean over domains. Its
+    One half of the samples trains, the other is discriminated; the accuracy is a mean over domains. Its
     variance under the hypothesis of equal domains is at most that of fair coins, which makes the
     p-value conservative.
     """
-    X, domain = _together(source, target)
+    X, domain = _stacked(source, target)
     X, X_test, domain, domain_test = train_test_split(X, domain, test_size=0.5, stratify=domain, random_state=random)
-    told = _domain_classifier(X.shape[1], balanced=True).fit(X, domain).predict(X_test)
-    accuracy = balanced_accuracy_score(domain_test, told)
+    found = _domain_classifier(X.shape[1], balanced=True).fit(X, domain).predict(X_test)
+    accuracy = balanced_accuracy_score(domain_test, found)
     deviation = np.sqrt((1 / np.bincount(domain_test)).sum() / 16)
     return float(accuracy), float(norm.sf((accuracy - 0.5) / deviation))
 
@@ -181,20 +181,20 @@ def label_shift(source: Array, classes: Array, target: Array, random: Random) ->
     have the same shares in both domains.
     """
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    told = cross_val_predict(classifier, source, classes, cv=_folds(classes, random))
+    decided = cross_val_predict(classifier, source, classes, cv=_folds(classes, random))
     predicted = classifier.fit(source, classes).predict(target)
     n_classes = int(classes.max()) + 1
-    confusion = confusion_matrix(told, classes, labels=range(n_classes)) / len(classes)
-    counts = np.array([np.bincount(side, minlength=n_classes) for side in (told, predicted)])
+    confusion = confusion_matrix(decided, classes, labels=range(n_classes)) / len(classes)
+    counts = np.array([np.bincount(side, minlength=n_classes) for side in (decided, predicted)])
     weights, _ = nnls(confusion, counts[1] / len(target))
     weights /= max(float(weights @ confusion.sum(axis=0)), 1e-12)
     some = counts[:, counts.sum(axis=0) > 0]
     p_value = float(chi2_contingency(some).pvalue) if some.shape[1] > 1 else 1.0
-    return LabelShift(float((told != classes).mean()), weights, p_value, predicted)
+    return LabelShift(float((decided != classes).mean()), weights, p_value, predicted)
 
 
 def with_shares(classes: Array, shares: Array, random: Random) -> NDArray[np.intp]:
-    """Samples that have given shares of classes: as many as there are without taking one twice."""
+    """Choose samples that have given shares of classes: as many as there are without taking one twice."""
     counts = np.bincount(classes, minlength=len(shares))
     wanted = shares > 0
     total = (counts[wanted] / shares[wanted]).min()
@@ -239,13 +239,13 @@ def mutual_information(probabilities: Array) -> float:
     return float(entr(probabilities.mean(axis=0)).sum() - entr(probabilities).sum(axis=1).mean())
 
 
-def standardised(source: Array, target: Array) -> tuple[Array, Array]:
-    """Both domains, with columns of mean 0 and deviation 1 over both together."""
+def standardized(source: Array, target: Array) -> tuple[Array, Array]:
+    """Standardize both domains, to columns of mean 0 and deviation 1 over both together."""
     scaler = StandardScaler().fit(np.concatenate([source, target]))
     return scaler.transform(source), scaler.transform(target)
 
 
-def _together(source: Array, target: Array) -> tuple[Array, Array]:
+def _stacked(source: Array, target: Array) -> tuple[Array, Array]:
     return np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
 
 
@@ -261,12 +261,12 @@ def _folds(classes: Array, random: Random) -> StratifiedKFold:
 
 def _range(column: Array) -> float:
     values, counts = np.unique(column, return_counts=True)
-    moving = column[column != values[counts.argmax()]]
-    return float(np.ptp(np.percentile(moving, [5, 95]))) if len(moving) >= MIN_MOVING else 0.0
+    varying = column[column != values[counts.argmax()]]
+    return float(np.ptp(np.percentile(varying, [5, 95]))) if len(varying) >= MIN_VARYING else 0.0
 
 
 def _at_most(X: Array, random: Random) -> Array:
-    return X if len(X) <= MMD_ROWS else resample(X, replace=False, n_samples=MMD_ROWS, random_state=random)
+    return X if len(X) <= MMD_SAMPLES else resample(X, replace=False, n_samples=MMD_SAMPLES, random_state=random)
 
 
 def _gaussian_kernel(X: Array) -> Array:

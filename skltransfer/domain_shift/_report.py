@@ -28,12 +28,12 @@ class DomainReport:
     n_source, n_target, n_features : int
         How many samples and columns there were.
     a_distance : float
-        Proxy A-distance, from 0 (a linear classifier cannot tell the domains apart) to 2.
+        Proxy A-distance, from 0 (a linear classifier cannot discriminate the domains) to 2.
     mmd2, mmd_p_value : float
-        Squared maximum mean discrepancy of standardised features, and the p-value of the
+        Squared maximum mean discrepancy of standardized features, and the p-value of the
         hypothesis that there is no shift.
     c2st_accuracy, c2st_p_value : float
-        Classifier two-sample test: how often a sample's domain is told from its features (0.5 is
+        Classifier two-sample test: how often a sample's domain is recognized by its features (0.5 is
         chance), and the p-value of the hypothesis that there is no shift.
     source_shares, target_shares : dict
         Share of each class in the source, and as estimated for the target; right if each class
@@ -100,7 +100,7 @@ class DomainReport:
         return (
             f"no shift found: no test rejects equal domains (smallest p = "
             f"{min(self.mmd_p_value, self.c2st_p_value, self.label_p_value):.2g}). A classifier of the source needs no "
-            "adaptation, as far as these samples tell.",
+            "adaptation, as far as these samples show.",
         )
 
     def to_frame(self) -> Any:
@@ -132,10 +132,10 @@ class DomainReport:
 
     def _figures(self) -> list[tuple[str, float, str]]:
         figures = [
-            ("A-distance", self.a_distance, "0: domains cannot be told apart linearly, 2: without error"),
+            ("A-distance", self.a_distance, "0: domains cannot be discriminated linearly, 2: without error"),
             ("MMD²", self.mmd2, "squared distance of the domains' means in a kernel's space; about 0 without shift"),
             ("MMD p-value", self.mmd_p_value, "small: a shift"),
-            ("domain accuracy", self.c2st_accuracy, "samples whose domain is told; 0.5 is chance"),
+            ("domain accuracy", self.c2st_accuracy, "samples whose domain is recognized; 0.5 is chance"),
             ("domain accuracy p-value", self.c2st_p_value, "small: a shift"),
             ("label p-value", self.label_p_value, "small: classes are predicted more or less often"),
             (
@@ -238,7 +238,7 @@ def domain_report(X_source: Any, y_source: Any, X_target: Any, *, random_state: 
     _check_sizes(source, target)
     labels, classes = _read_classes(y_source, len(source))
     random = check_random_state(random_state)
-    near, far = measures.standardised(source, target)
+    near, far = measures.standardized(source, target)
     mmd2, mmd_p_value = measures.mmd_test(near, far, random_state=random)
     accuracy, c2st_p_value = measures.classifier_test(source, target, random)
     shift = measures.label_shift(source, classes, target, random)
@@ -300,7 +300,7 @@ def _read_classes(y: Any, n_samples: int) -> tuple[list[Any], Array]:
     labels, classes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(labels) < 2 or counts.min() < 2:
         raise ValueError(
-            f"y_source: expected at least 2 classes with at least 2 samples each. Got {len(labels)} classes, the smallest "
-            f"of {counts.min()} samples; add samples, or leave out the class."
+            f"y_source: expected at least 2 classes with at least 2 samples each. Got {len(labels)} classes, the "
+            f"smallest of {counts.min()} samples; add samples, or leave out the class."
         )
     return labels.tolist(), classes

@@ -72,12 +72,12 @@ class DomainScorer(BaseEstimator):
         raise NotImplementedError
 
     def _accept_sample_weight(self) -> bool:
-        """Tell scikit-learn's searches, which ask this of scorers, that weights are not for this one."""
+        """Answer scikit-learn's searches, which ask this of scorers, that weights are not for this one."""
         return False
 
 
 def samples_of(X: Any, mask: NDArray[np.bool_]) -> Any:
-    """Samples where a mask is true, of whatever kind they are."""
+    """Take samples where a mask is true, of whatever kind they are."""
     return _safe_indexing(X, np.flatnonzero(mask))
 
 
@@ -92,7 +92,7 @@ def probabilities(estimator: Any, X: Any, scorer: DomainScorer) -> Array:
 
 
 def embedding(estimator: Any, X: Any) -> Array:
-    """Samples as the estimator sees them just before it decides.
+    """Return samples as the estimator sees them just before it decides.
 
     Its ``transform``; of a Pipeline that has none, that of the steps before the last; else its
     ``decision_function``, or ``predict_proba``.

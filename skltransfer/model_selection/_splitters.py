@@ -102,8 +102,9 @@ class LeaveOneDomainOut(_DomainSplitter):
         splits = [split for name in np.unique(np.abs(domains.codes)) if (split := _leave_out(name, domains))]
         if not splits:
             raise ValueError(
-                f"LeaveOneDomainOut: expected a domain without which source and target samples are left. Got the domains "
-                f"{np.unique(domains.codes).tolist()}; number several domains, or use StratifiedDomainShuffleSplit."
+                f"LeaveOneDomainOut: expected a domain without which source and target samples are left. Got the "
+                f"domains {np.unique(domains.codes).tolist()}; number several domains, or use "
+                "StratifiedDomainShuffleSplit."
             )
         yield from splits
 

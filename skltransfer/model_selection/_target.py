@@ -177,7 +177,7 @@ class MixValScorer(DomainScorer):
 
 
 def _numbers(samples: Any) -> Any:
-    """Samples as an array or sparse matrix that can be mixed."""
+    """Return samples as an array or sparse matrix that can be mixed."""
     if issparse(samples):
         return samples.tocsr()
     values = np.asarray(samples)

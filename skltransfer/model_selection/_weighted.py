@@ -15,12 +15,12 @@ from skltransfer.model_selection._scoring import DomainScorer, embedding, probab
 class ImportanceWeightedScorer(DomainScorer):
     """Accuracy on source samples, each weighted by how much likelier it is in the target.
 
-    Weights are the odds of a logistic regression that tells source from target by the
+    Weights are the odds of a logistic regression that discriminates source from target by the
     estimator's ``transform``; of a Pipeline without one, by the steps before the last; else by
     ``decision_function`` or ``predict_proba``. They are brought to a sum of 1.
 
-    It assumes that samples of the target could be samples of the source: where the domains can be told
-    apart without error, no weight is right, and the score says little.
+    It assumes that samples of the target could be samples of the source: where the domains can be
+    discriminated without error, no weight is right, and the score says little.
 
     References
     ----------

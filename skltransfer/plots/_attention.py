@@ -23,7 +23,7 @@ DRAWN = 224
 
 
 class AttentionMapDisplay:
-    """Heat over images, or words in colour: how much each place counts.
+    """Heat over images, or words in color: how much each place counts.
 
     Make one with `from_estimator`.
 
@@ -91,9 +91,9 @@ class AttentionMapDisplay:
             If samples are neither images nor texts, or the network has no such maps.
         """
         check_is_fitted(estimator)
-        kind = estimator._format.kind
+        kind = estimator.model_.format.kind
         if not (kind.is_image or kind.is_text):
-            raise ValueError(f"X: expected images or texts. Got {estimator._format.describe()}.")
+            raise ValueError(f"X: expected images or texts. Got {estimator.model_.format.describe()}.")
         X = gathered(X)
         chosen = some_samples(X, np.arange(min(n_samples, len(X))))
         maps = estimator.attention_maps(chosen, method=method)

@@ -11,7 +11,7 @@ from skltransfer._utils.types import Array
 
 
 class LatentDisplay:
-    """Latent values of samples in a plane, coloured by class or by domain.
+    """Latent values of samples in a plane, colored by class or by domain.
 
     Make one with `from_estimator`.
 
@@ -106,10 +106,10 @@ class LatentDisplay:
             _, ax = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
         groups = np.zeros(len(self.points)) if self.groups is None else self.groups
         found = np.unique(groups)
-        colours = colormaps["tab10" if len(found) <= 10 else "turbo"].resampled(max(10, len(found)))
+        colors = colormaps["tab10" if len(found) <= 10 else "turbo"].resampled(max(10, len(found)))
         for number, group in enumerate(found):
             own = self.points[groups == group]
-            ax.scatter(*own.T, s=14, alpha=0.8, color=colours(number), label=str(group))
+            ax.scatter(*own.T, s=14, alpha=0.8, color=colors(number), label=str(group))
         if self.groups is not None:
             ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         ax.set(xlabel=self.names[0], ylabel=self.names[1])

@@ -22,7 +22,7 @@ class ReconstructionDisplay:
     images, reconstructions : ndarrays of shape (n, height, width[, channels])
         In the order in which they are drawn.
     scores : ndarray of shape (n,)
-        What `score_samples` says of each image; low values are strange.
+        What `score_samples` says of each image; outliers have low values.
     low, high : float
         Pixel values of black and white.
 
@@ -76,9 +76,9 @@ class ReconstructionDisplay:
             If samples are not images.
         """
         check_is_fitted(estimator)
-        if not estimator._format.kind.is_image:
+        if not estimator.model_.format.kind.is_image:
             raise ValueError(
-                f"X: expected images. Got {estimator._format.describe()}; LatentDisplay draws other samples."
+                f"X: expected images. Got {estimator.model_.format.describe()}; LatentDisplay draws other samples."
             )
         X = gathered(X)
         scores = estimator.score_samples(X)

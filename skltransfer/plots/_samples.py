@@ -18,7 +18,7 @@ def some_samples(X: Any, positions: Array) -> Any:
 
 def image_pixels(chosen: Any, estimator: Any, size: tuple[int, ...]) -> Array:
     """Return samples as arrays of pixels; files and images of many sizes are brought to ``size``."""
-    format = estimator._format
+    format = estimator.model_.format
     if format.kind.sizes_vary:
         samples = read_image_files(chosen, format.pixel_range, format.deep_range)
         return samples.resized(range(len(samples)), (size[0], size[1]))
@@ -28,4 +28,4 @@ def image_pixels(chosen: Any, estimator: Any, size: tuple[int, ...]) -> Array:
 
 def pixel_range(estimator: Any) -> tuple[float, float]:
     """Return the pixel values of black and white in the samples of a fitted estimator."""
-    return estimator._format.low, estimator._format.high
+    return estimator.model_.format.low, estimator.model_.format.high

@@ -14,7 +14,7 @@ LOOKS = {
     "source": {"color": "#0072B2", "marker": "o", "s": 14},
     "target": {"color": "#D55E00", "marker": "x", "s": 18, "linewidths": 0.9},
 }
-"""Blue and vermilion of Okabe and Ito, which colour-blind readers tell apart, and two shapes for print in grey."""
+"""Blue and vermilion of Okabe and Ito, which color-blind readers distinguish, and two shapes for print in gray."""
 
 
 class DomainShiftDisplay:

@@ -34,7 +34,7 @@ class TeacherMaps:
     grid : tuple of int
         Places of the student, along each axis.
     memory : path-like or None
-        Folder that remembers what the teacher gives.
+        Folder in which activities of the teacher are cached.
     """
 
     teacher: Extraction
@@ -47,7 +47,7 @@ class TeacherMaps:
         return math.prod(self.grid)
 
     def maps(self, samples: Samples) -> Array:
-        """Feature maps of one channel, of length 1 each, that are active where the teacher is."""
+        """Compute feature maps of one channel, of length 1 each, that are active where the teacher is."""
         activity = laid_out(
             extract(self.teacher, samples, memory=self.memory).astype(np.float64), self.teacher.backbone
         )
@@ -74,9 +74,9 @@ def plan_teacher(
     student, split : Backbone, SplitNetwork
         The network that learns, whole and split.
     samples : Samples
-        The first of them tells how large grids are.
+        The first of them shows how large grids are.
     memory : path-like or None
-        Folder that remembers what the teacher gives.
+        Folder in which activities of the teacher are cached.
 
     Raises
     ------
@@ -90,17 +90,17 @@ def plan_teacher(
     own = None if split.above is None else last_places(split.above.backbone.architecture)
     if split.above is None or own is None:
         raise ValueError(NO_PLACES)
-    taught = _teaching(teacher, format)
+    activity = _teaching(teacher, format)
     above = replace(split.above, stage=own, pooling="activity")
     seen = np.stack(list(compute(above, split.samples(first(samples), memory), [0])))
     grid = laid_out(seen, student).shape[1:]
-    theirs = laid_out(extract(taught, first(samples), memory=memory), taught.backbone).shape[1:]
+    theirs = laid_out(extract(activity, first(samples), memory=memory), activity.backbone).shape[1:]
     if len(theirs) != len(grid):
         raise ValueError(
             f"AttentionTransfer(teacher=…): expected a map with as many axes as the student's, which is {grid}. Got "
-            f"{taught.backbone.name!r}, whose map is {theirs}; pass another teacher."
+            f"{activity.backbone.name!r}, whose map is {theirs}; pass another teacher."
         )
-    return TeacherMaps(taught, grid, memory)
+    return TeacherMaps(activity, grid, memory)
 
 
 def _teaching(teacher: Any, format: InputFormat) -> Extraction:
@@ -141,22 +141,22 @@ def interpolated(maps: Array, grid: tuple[int, ...]) -> Array:
 
 def _weights(old: int, new: int) -> Array:
     """How much each of the old places (lines) counts for each of the new ones (columns)."""
-    centres = (np.arange(new) + 0.5) * old / new - 0.5
-    weights = np.maximum(1 - np.abs(np.arange(old)[:, None] - centres) / max(old / new, 1), 0)
+    centers = (np.arange(new) + 0.5) * old / new - 0.5
+    weights = np.maximum(1 - np.abs(np.arange(old)[:, None] - centers) / max(old / new, 1), 0)
     return weights / weights.sum(axis=0)
 
 
 class AttentionTransfer(BaseEstimator):
-    """Pull where the last feature maps are active to where those of another network are.
+    """Penalize the distance of where the last feature maps are active from where those of another network are.
 
     The activity of a place is the sum of its squared features. That of the teacher, which
     sees the same samples at its own size, is brought to the student's grid by bilinear
-    interpolation. It is computed once a sample and remembered.
+    interpolation. It is computed once a sample and cached.
 
     Parameters
     ----------
     strength : float, default=1.0
-        Strength of the pull; 0 does not pull.
+        Strength of the attention-transfer loss; 0 leaves it out.
     teacher : str, path-like, keras.Model or Backbone, default=None
         A pretrained network, as `load_backbone` takes it; None is the starting network.
 
@@ -180,7 +180,7 @@ class AttentionTransfer(BaseEstimator):
         return clone_sharing_networks(self)
 
 
-def attention_pull(attention_transfer: Any) -> tuple[float, Any]:
+def attention_strength(attention_transfer: Any) -> tuple[float, Any]:
     """Settle how strong an attention transfer is, and who teaches.
 
     Parameters
@@ -191,7 +191,7 @@ def attention_pull(attention_transfer: Any) -> tuple[float, Any]:
     Returns
     -------
     tuple of float and object
-        The strength, and the teacher: None for the starting network, or where nothing pulls.
+        The strength, and the teacher: None for the starting network, or if the strength is 0.
 
     Raises
     ------
@@ -200,7 +200,7 @@ def attention_pull(attention_transfer: Any) -> tuple[float, Any]:
 
     Examples
     --------
-    >>> attention_pull(2)
+    >>> attention_strength(2)
     (2.0, None)
     """
     if not isinstance(attention_transfer, AttentionTransfer):

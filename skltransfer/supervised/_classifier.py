@@ -13,158 +13,76 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import SupervisedParameters
-from skltransfer.supervised._labelled import Labelled, labelled
+from skltransfer.supervised._labeled import Labeled, labeled
 from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
+@documented()
 class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
-    """Classify images, texts, sounds, or samples of a table, with a pretrained network.
+    """Classify images, texts, audio, or samples of a table, with a pretrained network.
 
-    On a pretrained backbone, the default is an L2-penalised logistic regression on its
-    standardised features, solved to convergence. Features of a sample are computed once and
-    remembered, however many folds and candidates of a search ask for them. ``trainable``
-    lets the backbone move as well, from that solution on.
+    On a pretrained backbone, the default is an L2-penalized logistic regression on its
+    standardized features, solved to convergence. Features of a sample are computed once and
+    cached, however many folds and candidates of a search ask for them. ``trainable`` fine-tunes
+    layers of the backbone as well, from that solution on.
 
     Parameters
     ----------
-    backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
-        Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for images and
-        sounds, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
-        a table: there, "auto" is the untrained ``"mlp"``, trained from scratch.
-    input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one image, if each is a flattened sample.
-    pixel_range : tuple of (black, white), default=None
-        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
-        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
-        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
-    image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the network sees images. "auto" is the network's own fixed size, or,
-        for a pretrained one that takes any size, 160 for arrays of images up to 160
-        pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160. A log-mel
-        spectrogram has 64 rows and a column each 10 ms; a pretrained network that takes any
-        size sees it half as high again and twice as wide.
-    sample_rate : float, default=None
-        Sample rate of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC, OGG, …)
-        know their own, and a tuple of (rate, waveform) brings it along: ``sample_rate`` has to be
-        the same then, or None. With it, a list of 1-d arrays and an array of shape (n, samples)
-        are audio, not a table. A clip of shape (channels, samples) or (samples, channels) is
-        averaged over its channels, as files are; they are at most 8, and fewer than the samples.
-        A clip is seen as a log-mel spectrogram, as long as the longest of `fit`, in half seconds
-        up to 10 s: shorter ones end in silence, longer ones are cut. A backbone made for
-        spectrograms (images 64 pixels high) keeps its own length.
-    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
-        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
-        that look like paths. `predict` takes samples of the kind that `fit` saw.
-    memory : path-like, default=None
-        Folder in which features are remembered for other processes and later runs. None
-        remembers them in this process, up to 512 MiB.
-    trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, \
-            default="auto"
-        What moves in `fit` besides the head: nothing, everything, the scales and shifts of
-        normalisations, changes of low rank, the last so many stages, or one stage after the
-        other. "auto" is the head on a pretrained backbone and everything on an untrained
-        one.
-    head : {"linear", "mlp", "attention"}, MLPHead or AttentionHead, default="linear"
-        What turns features into decisions. "attention" learns how much each place of a grid
-        or sequence counts, where the others average.
+    {backbone}
+    {input_shape}
+    {pixel_range}
+    {image_size}
+    {sample_rate}
+    {sample_kind}
+    {memory}
+    {trainable}
+    {head}
     C : float, default=0.1
         Inverse strength of the L2 penalty of the head that is solved.
-    epochs : int or "auto", default="auto"
-        Passes over the samples. "auto" is at least 10, and as many as make 300 steps.
-    batch_size : int or "auto", default="auto"
-        Samples a step. "auto" is all samples of a table up to 1024 samples, else 32.
-    learning_rate : float or "auto", default="auto"
-        Largest step size of AdamW. "auto" is 0.01 for steps over all samples (0.003 for LoRA),
-        0.0001 for the weights of a pretrained backbone, 0.03 for an attention head on a frozen
-        one, and 0.001 else.
-    schedule : {"cosine", "constant"}, default="cosine"
-        How the learning rate goes after the warm-up: down to 0, or not at all.
-    warmup : float, default=0.1
-        Share of all steps in which the learning rate rises to its largest value. (0.3 with
-        "cosine" is known as one-cycle.)
-    layer_decay : float, default=1.0
-        Factor of the learning rate from one stage to the one before it.
-    weight_decay : float, default=0.0
-        Decoupled weight decay of AdamW, as a share of the learning rate; vectors do not
-        decay.
-    l2_sp : float, default=0.0
-        Strength of the pull of the moving weights to where they start (L2-SP).
-    delta : float, default=0.0
-        Strength of the pull of the last feature maps to those of the starting network
-        (DELTA). Channels count as much as the solved head loses without them.
-    attention_transfer : float or AttentionTransfer, default=0.0
-        Strength of the pull of where the last feature maps are active to where those of the
-        starting network are, or of another one (attention transfer). With another one,
-        images that are changed at random have ``n_views`` views.
-    mixup : float, default=0.0
-        Parameter of the Beta distribution by which pairs of samples are mixed in training.
+    {epochs}
+    {batch_size}
+    {learning_rate}
+    {schedule}
+    {warmup}
+    {layer_decay}
+    {weight_decay}
+    {l2_sp}
+    {delta}
+    {attention_transfer}
+    {mixup}
     label_smoothing : float, default=0.0
         Share of each target that goes to all classes alike in training.
-    augmentation : {"flip", "flip_shift", "rand_augment"}, keras.layers.Layer or None, \
-            default=None
-        How images are changed at random in training: mirrored; also shifted by an eighth
-        at most; RandAugment; or a layer that takes and gives images from 0 to 255. Where
-        a part of the network stays as it is, each sample has ``n_views`` views, computed once
-        and remembered; else each epoch draws anew.
-    n_views : int, default=4
-        Views of each sample for a part that stays as it is: the sample itself, and the others
-        changed at random.
-    solve_head : bool, default=True
-        Whether training starts from the solved head, on a pretrained backbone.
-    batch_norm : {"auto", "inference", "train"}, default="auto"
-        Whether batch normalisations that move use the statistics of batches. "auto" is
-        "inference" on a pretrained backbone and "train" on an untrained one.
-    early_stopping : bool, default=False
-        Whether to hold out samples, stop when their loss falls no more, and keep the weights
-        of the best epoch. Where the head is solved, all samples are used.
-    validation_fraction : float, default=0.1
-        Share of the samples, of each class alike, that are held out. Groups stay whole if they
-        are given.
-    n_iter_no_change : int, default=10
-        Epochs without a better validation loss after which to stop.
-    tol : float, default=0.0001
-        By how much a validation loss has to be lower to be better.
+    {augmentation}
+    {n_views}
+    {solve_head}
+    {batch_norm}
+    {early_stopping}
+    {validation_fraction}
+    {n_iter_no_change}
+    {tol}
     class_weight : dict, "balanced" or None, default=None
         Weight of each class; "balanced" gives all classes the same total.
-    warm_start : bool, default=False
-        Whether another `fit` starts from the weights of the last one.
-    checkpoint : path-like, default=None
-        Folder in which training is saved after each epoch. The same fit called again takes
-        up what it finds there; this needs an int as ``random_state``.
-    callbacks : list of keras.callbacks.Callback, default=None
-        Called while the network is trained, as Keras does. They are the only parameters that
-        `fit` changes: the objects themselves are used, so that what they recorded can be read
-        afterwards; `clone` copies them. The learning rate that they see and set is the peak, of
-        which ``schedule`` and ``warmup`` take a share at each step. Their ``model`` is what is
-        trained on top of the frozen part, and there only during `fit`. They are not called
-        where the head is solved.
-    metrics : list of str, keras.metrics.Metric or callable, default=None
-        What is measured each epoch besides the loss, and is in ``history_``: names that
-        `keras.Model.compile` knows, metrics or functions. They get probabilities, and a column of
-        0 and 1 for each class, or the numbers of classes if they are called "sparse". Accuracy
-        is measured in any case.
-    verbose : int, default=0
-        Whether to draw a progress bar.
-    random_state : int, RandomState instance or None, default=None
-        Draws the weights of an untrained network, the order of the samples, and what is held
-        out.
+    {warm_start}
+    {checkpoint}
+    {callbacks}
+    {metrics}
+    {verbose}
+    {random_state}
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,), or list of ndarray
         The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1.
-    backbone_ : Backbone
-        The network, ready to start another estimator.
-    n_features_in_ : int
-        Values in one sample; 1 for image and sound files and for waveforms.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if `fit` saw a frame.
+    {model_}
+    {backbone_}
+    {n_features_in_}
+    {feature_names_in_}
     n_iter_ : int
         Iterations of the head's solver, or epochs.
     history_ : dict of str to list of float
@@ -286,18 +204,18 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None, groups: Any = None
     ) -> TransferClassifier:
-        """Fit to labelled samples.
+        """Fit to labeled samples.
 
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The samples: images of shape (n, height, width[, channels]), flattened samples with
-            ``input_shape``, image files, texts, waveforms or sound files, or a table.
+            ``input_shape``, image files, texts, waveforms or audio files, or a table.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Labels of any type that can be sorted. With several columns, each is a task of
             its own; NaN or None marks a label that is missing.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts; 0 leaves it out.
+            Sample weights; 0 leaves a sample out.
         X_val, y_val : like X and y, default=None
             Samples whose loss is in ``history_`` and, with ``early_stopping``, decides when to
             stop, instead of samples held out. Not used where the head is solved.
@@ -317,12 +235,12 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         """
         monitor = FitMonitor(self, X, y, sample_weight)
         samples, format = self._read_new(X)
-        known = self._labelled(samples, y, sample_weight, groups)
+        known = self._labeled(samples, y, sample_weight, groups)
         earlier = getattr(self, "model_", None)
         encoding = earlier.encoding if self.warm_start and earlier is not None else LabelEncoding.learn(known.y)
         held_out = None
         if X_val is not None:
-            seen = self._labelled(self._read_known(X_val, format), y_val)
+            seen = self._labeled(self._read_known(X_val, format), y_val)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
         return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, monitor, held_out)
@@ -331,7 +249,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
-        """Take one more epoch over these samples, from where the fit stands.
+        """Continue training for one more epoch, over these samples.
 
         Parameters
         ----------
@@ -342,7 +260,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         classes : array-like of shape (n_classes,), default=None
             All labels that will ever come; needed at the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts; 0 leaves it out.
+            Sample weights; 0 leaves a sample out.
 
         Returns
         -------
@@ -362,7 +280,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             encoding = LabelEncoding.learn(read_labels(classes))
         else:
             samples, format, encoding = self._read_known(X), earlier.format, earlier.encoding
-        known = self._labelled(samples, y, sample_weight)
+        known = self._labeled(samples, y, sample_weight)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
         return self._fit(
             known,
@@ -400,7 +318,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         Returns
         -------
         ndarray of shape (n_samples, n_classes)
-            Samples sum to 1; columns are in the order of ``classes_``. For tasks of 0 and 1, one
+            Probabilities of a sample sum to 1; columns are in the order of ``classes_``. For tasks of 0 and 1, one
             column a task with the probability of 1; for other tasks, a list of arrays.
         """
         check_is_fitted(self)
@@ -440,7 +358,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         return self.model_.encoding.decisions(self._decide(X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy: the share of samples whose labels are all right.
+        """Compute the accuracy: the share of samples whose labels are all right.
 
         Parameters
         ----------
@@ -449,7 +367,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Their labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts.
+            Sample weights.
 
         Returns
         -------
@@ -471,9 +389,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def _labelled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labelled:
+    def _labeled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labeled:
         name = type(self).__name__
-        return labelled(samples, y, read_labels, name=name, sample_weight=sample_weight, groups=groups)
+        return labeled(samples, y, read_labels, name=name, sample_weight=sample_weight, groups=groups)
 
     def _directions(self, targets: Any, n_samples: int) -> Callable[[Array, slice], Array]:
         encoding = self.model_.encoding

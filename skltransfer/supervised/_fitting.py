@@ -29,7 +29,7 @@ from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
-from skltransfer.supervised._attention_transfer import TeacherMaps, attention_pull, plan_teacher
+from skltransfer.supervised._attention_transfer import TeacherMaps, attention_strength, plan_teacher
 
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
 """Where only the queries of attention are trained: their learning rate, and the share of C at which the linear layer
@@ -84,7 +84,7 @@ class SupervisedRecipe(Recipe):
         self._metrics()
         if self.parameters.mixup and not self.format.kind.is_mixable:
             raise ValueError(f"mixup mixes numbers. Got {self.format.describe()}; pass mixup=0.")
-        if attention_pull(self.parameters.attention_transfer)[0] and not trainable.stages:
+        if attention_strength(self.parameters.attention_transfer)[0] and not trainable.stages:
             raise ValueError(
                 "attention_transfer is a loss on feature maps, and only the head is trained. Got "
                 f"trainable={self.parameters.trainable!r}; pass attention_transfer=0, or fine-tune some stages."
@@ -103,7 +103,7 @@ class SupervisedRecipe(Recipe):
         if self._solved(setup.trainable):
             return []
         own, teacher = self.parameters, self._teacher(setup)
-        strength = attention_pull(own.attention_transfer)[0]
+        strength = attention_strength(own.attention_transfer)[0]
         queries_alone = self._queries_alone(setup)
         settings = settings_for(
             own, len(setup.targets), setup.start, setup.trainable, table=self.format.kind.is_table,
@@ -145,7 +145,7 @@ class SupervisedRecipe(Recipe):
         return replace(whole, pooling="none") if self.layers.n_heads else whole
 
     def _teacher(self, setup: Setup) -> TeacherMaps | None:
-        _, teacher = attention_pull(self.parameters.attention_transfer)
+        _, teacher = attention_strength(self.parameters.attention_transfer)
         if teacher is None:
             return None
         memory, backbone = self.parameters.memory, setup.start.backbone
@@ -171,7 +171,7 @@ class SupervisedRecipe(Recipe):
             own, setup.network, setup.start, setup.trainable,
             (spec[0], "float32" if own.mixup and spec[1] == "uint8" else spec[1]), goal,
             augmentation=augmentation_json(own.augmentation) if inside else None,
-            attended=bool(attention_pull(own.attention_transfer)[0]) and teacher is None,
+            attended=bool(attention_strength(own.attention_transfer)[0]) and teacher is None,
             taught=taught,
             raw=shape if taught else None,
         )  # fmt: skip
@@ -191,10 +191,10 @@ class SupervisedRecipe(Recipe):
         if setup.held_out is not None:
             samples, targets = setup.held_out
             seen = self._taught(setup, teacher, samples, network.samples(samples, own.memory))
-            held_out = seen, targets.normalised()
+            held_out = seen, targets.normalized()
         data = TrainingData(
             [self._taught(setup, teacher, view, own_view) for view, own_view in zip(views, taken, strict=True)],
-            setup.targets.normalised().smoothed(own.label_smoothing),
+            setup.targets.normalized().smoothed(own.label_smoothing),
             held_out,
         )
         body = None if network.above is None else network.above.backbone
@@ -205,12 +205,12 @@ class SupervisedRecipe(Recipe):
         return read_metrics(self.parameters.metrics, self.encoding.tasks, *self.encoding.units)
 
     def _taught(self, setup: Setup, teacher: TeacherMaps | None, samples: Samples, taken: Samples) -> Samples:
-        """Samples as the trainable part takes them, beside the maps of a teacher."""
+        """Return samples as the trainable part takes them, beside the maps of a teacher."""
         above = setup.network.above
         return taken if teacher is None or above is None else teacher.beside(samples, taken, above.preparation)
 
     def _averages(self, setup: Setup, taken: list[Samples]) -> Array:
-        """Average-pooled features, from those before pooling where they are at hand."""
+        """Compute average-pooled features, from those before pooling where they are at hand."""
         whole, network = self._whole(setup.start), setup.network
         if network.above is not None or whole.pooling != "none":
             return extract(replace(whole, pooling="avg"), setup.samples, memory=self.parameters.memory)
@@ -219,7 +219,7 @@ class SupervisedRecipe(Recipe):
     def _head_start(
         self, setup: Setup, state: State, averages: Callable[[], Array]
     ) -> tuple[list[Array] | None, Array | None]:
-        """Weights of the head to start from, and the importance of each channel in the DELTA penalty."""
+        """Find weights of the head to start from, and the importance of each channel in the DELTA penalty."""
         own, layers = self.parameters, self.layers
         wanted = state.head is None and own.solve_head and setup.start.pretrained
         if layers.hidden or not (wanted or own.delta):

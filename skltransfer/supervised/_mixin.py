@@ -25,7 +25,7 @@ from skltransfer._utils.types import Array
 from skltransfer.supervised._attention_maps import Maps, attention_maps
 from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
-from skltransfer.supervised._labelled import Labelled
+from skltransfer.supervised._labeled import Labeled
 
 SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -94,7 +94,7 @@ class SupervisedMixin(TrainedMixin):
 
     def _fit(
         self,
-        known: Labelled,
+        known: Labeled,
         targets: Targets,
         parameters: SupervisedParameters,
         format: InputFormat,
@@ -110,5 +110,5 @@ class SupervisedMixin(TrainedMixin):
         return self
 
     def _decide(self, X: Any) -> Array:
-        """Decision values of shape (n_samples, n_outputs)."""
+        """Compute decision values of shape (n_samples, n_outputs)."""
         return self.model_.decisions(self._read_known(X), self.memory)

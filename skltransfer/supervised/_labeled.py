@@ -12,7 +12,7 @@ from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array, Floats
 
 
-class Labelled(NamedTuple):
+class Labeled(NamedTuple):
     """Samples of positive weight, with their labels or values, sample weights and groups."""
 
     samples: Samples
@@ -21,9 +21,9 @@ class Labelled(NamedTuple):
     groups: Array | None
 
 
-def labelled(
+def labeled(
     samples: Samples, y: Any, read: Callable[[Any], Array], *, name: str, sample_weight: Any = None, groups: Any = None
-) -> Labelled:
+) -> Labeled:
     """Read labels or values, and keep the samples of positive weight.
 
     Parameters
@@ -51,4 +51,4 @@ def labelled(
         raise ValueError(f"y: expected {len(samples)} entries, one for each sample of X. Got {len(y)}.")
     weights = read_weights(sample_weight, y)
     kept = weights > 0
-    return Labelled(samples.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept])
+    return Labeled(samples.take(kept), y[kept], weights[kept], None if groups is None else np.asarray(groups)[kept])

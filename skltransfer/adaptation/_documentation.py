@@ -1,0 +1,59 @@
+"""The texts of parameters that `DomainAdaptationClassifier` and `DomainAdaptationRegressor` share."""
+
+from __future__ import annotations
+
+from skltransfer._estimators.documentation import entries, names
+from skltransfer.adaptation._methods import METHODS
+
+ADAPTATION_TEXTS = entries(
+    """\
+ramp : {"sigmoid", "linear", "constant"}, default="sigmoid"
+    How the weight rises from 0 in the epochs that adapt: fast at first, as in DANN, or
+    along a line, or not at all.
+aligned : {"embedding", "backbone"}, default="embedding"
+    Which features are aligned, by methods that work by features: what the last layer decides
+    on, or what the backbone gives, below the hidden layers of the head (the place in the paper
+    of DANN; some of its stages have to be fine-tuned).
+head : {"linear", "mlp"} or MLPHead, default="mlp"
+    What turns features into decisions. Its last hidden layer is the embedding; without
+    one, features of the backbone are.
+epochs : int or "auto", default="auto"
+    Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
+    as make 300 steps.
+source_epochs : int or "auto", default="auto"
+    How many of them, at first, see the source alone. "auto" is a third, and three quarters
+    for methods that learn from no labels afterwards ("adda", "shot").
+batch_size : int or "auto", default="auto"
+    Mini-batch size: samples of all sources, and as many of all targets. "auto" is all samples
+    of a table up to 1024 samples, else 32.
+learning_rate : float or "auto", default="auto"
+    Peak learning rate of AdamW. "auto" is 0.01 where a mini-batch is all samples (0.003 for
+    LoRA), 0.0001 where weights of a pretrained backbone are fine-tuned, and 0.001 else, but at
+    most 0.001 where a second network learns against the first. "adda" adapts at 0.01 of it,
+    "shot" at 0.1.
+schedule : {"cosine", "constant"}, default="cosine"
+    Learning-rate schedule of each of the two parts of the training: down to 0, or constant.
+warmup : float, default=0.1
+    Share of the epochs on the source alone in which the learning rate rises to its peak.
+batch_norm : {"auto", "inference", "train"}, default="auto"
+    Whether batch normalizations of fine-tuned layers use the statistics of mini-batches, in
+    which both domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on
+    an untrained one.
+"""
+)
+
+
+def _method_text(default: str, known: list[str], more: str) -> dict[str, str]:
+    return entries(
+        f'method : str or callable, default="{default}"\n'
+        f"    How the domains are aligned, after the papers under References{more}:\n"
+        f"    {names(known)};\n"
+        '    "source_only" does not align them. A function of two `skltransfer.adaptation.Side`, of the\n'
+        "    source and the target, is a distance of your own; it gives a tensor of shape ().\n"
+    )
+
+
+CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("mcc", list(METHODS), "")
+REGRESSOR_TEXTS = ADAPTATION_TEXTS | _method_text(
+    "coral", [name for name, method in METHODS.items() if not method.classes], " of `DomainAdaptationClassifier`"
+)
