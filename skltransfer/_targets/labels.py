@@ -29,8 +29,8 @@ def read_labels(y: Any) -> Array:
         y = column_or_1d(y, warn=True)
         if y.dtype == object and missing(y).any():
             raise ValueError(
-                f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; drop "
-                "the samples without."
+                f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; "
+                "drop the samples without."
             )
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)

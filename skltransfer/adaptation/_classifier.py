@@ -81,7 +81,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptingEstimator):
         domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on an
         untrained one.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the source; each class of a dict has to be there.
+        Weight of each class in the source; each class of a dict has to be there. As in scikit-learn, a
+        class that it does not name weighs 1, and nothing is learned from samples of one that weighs 0.
     input_shape : tuple of (height, width[, channels]), default=None
         Shape of one image, if each is a flattened sample.
     image_size : "auto", int or tuple of (height, width), default="auto"

@@ -119,7 +119,8 @@ class TransferClassifier(ClassifierMixin, TunedEstimator):
     tol : float, default=0.0001
         By how much a validation loss has to be lower to be better.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class; "balanced" gives all classes the same total.
+        Weight of each class; "balanced" gives all classes the same total. As in scikit-learn, a class
+        that a dict does not name weighs 1, and nothing is learned from samples of one that weighs 0.
     warm_start : bool, default=False
         Whether another `fit` starts from the weights of the last one.
     checkpoint : path-like, default=None

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.fit import Held
 from skltransfer._inputs.samples import Samples
+from skltransfer._targets.missing import missing_as_nan
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._targets.weights import read_weights
@@ -344,7 +345,9 @@ class TransferRegressor(RegressorMixin, TunedEstimator):
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         shape = np.asarray(y).shape
         finite: Any = "allow-nan" if len(shape) == 2 and shape[1] > 1 else True
-        values = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=finite, input_name="y")
+        values = check_array(
+            missing_as_nan(y), ensure_2d=False, dtype=np.float64, ensure_all_finite=finite, input_name="y"
+        )
         values = values.reshape(len(values), -1)
         if len(values) != len(samples):
             raise ValueError(f"y: expected {len(samples)} values, one for each sample of X. Got {len(values)}.")
