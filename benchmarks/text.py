@@ -86,21 +86,24 @@ def onnx_session() -> Any:
 
 def encoding() -> dict[str, float]:
     from skltransfer import load_backbone
-    from skltransfer._engine.forward import forward
-    from skltransfer._features.extraction import BATCH_STEPS, batches_by_length
+    from skltransfer._features.extraction import BATCH_STEPS, compute, plan_extraction
+    from skltransfer._inputs.formats import InputFormat
+    from skltransfer._inputs.samples import filled_length
     from skltransfer._inputs.texts import TextSamples
 
     backbone = load_backbone("minilm_l6", weights=minilm_folder())
-    rows = TextSamples([text for name in SENTIMENT for text in sentiment()[name][0][:500]])
-    lengths = rows.lengths(range(len(rows)), backbone.tokenization)
-    batches = [rows.read(part, backbone.tokenization) for part in batches_by_length(lengths, BATCH_STEPS)]
-    wide, session = [batch.astype(np.int64) for batch in batches], onnx_session()
-    plan = (backbone, backbone.stages[-1], "avg", backbone.tokenization, ((None,), "int32"))
-    with forward(*plan, frozen=False) as network:
-        times = in_turn(
-            lambda: list(network.map(batches)), lambda: [session.run(None, {"tokens": batch}) for batch in wide]
-        )
-    return {"texts_per_second": len(rows) / float(np.median(times[0])), "speed_over_onnx": 1 / ratio(*times)}
+    texts = TextSamples([text for name in SENTIMENT for text in sentiment()[name][0][:500]])
+    plan, everything = plan_extraction(backbone, InputFormat("texts", ())), range(len(texts))
+    filled = np.array([filled_length(length) for length in texts.lengths(everything, backbone.tokenization)])
+    wide, session = [], onnx_session()
+    for length in np.unique(filled):
+        alike = np.flatnonzero(filled == length)
+        for part in np.split(alike, range(0, len(alike), max(1, BATCH_STEPS // length))[1:]):
+            wide.append(texts.read(part, backbone.tokenization).astype(np.int64))
+    times = in_turn(
+        lambda: list(compute(plan, texts, everything)), lambda: [session.run(None, {"tokens": batch}) for batch in wide]
+    )
+    return {"texts_per_second": len(texts) / float(np.median(times[0])), "speed_over_onnx": 1 / ratio(*times)}
 
 
 def domain(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """What a user reads after a mistake, before any work starts."""
 
 import re
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from sklearn.base import clone
 
-from skltransfer import BackboneTransformer, TransferClassifier
+from skltransfer import (
+    AttentionHead,
+    AttentionTransfer,
+    AutoencoderTransformer,
+    BackboneTransformer,
+    DomainAdaptationClassifier,
+    DomainAdaptationRegressor,
+    LoRA,
+    MLPHead,
+    TransferClassifier,
+    TransferRegressor,
+)
 from skltransfer._features import extraction as features
 
 MIXED = r"Sample 0 is a path .*, and sample 1 is a number \(float\), taken as a table"
@@ -90,6 +103,103 @@ def test_weights_that_leave_one_class(quick, flat, labels):
 def test_negative_weights(quick, flat, labels):
     with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
         quick.fit(flat, labels, sample_weight=-np.ones(len(flat)))
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.nan, "sample_weight: expected finite numbers. Got nan"),
+        (np.inf, "sample_weight: expected finite numbers. Got inf"),
+        (np.r_[np.nan, np.ones(39)], "Input sample_weight contains NaN"),
+        (np.r_[np.inf, np.ones(39)], "Input sample_weight contains infinity"),
+        (np.zeros(40), "Sample weights must contain at least one non-zero number"),
+        (np.ones(39), r"sample_weight.shape == \(39,\), expected \(40,\)"),
+        (-1.0, "Negative values in data passed to `sample_weight`"),
+    ],
+)
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        TransferClassifier("mlp"),
+        TransferRegressor("mlp"),
+        AutoencoderTransformer(),
+        DomainAdaptationClassifier("mlp"),
+        DomainAdaptationRegressor("mlp"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_weights_that_are_none(estimator, weights, message):
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(np.arange(80.0).reshape(40, 2), np.arange(40) % 2, sample_weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({0: np.nan}, "expected a finite number of at least 0 for each class. Got nan for 0"),
+        ({0: np.inf, 1: 1}, "Got inf for 0"),
+        ({0: -1}, "Got -1 for 0"),
+        ({0: "1"}, "Got '1' for 0"),
+        ({0: None}, "Got None for 0"),
+        ({0: 0, 1: 0, 2: 0}, r"at least 2 classes of positive weight among \[0, 1, 2\]. Got \[\]"),
+        ({0: 0, 1: 0}, r"at least 2 classes of positive weight among \[0, 1, 2\]. Got \[2\]"),
+        ({3: 1}, r"class_weight: expected classes .*\[0, 1, 2\]. Got \[3\] as well"),
+        ({0: 1, 1: 1, 2: 1, "x": 1}, r"Got \['x'\] as well"),
+    ],
+)
+@pytest.mark.parametrize("estimator", [TransferClassifier("mlp"), DomainAdaptationClassifier("mlp")])
+def test_bad_weights_of_classes_are_told(estimator, class_weight, message):
+    told(estimator.set_params(class_weight=class_weight), np.arange(24.0).reshape(12, 2), np.arange(12) % 3, message)
+
+
+def test_a_class_of_no_weight_is_left_out_of_what_is_learned():
+    X, y = np.random.default_rng(0).normal(size=(60, 3)), np.arange(60) % 3
+    X[:, 0] += 3 * y
+    clf = TransferClassifier("mlp", trainable="head", class_weight={1: 0}).fit(X, y)
+    assert set(clf.predict(X)) == {0, 2}
+    assert clf.classes_.tolist() == [0, 1, 2]
+    without = TransferClassifier("mlp", trainable="head", random_state=0).fit(X[y != 1], y[y != 1])
+    assert (clf.predict(X[y != 1]) == without.predict(X[y != 1])).mean() > 0.9
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        TransferClassifier("mlp"),
+        TransferRegressor("mlp"),
+        AutoencoderTransformer(),
+        DomainAdaptationClassifier("mlp"),
+        DomainAdaptationRegressor("mlp"),
+    ],
+    ids=lambda e: type(e).__name__,
+)
+def test_parameters_that_are_no_finite_numbers(estimator, value):
+    X, y, numbers = np.arange(24.0).reshape(12, 2), np.arange(12) % 2, 0
+    for name, allowed in estimator._parameter_constraints.items():
+        if name in estimator.get_params() and any(getattr(one, "type", None) is Real for one in allowed):
+            numbers += 1
+            with pytest.raises(ValueError, match=f"The '{name}' parameter of {type(estimator).__name__} must be"):
+                clone(estimator).set_params(**{name: value}).fit(X, y)
+    assert numbers >= 4
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize(
+    ("parameter", "make"),
+    [
+        (r"LoRA\(alpha=…\)", lambda value: {"trainable": LoRA(alpha=value)}),
+        (r"MLPHead\(dropout=…\)", lambda value: {"head": MLPHead(dropout=value)}),
+        (r"AttentionHead\(dropout=…\)", lambda value: {"head": AttentionHead(dropout=value)}),
+        (
+            r"AttentionTransfer\(strength=…\)",
+            lambda value: {"trainable": 1, "attention_transfer": AttentionTransfer(value)},
+        ),
+    ],
+)
+def test_values_that_are_no_finite_numbers(parameter, make, value):
+    with pytest.raises(ValueError, match=parameter):
+        TransferClassifier("mlp", **make(value)).fit(np.arange(24.0).reshape(12, 2), np.arange(12) % 2)
 
 
 @pytest.mark.parametrize(

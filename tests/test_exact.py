@@ -80,8 +80,7 @@ PLANS = {
     "wide table": table(784, n=60),
     "sequences": sequences,
     "minilm": texts("minilm"),
-    "minilm, before pooling": texts("minilm", "none"),
-    "small_transformer on texts": texts("small_transformer"),
+    "small_transformer on texts, before pooling": texts("small_transformer", "none"),
     "upper part of an encoder": upper_part,
 }
 
@@ -143,7 +142,7 @@ def test_threads_that_compute_at_once_find_the_same():
         assert rows == [wanted[i] for i in own]
 
 
-@pytest.mark.parametrize("trainable", ["head", 1, "all"])
+@pytest.mark.parametrize("trainable", ["head", 1])
 def test_what_was_predicted_before_changes_no_fit(images, labels, trainable, empty_store):
     settings = {"image_size": 32, "trainable": trainable, "head": "mlp", "epochs": 2, "random_state": 0}
     plain = TransferClassifier(**settings).fit(images, labels)
@@ -198,7 +197,7 @@ class Edges:
 
     def __call__(self, batch):
         self.sizes.append(len(batch))
-        exact = batch.sum(axis=1, keepdims=True) * np.ones((1, 30))
+        exact = batch.sum(axis=1, keepdims=True) * np.arange(1.0, 31.0)
         exact[-1] += 1e-7
         return exact + (1e-7 if len(batch) < 3 else 0)
 
@@ -222,8 +221,8 @@ def test_samples_are_laid_at_their_places():
     assert fill(block, 2, np.array([0, 1])) is block
 
 
-def test_features_of_one_length_are_one_array(minilm):
-    whole = plan_extraction(minilm, InputFormat("texts", ()))
+def test_features_of_one_length_are_one_array():
+    whole = plan_extraction(text_transformer(TEXTS, 0), InputFormat("texts", ()))
     assert isinstance(features.extract_samples(whole, TextSamples(TEXTS)), ArraySamples)
     unpooled: Extraction = replace(whole, pooling="none")
     assert isinstance(features.extract_samples(unpooled, TextSamples(TEXTS)), RaggedSamples)

@@ -78,7 +78,7 @@ def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_sto
 def test_a_row_does_not_depend_on_its_batch(plan, rows):
     alone = np.stack([next(compute(plan, rows, [i])) for i in range(6)])
     together = np.stack(list(compute(plan, rows, range(len(rows)))))[:6]
-    np.testing.assert_allclose(alone, together, atol=3e-5)
+    np.testing.assert_array_equal(alone, together)
 
 
 def test_what_the_caller_does_to_the_features_stays_with_the_caller(plan, rows, empty_store):

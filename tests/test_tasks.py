@@ -1,12 +1,16 @@
 """Several labels a row: multi-label, several tasks on one backbone, labels that are missing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
 
-from skltransfer import TransferClassifier
+from skltransfer import TransferClassifier, TransferRegressor
+from skltransfer._targets.domains import masked
 from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._targets.missing import missing
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +115,74 @@ def test_encoding_round_trips(rows):
     known = np.array([[True, label is not None] for _, label in y])
     np.testing.assert_array_equal(decoded[known].astype(str), y[known].astype(str))
     np.testing.assert_array_equal(targets.weights > 0, known)
+
+
+@pytest.mark.parametrize("nothing", [None, float("nan"), np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")])
+def test_whatever_is_missing_is_missing(nothing):
+    labels = np.array(["cat", nothing, "dog"], dtype=object)
+    assert missing(labels).tolist() == [False, True, False]
+    assert missing(np.stack([labels, labels])).tolist() == [[False, True, False]] * 2
+    assert masked(labels).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="Input y contains NaN or None in 1 of 3 samples"):
+        read_labels(labels)
+    both = np.column_stack([labels, ["x", "y", "y"]])
+    encoded = LabelEncoding.learn(read_labels(both)).targets(both, np.ones(3), None)
+    np.testing.assert_array_equal(encoded.weights, [[1, 1], [0, 1], [1, 1]])
+
+
+def test_numbers_and_dates_that_are_missing():
+    assert missing([1.0, np.nan]).tolist() == [False, True]
+    assert missing(np.array([1, np.nan], np.float16)).tolist() == [False, True]
+    assert missing(np.array(["2020-01-01", "NaT"], "M8[D]")).tolist() == [False, True]
+    assert missing(pd.Series([1, pd.NA], dtype="Int64")).tolist() == [False, True]
+    assert not missing(np.array(["nan", "None"])).any()
+    assert not missing(np.arange(3)).any()
+
+
+@pytest.mark.parametrize("nothing", [None, pd.NA, np.nan])
+def test_missing_values_of_several_targets(nothing):
+    X, y = np.arange(24.0).reshape(12, 2), np.arange(24.0).reshape(12, 2).astype(object)
+    y[3, 0] = nothing
+    regressor = TransferRegressor("mlp", trainable="head", random_state=0)
+    wanted = y.copy()
+    wanted[3, 0] = np.nan
+    np.testing.assert_array_equal(
+        regressor.fit(X, y).predict(X), clone(regressor).fit(X, wanted.astype(float)).predict(X)
+    )
+    with pytest.raises(ValueError, match="Input y contains NaN"):
+        regressor.fit(X, y[:, 0])
+
+
+def test_texts_among_other_labels_are_told():
+    labels = np.array([["a", 1], [2, 0], ["b", 1]], dtype=object)
+    with pytest.raises(TypeError, match=r"y: expected labels of one type\. Got int and str; make all of them texts"):
+        read_labels(labels)
+
+
+def test_balanced_classes_of_several_tasks():
+    y = np.array([["a", "x"], ["b", "y"], ["b", None], ["b", "y"]], dtype=object)
+    found = LabelEncoding.learn(read_labels(y)).targets(y, np.ones(4), "balanced").weights
+    np.testing.assert_allclose(found, [[2, 1.5], [2 / 3, 0.75], [2 / 3, 0], [2 / 3, 0.75]])
+
+
+def test_a_class_weight_counts_in_the_tasks_that_have_the_class():
+    y = np.array([["a", "x"], ["b", "y"]], dtype=object)
+    encoding = LabelEncoding.learn(read_labels(y))
+    np.testing.assert_array_equal(encoding.targets(y, np.ones(2), {"a": 3}).weights, [[3, 1], [1, 1]])
+    with pytest.raises(ValueError, match=r"class_weight: .*\['a', 'b', 'x', 'y'\]. Got \['z'\] as well"):
+        encoding.targets(y, np.ones(2), {"a": 3, "z": 2})
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced", {1: 2.0}])
+def test_a_label_that_no_sample_has(class_weight):
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    y = np.column_stack([X[:, 0] > 0, np.zeros(20)]).astype(int)
+    clf = TransferClassifier("mlp", trainable="head", class_weight=class_weight, random_state=0).fit(X, y)
+    assert clf.predict(X)[:, 1].tolist() == [0] * 20
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
+def test_a_held_out_part_without_labels_of_a_task():
+    y = np.array([["a", "x"], ["b", "y"], ["a", None], ["b", None]], dtype=object)
+    targets = LabelEncoding.learn(read_labels(y)).targets(y, np.ones(4), None)
+    np.testing.assert_array_equal(targets.take(np.array([2, 3])).normalised().weights, [[1, 0], [1, 0]])

@@ -126,8 +126,8 @@ def resolve_trainable(trainable: Any, *, pretrained: bool, n_stages: int) -> Tra
     if isinstance(trainable, LoRA):
         rank = _whole("LoRA(rank=…)", trainable.rank)
         alpha = rank if trainable.alpha is None else trainable.alpha
-        if not isinstance(alpha, Real) or alpha <= 0:
-            raise ValueError(f"LoRA(alpha=…): expected a positive number or None. Got {alpha!r}.")
+        if not isinstance(alpha, Real) or not 0 < alpha < np.inf:
+            raise ValueError(f"LoRA(alpha=…): expected a positive, finite number or None. Got {alpha!r}.")
         return TrainableLayers(_stages("LoRA(where=…)", trainable.where, n_stages), "lora", rank, float(alpha))
     if isinstance(trainable, GradualUnfreezing):
         every = _whole("GradualUnfreezing(every=…)", trainable.every)

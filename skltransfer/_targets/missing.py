@@ -59,6 +59,18 @@ def known(values: Array) -> Array:
     return np.array(items)
 
 
+def missing_as_nan(values: Any) -> Any:
+    """Return objects with NaN where they are missing, which arrays of numbers can hold; others as they are.
+
+    Examples
+    --------
+    >>> missing_as_nan(np.array([[1, None]], dtype=object)).tolist()
+    [[1, nan]]
+    """
+    read = np.asarray(values)
+    return np.where(missing(read), np.nan, read) if read.dtype == object else values
+
+
 def _is_missing(value: object) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True

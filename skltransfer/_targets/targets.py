@@ -38,8 +38,9 @@ class Targets:
         return Targets(self.tasks, self.values[positions], self.weights[positions])
 
     def normalized(self) -> Targets:
-        """Scale the weights of each task to a mean of 1."""
-        return Targets(self.tasks, self.values, self.weights / self.weights.mean(axis=0))
+        """Scale the weights of each task to a mean of 1; those of a task of which all targets are missing stay 0."""
+        means = self.weights.mean(axis=0)
+        return Targets(self.tasks, self.values, self.weights / np.where(means > 0, means, 1.0))
 
     def repeated(self, times: int) -> Targets:
         """Return the targets of samples that stand there so many times, and count as often as before."""

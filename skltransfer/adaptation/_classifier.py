@@ -64,7 +64,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {weight_decay}
     {batch_norm}
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class in the source; each class of a dict has to be there.
+        Weight of each class in the source; each class of a dict has to be there. As in scikit-learn, a
+        class that it does not name weighs 1, and nothing is learned from samples of one that weighs 0.
     {verbose}
     {random_state}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,9 @@ from skltransfer.backbones._backbone import Backbone
 
 RAW = Layout((), "float32")
 BLOCK_SAMPLES = 512
+WIDEST = 16
+"""Numbers that the widest vector instructions take; others are rounded in another way."""
+
 N_DRAWS = 8
 """Draws, the same for all samples, over which an evidence bound is a mean."""
 
@@ -77,8 +80,9 @@ class FittedAutoencoder(FittedModel):
         )
         half = np.random.default_rng(0).standard_normal((N_DRAWS // 2, mean.shape[1]))
         losses = [self._sample_losses(samples, mean + np.exp(0.5 * spread) * noise) for noise in (*half, *-half)]
-        nats = NATS[self.loss] * np.mean(losses, axis=0) + NATS_CONSTANT[self.loss]
-        divergence = import_keras().ops.convert_to_numpy(gaussian_divergence(mean, spread))
+        average = sum(losses) / N_DRAWS  # np.mean adds up a single sample in another order
+        nats = NATS[self.loss] * average + NATS_CONSTANT[self.loss]
+        divergence = _each(gaussian_divergence, mean, spread)
         return -(math.prod(decoded_shape(self.decoder.architecture)) * nats + divergence)
 
     def _latent(self, encoding: Extraction, samples: Samples) -> Array:
@@ -98,21 +102,25 @@ class FittedAutoencoder(FittedModel):
 
     def _sample_losses(self, samples: Samples, latent: Array) -> Array:
         """Loss of each sample under these latent values; columns are brought to one unit."""
-        decoded, present = np.concatenate(list(self._decoded(latent))), None
+        decoded = np.concatenate(list(self._decoded(latent)))
         values: Any = samples.read(np.arange(len(samples)), self.encoding_network.preparation)
-        target, known = (
-            pixel_target(self.encoding_network.backbone, self.format),
-            statistics(self.encoding_network.backbone),
-        )
+        encoder = self.encoding_network.backbone
+        target, known = pixel_target(encoder, self.format), statistics(encoder)
         if target is not None:
-            values = target(import_keras().ops.cast(values, "float32"))
-        else:
-            present = ~np.isnan(values)
-            values = np.where(present, values, 0.0)
-            if known and self.loss != "bce":
-                unit = np.sqrt(known["moving_variance"])
-                values, decoded = (values - known["moving_mean"]) / unit, (decoded - known["moving_mean"]) / unit
-        return import_keras().ops.convert_to_numpy(reconstruction_loss(self.loss, values, decoded, present))
+            return _each(lambda x, y: reconstruction_loss(self.loss, target(x), y, None), values.astype("f4"), decoded)
+        present = ~np.isnan(values)
+        values = np.where(present, values, 0.0)
+        if known and self.loss != "bce":
+            unit = np.sqrt(known["moving_variance"])
+            values, decoded = (values - known["moving_mean"]) / unit, (decoded - known["moving_mean"]) / unit
+        return _each(lambda *parts: reconstruction_loss(self.loss, *parts), values, decoded, present)
+
+
+def _each(function: Callable[..., Any], *arrays: Array) -> Array:
+    """Compute a number for each sample; the last one repeated, so that vector instructions reach all of them."""
+    n_samples = len(arrays[0])
+    filled = np.minimum(np.arange(-(-n_samples // WIDEST) * WIDEST), n_samples - 1)
+    return import_keras().ops.convert_to_numpy(function(*(array[filled] for array in arrays)))[:n_samples]
 
 
 def pixel_target(backbone: Backbone, format: InputFormat) -> Preparation | None:

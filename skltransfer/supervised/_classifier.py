@@ -67,7 +67,8 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     {n_iter_no_change}
     {tol}
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class; "balanced" gives all classes the same total.
+        Weight of each class; "balanced" gives all classes the same total. As in scikit-learn, a class
+        that a dict does not name weighs 1, and nothing is learned from samples of one that weighs 0.
     {warm_start}
     {checkpoint}
     {callbacks}
