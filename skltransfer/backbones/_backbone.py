@@ -18,6 +18,7 @@ from skltransfer._keras.optional import import_keras
 from skltransfer._keras.settings import own_settings
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
+from skltransfer.backbones._flattening import flatten
 from skltransfer.backbones._graph import check_rebuildable, find_stages, with_named_operations
 from skltransfer.backbones._parts import as_json, digest, not_finite, take_apart, write_parts
 
@@ -201,7 +202,7 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
             f"outputs in {model.name!r}; cut it with keras.Model(inputs, output)."
         )
     with building(0):
-        graph = _plain(model)
+        graph = flatten(_plain(model))
         config = keras.saving.serialize_keras_object(graph)
     for key in ("compile_config", "build_config"):
         config.pop(key, None)

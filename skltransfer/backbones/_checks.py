@@ -19,6 +19,9 @@ from skltransfer.backbones._graph import check_graph
 LARGEST = 2**28
 """Values of one sample in any tensor of a network, at most: a GiB in float32."""
 
+FARTHEST = {"dilation_rate": 1024, "kernel_size": 2**16, "strides": 2**16, "pool_size": 2**16}
+"""Pixels, or steps, at most."""
+
 
 class _Shapes(NamedTuple):
     """What a network declares."""
@@ -69,9 +72,24 @@ def _check_expected(backbone: Backbone) -> None:
 @lru_cache(maxsize=32)
 def _declared(architecture: str) -> _Shapes:
     """Build a network without its weights."""
-    check_graph(json.loads(architecture))
+    network = json.loads(architecture)
+    check_graph(network)
+    _check_steps(network)
     with ThreadPoolExecutor(1) as thread:  # Keras notes in its thread which weights are not there yet
         return thread.submit(_without_weights, architecture).result()
+
+
+def _check_steps(node: Any) -> None:
+    """Raise ValueError if a layer reaches so far that it would fill the memory, whatever the shape of its output."""
+    if isinstance(node, list):
+        for item in node:
+            _check_steps(item)
+    if isinstance(node, dict):
+        for name, value in node.items():
+            _check_steps(value)
+            steps = value if isinstance(value, list) else [value]
+            if name in FARTHEST and any(isinstance(step, int | float) and step > FARTHEST[name] for step in steps):
+                raise ValueError(f"a layer has {name}={value}, more than {FARTHEST[name]}")
 
 
 def _without_weights(architecture: str) -> _Shapes:

@@ -95,6 +95,10 @@ def padded(layers):
     layers["p"]["config"]["padding"] = [[10**6, 10**6], [10**6, 10**6]]
 
 
+def dilated(layers):
+    layers["a"]["config"]["dilation_rate"] = [10**9, 1]
+
+
 def unknown(layers):
     layers["g"]["class_name"] = "Denser"
 
@@ -107,6 +111,7 @@ def unknown(layers):
         (wide, r"weights do not fit its network: expected \(\(2, 200000000\), 'float32'\)"),
         (many, "Input 0 .*is incompatible with the layer"),
         (padded, r"its network makes a sample an array of shape \(2000006, 2000006, 2\)"),
+        (dilated, r"a layer has dilation_rate=\[1000000000, 1\], more than 1024"),
         (unknown, "Could not deserialize 'keras.layers.Denser'"),
     ],
 )
