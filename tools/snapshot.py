@@ -6,8 +6,8 @@ Run before the change, and after it on the same machine, and compare::
     python tools/snapshot.py save AFTER.npz
     python tools/snapshot.py compare BEFORE.npz AFTER.npz
 
-The package that is measured is the one that Python imports; its folder is told. ``save FILE.npz --only TEXT`` fits only
-the cases whose names hold the text. A case that fails is printed and kept as ``NAME/failed``; `save` then ends
+The package that is measured is the one that Python imports; its folder is told. ``--only TEXT`` leaves out the
+cases whose names do not hold the text. A case that fails is printed and kept as ``NAME/failed``; `save` then ends
 with 1. `compare` ends with 1 if anything differs, is missing, or failed.
 
 It uses the public names of the package alone. It needs scikit-learn, Keras with a backend, pandas, soundfile, and the
@@ -77,6 +77,7 @@ def settings() -> Array:
 
 def save(path: str, only: str = "") -> int:
     """Run all cases whose names hold a text, and write what they give to a file."""
+    Path(path).touch()  # so that a wrong path is found at once
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     print(f"measures {Path(skltransfer.__file__).parent}", flush=True)
     found, failed, began = {"settings": settings()}, 0, time.perf_counter()
@@ -121,13 +122,14 @@ def verdict(before: Array | None, after: Array | None, name: str) -> str:
     return f"DIFFERENT ({apart})" if apart else "equal"
 
 
-def compare(path_before: str, path_after: str) -> int:
+def compare(path_before: str, path_after: str, only: str = "") -> int:
     """Print whether each array of two files is equal, and return 1 if any is not."""
     with np.load(path_before) as file:
         before = dict(file)
     with np.load(path_after) as file:
         after = dict(file)
-    found = {name: verdict(before.get(name), after.get(name), name) for name in dict.fromkeys([*before, *after])}
+    names = [name for name in dict.fromkeys([*before, *after]) if only in name]
+    found = {name: verdict(before.get(name), after.get(name), name) for name in names}
     for name, said in found.items():
         print(f"{said:10} {name}")
     unequal = sum(said != "equal" for said in found.values())
@@ -141,12 +143,15 @@ def main() -> int:
     commands = parser.add_subparsers(required=True, dest="command")
     saving = commands.add_parser("save", help="fit, and write what comes out")
     saving.add_argument("file")
-    saving.add_argument("--only", default="", help="cases whose names hold this text")
     comparing = commands.add_parser("compare", help="tell what differs between two files")
     comparing.add_argument("before")
     comparing.add_argument("after")
+    for command in (saving, comparing):
+        command.add_argument("--only", default="", help="cases whose names hold this text")
     given = parser.parse_args()
-    return save(given.file, given.only) if given.command == "save" else compare(given.before, given.after)
+    if given.command == "save":
+        return save(given.file, given.only)
+    return compare(given.before, given.after, given.only)
 
 
 if __name__ == "__main__":
