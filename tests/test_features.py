@@ -177,7 +177,8 @@ def test_table_for_a_picture_network_is_told(lite0):
 
 def test_pictures_for_a_table_network_are_told():
     network = load_backbone("mlp", input_shape=(784,), random_state=0)
-    with pytest.raises(ValueError, match=r"'mlp' takes samples of shape .* Got images; pass a backbone for images"):
+    expected = r"'mlp' takes samples of shape .* Got images of shape \(28, 28, 1\); pass a backbone"
+    with pytest.raises(ValueError, match=expected):
         plan_extraction(network, FORMAT)
 
 

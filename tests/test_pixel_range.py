@@ -130,7 +130,7 @@ def test_pixel_range_follows_input_shape_everywhere(estimator):
 
 @pytest.mark.parametrize(
     ("X", "what"),
-    [(np.zeros((4, 5)), "samples of numbers"), (["some", "words", "as", "texts"], "texts")],
+    [(np.zeros((4, 5)), "a table"), (["some", "words", "as", "texts"], "texts")],
 )
 def test_pixel_range_without_pixels_is_refused(X, what):
     with pytest.raises(ValueError, match=rf"pixel_range is for images\. Got {what}; pass pixel_range=None"):

@@ -66,7 +66,8 @@ def named(item: Any) -> str:
         return f"missing ({item!r})"
     if form in (Form.VECTOR, Form.ARRAY) and hasattr(item, "shape"):
         return f"an array of shape {tuple(item.shape)}"
-    return form.value if form in (Form.STRING, Form.CLIP, Form.IMAGE) else f"{form.value} ({kind})"
+    plain = form in (Form.STRING, Form.CLIP, Form.IMAGE) or kind == form.value
+    return form.value if plain else f"{form.value} ({kind})"
 
 
 def is_missing(item: Any) -> bool:

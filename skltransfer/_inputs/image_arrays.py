@@ -117,9 +117,8 @@ class ImageArrays(SampleKind):
         check_pixels_finite(pixels)
         if learned is None:
             said = None if options.pixel_range is None else check_pixel_range(options.pixel_range)
-            low, high = learn_range(pixels, said)
-            return ArraySamples(pixels), InputFormat(self, pixels.shape[1:], low, high, said)
-        if pixels.shape[1:] != learned.shape:
+            learned = InputFormat(self, pixels.shape[1:], *learn_range(pixels, said), said)
+        elif pixels.shape[1:] != learned.shape:
             raise ValueError(
                 f"X: expected {learned.describe()}, as in fit. Got images of shape {pixels.shape[1:]}; resize them, "
                 "or fit on images of this size. A single image goes in as X[None]."
