@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from skltransfer import GradualUnfreezing, TransferClassifier, TransferRegressor
 from skltransfer._engine import callbacks as runner
 from skltransfer._engine.pool import pool
+from skltransfer.supervised import _fitting as supervised_fitting
 
 RATE = 0.01
 
@@ -324,9 +325,7 @@ def test_pruner_reports_to_its_trial_and_its_exception_comes_through(table, hook
     ],
 )
 def test_what_cannot_be_honoured_is_refused_before_work_starts(table, tmp_path, make, message, monkeypatch):
-    from skltransfer.supervised._fitting import TunedEstimator
-
-    monkeypatch.setattr(TunedEstimator, "_extraction", lambda *_: pytest.fail("work has started"))
+    monkeypatch.setattr(supervised_fitting, "split_network", lambda *_: pytest.fail("work has started"))
     with pytest.raises(ValueError, match=message):
         classifier(kc.History(), make(tmp_path / "backup")).fit(*table)
 
@@ -521,9 +520,7 @@ def test_early_stopping_knows_which_way_a_metric_is_better(table):
     ],
 )
 def test_metric_that_cannot_be_measured_is_refused_before_work_starts(table, metric, error, message, monkeypatch):
-    from skltransfer.supervised._fitting import TunedEstimator
-
-    monkeypatch.setattr(TunedEstimator, "_extraction", lambda *_: pytest.fail("work has started"))
+    monkeypatch.setattr(supervised_fitting, "split_network", lambda *_: pytest.fail("work has started"))
     with pytest.raises(error, match=message):
         classifier(callbacks=None, metrics=[metric]).fit(*table)
 

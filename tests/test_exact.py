@@ -17,9 +17,12 @@ from skltransfer._features import extraction as features
 from skltransfer._features.exact import ExactBatches, fill
 from skltransfer._features.extraction import Extraction, compute, plan_extraction
 from skltransfer._features.split import split_network
-from skltransfer._inputs.formats import InputFormat
+from skltransfer._inputs.image_arrays import ImageArrays
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples, RaggedSamples
-from skltransfer._inputs.texts import TextSamples
+from skltransfer._inputs.sequences import Sequences
+from skltransfer._inputs.table import Table
+from skltransfer._inputs.texts import Texts, TextSamples
 from skltransfer.backbones._text import text_transformer
 
 TEXTS = [
@@ -33,7 +36,7 @@ def pictures(name, side, size="auto", pooling="avg", n=40):
     def plan(minilm):
         backbone = load_backbone(name, input_shape=(side, side, 3), random_state=0)
         pixels = np.random.default_rng(0).integers(0, 256, (n, side, side, 3)).astype(np.uint8)
-        extraction = plan_extraction(backbone, InputFormat("image_arrays", pixels.shape[1:]), image_size=size)
+        extraction = plan_extraction(backbone, InputFormat(ImageArrays(), pixels.shape[1:]), image_size=size)
         return replace(extraction, pooling=pooling), ArraySamples(pixels)
 
     return plan
@@ -43,7 +46,7 @@ def table(columns, n=200):
     def plan(minilm):
         backbone = load_backbone("mlp", input_shape=(columns,), random_state=0)
         values = np.random.default_rng(0).normal(size=(n, columns))
-        return plan_extraction(backbone, InputFormat("table", (columns,))), ArraySamples(values)
+        return plan_extraction(backbone, InputFormat(Table(), (columns,))), ArraySamples(values)
 
     return plan
 
@@ -51,7 +54,7 @@ def table(columns, n=200):
 def texts(name, pooling="avg"):
     def plan(minilm):
         backbone = minilm if name == "minilm" else text_transformer(TEXTS, 0)
-        return replace(plan_extraction(backbone, InputFormat("texts", ())), pooling=pooling), TextSamples(TEXTS)
+        return replace(plan_extraction(backbone, InputFormat(Texts(), ())), pooling=pooling), TextSamples(TEXTS)
 
     return plan
 
@@ -59,12 +62,12 @@ def texts(name, pooling="avg"):
 def sequences(minilm):
     backbone = load_backbone("small_transformer", input_shape=(30, 2), random_state=0)
     values = np.random.default_rng(0).normal(size=(40, 30, 2)).astype(np.float32)
-    return plan_extraction(backbone, InputFormat("sequences", (30, 2))), ArraySamples(values)
+    return plan_extraction(backbone, InputFormat(Sequences(), (30, 2))), ArraySamples(values)
 
 
 def upper_part(minilm):
     """The last stages of an encoder of texts, on what those below give."""
-    whole = plan_extraction(text_transformer(TEXTS, 0), InputFormat("texts", ()))
+    whole = plan_extraction(text_transformer(TEXTS, 0), InputFormat(Texts(), ()))
     split = split_network(whole, 2, TextSamples(TEXTS), None)
     return split.above, split.samples(TextSamples(TEXTS), None)
 
@@ -222,7 +225,7 @@ def test_samples_are_laid_at_their_places():
 
 
 def test_features_of_one_length_are_one_array():
-    whole = plan_extraction(text_transformer(TEXTS, 0), InputFormat("texts", ()))
+    whole = plan_extraction(text_transformer(TEXTS, 0), InputFormat(Texts(), ()))
     assert isinstance(features.extract_samples(whole, TextSamples(TEXTS)), ArraySamples)
     unpooled: Extraction = replace(whole, pooling="none")
     assert isinstance(features.extract_samples(unpooled, TextSamples(TEXTS)), RaggedSamples)

@@ -467,7 +467,7 @@ def test_sample_kind_overrides_what_samples_look_like(files, pixels):
     np.testing.assert_array_equal(read(waves, sample_rate=8000, sample_kind="table"), waves)
     sequences = BackboneTransformer(sample_kind="sequences", random_state=0).fit(pixels)
     assert sequences.backbone_.name == "small_transformer"
-    assert sequences.backbone_.input_shape == sequences._format.shape == (28, 28)
+    assert sequences.backbone_.input_shape == sequences.model_.format.shape == (28, 28)
     assert sequences.transform(pixels).shape == (6, 64)
 
 
@@ -525,5 +525,5 @@ def test_kinds_are_values(name):
 
 def test_a_network_for_sequences_decides_between_series_and_grey_images():
     backbone = load_backbone("small_transformer", input_shape=(9, 4), random_state=0)
-    assert BackboneTransformer(backbone).fit(np.zeros((2, 9, 4)))._format.shape == (9, 4)
+    assert BackboneTransformer(backbone).fit(np.zeros((2, 9, 4))).model_.format.shape == (9, 4)
     assert kind(np.zeros((2, 9, 4))) == "image_arrays"
