@@ -88,7 +88,8 @@ def test_damaged_file_is_passed_over(tmp_path, fallback, damage):
 WRITER = """
 import sys
 import numpy as np
-from skltransfer.feature_cache import FolderStore, ProcessStore, content_hash
+from skltransfer._features.cache import FolderStore, ProcessStore
+from skltransfer._utils.hashing import content_hash
 store = FolderStore(sys.argv[1], ProcessStore(2**20))
 print("ready", flush=True)
 i = 0
@@ -145,7 +146,8 @@ def test_unwritable_folder_warns_once_and_loses_nothing(tmp_path, fallback):
 FULL_DISK = """
 import resource, signal, sys, warnings
 import numpy as np
-from skltransfer.feature_cache import FolderStore, ProcessStore, content_hash
+from skltransfer._features.cache import FolderStore, ProcessStore
+from skltransfer._utils.hashing import content_hash
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 store = FolderStore(sys.argv[1], ProcessStore(2**24))
@@ -167,7 +169,8 @@ def test_full_disk_warns_once_loses_nothing_and_leaves_no_scraps(tmp_path):
 READ_ONLY = """
 import os, sys, warnings
 import numpy as np
-from skltransfer.feature_cache import FolderStore, ProcessStore, content_hash
+from skltransfer._features.cache import FolderStore, ProcessStore
+from skltransfer._utils.hashing import content_hash
 if os.geteuid() == 0:
     os.seteuid(65534)  # root may write everywhere
 store = FolderStore(sys.argv[1], ProcessStore(2**24))

@@ -44,7 +44,7 @@ def test_what_moves(trainable, pretrained, stages, kind):
         (None, "Got trainable=None; known"),
         ([1], r"Got trainable=\[1\]; known"),
         (LoRA(0), r"LoRA\(rank=…\): expected an int of at least 1\. Got 0"),
-        (LoRA(alpha="big"), r"LoRA\(alpha=…\): expected a positive number or None\. Got 'big'"),
+        (LoRA(alpha="big"), r"LoRA\(alpha=…\): expected a positive, finite number or None\. Got 'big'"),
         (LoRA(where=9), r"LoRA\(where=…\): expected 'all' or a number of stages from 1 to 5"),
         (GradualUnfreezing(0), r"GradualUnfreezing\(every=…\): expected an int of at least 1"),
         (GradualUnfreezing(stages=7), r"GradualUnfreezing\(stages=…\): .* from 1 to 5"),
@@ -138,7 +138,7 @@ CODES = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2])
             None,
             r"validation_fraction=0.1 of 9 samples holds out 1 of them. Expected at least 2 samples",
         ),
-        (0.9, CODES % 2, None, "holds out 9 of them. Expected at least 2 rows on each side"),
+        (0.9, CODES % 2, None, "holds out 9 of them. Expected at least 2 samples on each side"),
         (0.1, None, np.zeros(9), "expected at least 2 groups, one to hold out. Got 1"),
     ],
 )

@@ -28,6 +28,7 @@ from skltransfer import (
     load_backbone,
 )
 from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.progress import FitMonitor
 from skltransfer._features import cache as feature_cache
 from skltransfer.adaptation._fitting import AdaptationParameters
 from skltransfer.autoencoder._fitting import AutoencoderParameters
@@ -93,7 +94,7 @@ def test_string_labels_come_back_and_columns_match(flat, labels):
 
 
 def test_check_is_fitted_answers_at_once_and_loads_nothing(monkeypatch):
-    monkeypatch.setattr("skltransfer.backbones._registry._by_name", lambda *_: pytest.fail("a network was loaded"))
+    monkeypatch.setattr("skltransfer.backbones._registry._load", lambda *_: pytest.fail("a network was loaded"))
     for estimator in (TransferClassifier(), BackboneTransformer()):
         with pytest.raises(NotFittedError, match="not fitted yet"):
             check_is_fitted(estimator)
@@ -134,7 +135,8 @@ def parameters_read(estimator):
     """Names that a fit takes over as values, or that the methods of the class read."""
     methods = "".join(inspect.getsource(cls) for cls in estimator.__mro__ if cls.__module__.startswith("skltransfer"))
     methods = re.sub(r"self\.(\w+) = \1\b", "", methods)
-    return set(re.findall(r"(?:self\.|\.get\(\")(\w+)", methods)) | {
+    watched = re.findall(r"self\._estimator\.(\w+)", inspect.getsource(FitMonitor))
+    return {*watched, *re.findall(r"(?:self\.|\.get\(\")(\w+)", methods)} | {
         field.name for field in dataclasses.fields(ESTIMATORS[estimator])
     }
 

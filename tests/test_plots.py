@@ -29,17 +29,17 @@ def test_worst_pictures_come_first(fitted, sample):
     display = ReconstructionDisplay.from_estimator(fitted, sample.images, n_images=5)
     scores = fitted.score_samples(sample.images)
     np.testing.assert_allclose(display.scores, np.sort(scores)[:5])
-    np.testing.assert_array_equal(display.pictures[0], sample.images[scores.argmin()])
+    np.testing.assert_array_equal(display.images[0], sample.images[scores.argmin()])
     assert display.axes_.shape == (2, 5)
     shown = display.axes_[0, 0].images[0].get_array()
-    np.testing.assert_allclose(shown, display.pictures[0] / 255)
+    np.testing.assert_allclose(shown, display.images[0] / 255)
 
 
 def test_flattened_pictures_and_files_are_drawn(sample, tmp_path):
     from PIL import Image
 
     flat = AutoencoderTransformer(input_shape=(28, 28), hidden=(8,), epochs=1).fit(sample.data)
-    assert ReconstructionDisplay.from_estimator(flat, sample.data, n_images=2).pictures.shape == (2, 28, 28)
+    assert ReconstructionDisplay.from_estimator(flat, sample.data, n_images=2).images.shape == (2, 28, 28, 1)
     for i in range(3):
         Image.fromarray(sample.images[i]).save(tmp_path / f"{i}.png")
     paths = sorted(map(str, tmp_path.iterdir()))
@@ -75,7 +75,7 @@ def test_heat_lies_over_pictures(sample, tmp_path):
     from PIL import Image
 
     clf = TransferClassifier(image_size=64).fit(sample.images, sample.target)
-    display = AttentionMapDisplay.from_estimator(clf, sample.images, sample.target, n_rows=3)
+    display = AttentionMapDisplay.from_estimator(clf, sample.images, sample.target, n_samples=3)
     assert display.axes_.shape == (3,)
     below, above = display.axes_[0].images
     np.testing.assert_allclose(below.get_array(), sample.images[0] / 255)
@@ -86,13 +86,13 @@ def test_heat_lies_over_pictures(sample, tmp_path):
         Image.fromarray(sample.images[i]).save(tmp_path / f"{i}.png")
     paths = sorted(map(str, tmp_path.iterdir()))
     files = TransferClassifier(image_size=64).fit(paths, [0, 1, 0])
-    assert AttentionMapDisplay.from_estimator(files, paths, n_rows=2).rows.shape == (2, 224, 224, 3)
+    assert AttentionMapDisplay.from_estimator(files, paths, n_samples=2).samples.shape == (2, 224, 224, 3)
 
 
 def test_words_of_texts_are_coloured():
     words = [[("a", 0.1), (" lovely", 0.6)], [("so" * 20, 0.2), (" " + "long" * 10, 0.1)]]
     maps = [np.array([share for _, share in row]) for row in words]
-    display = AttentionMapDisplay(rows=words, maps=maps, titles=["good", "bad"]).plot()
+    display = AttentionMapDisplay(samples=words, maps=maps, titles=["good", "bad"]).plot()
     boxes, texts = display.axes_[0].patches, [text.get_text() for text in display.axes_[0].texts]
     assert texts == ["good", "a", " lovely"]
     assert [box.get_x() for box in boxes] == [0, 2]
@@ -103,7 +103,7 @@ def test_words_of_texts_are_coloured():
 
 def test_maps_of_tables_are_not_drawn():
     X = np.random.default_rng(0).normal(size=(9, 4))
-    with pytest.raises(ValueError, match=r"X: expected images or texts\. Got samples of shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"X: expected images or texts\. Got a table of 4 columns"):
         AttentionMapDisplay.from_estimator(TransferClassifier(epochs=1).fit(X, [0, 1, 2] * 3), X)
 
 
@@ -112,7 +112,10 @@ def test_two_domains_in_a_plane(sample):
     display = DomainShiftDisplay.from_features(X, X_target, y_source=sample.target)
     assert display.source.shape == (100, 2)
     assert display.target.shape == (200, 2)
-    assert [text.get_text() for text in display.ax_.get_legend().texts] == ["source (100 rows)", "target (200 rows)"]
+    assert [text.get_text() for text in display.ax_.get_legend().texts] == [
+        "source (100 samples)",
+        "target (200 samples)",
+    ]
     assert {text.get_text() for text in display.ax_.texts} == set(sample.target)
     np.testing.assert_allclose(display.ax_.collections[1].get_offsets(), display.target)
     assert display.shares[0] > 0.4

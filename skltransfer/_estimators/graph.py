@@ -82,13 +82,13 @@ def _head(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding | None, ou
     assert encoding is not None
     decisions = _dense(x, head.coef, head.intercept, name="decisions")
     if encoding.binary:
-        return decisions if output == "decisions" else layers.Activation("sigmoid", name="probabilities")(decisions)
+        return decisions if output == "decisions" else layers.Activation("sigmoid", dtype=x.dtype)(decisions)
     ends = np.cumsum([task.n_outputs for task in encoding.tasks]).tolist()
     parts = [decisions[:, end - task.n_outputs : end] for task, end in zip(encoding.tasks, ends, strict=True)]
     if output == "decisions":
         answers = [part[:, 1] - part[:, 0] if part.shape[1] == 2 else part for part in parts]
     else:
-        answers = [layers.Softmax(name=f"probabilities{number}")(part) for number, part in enumerate(parts)]
+        answers = [layers.Softmax(dtype=x.dtype)(part) for part in parts]
     return answers if encoding.several else answers[0]
 
 

@@ -37,11 +37,11 @@ def gathered(X: Any) -> Any:
     ValueError
         If it is a single sample, or there are none.
     """
+    if issparse(X):
+        return X  # each kind refuses it in scikit-learn's words
     _refuse(X)
     if isinstance(X, list):
         values = _flat(X)
-    elif issparse(X):
-        values = X
     elif is_frame(X):
         values = _from_frame(X)
     elif isinstance(X, np.ndarray) or hasattr(X, "to_numpy") or _is_array_like(X):

@@ -110,7 +110,7 @@ def dimensions(item: Any) -> int | None:
     if isinstance(found, int):
         return found
     if hasattr(item, "__array__"):
-        return int(np.ndim(item))
+        return int(np.asarray(item).ndim)
     if isinstance(item, str | bytes) or not isinstance(item, Sequence):
         return None
     inner = dimensions(item[0]) if len(item) else None

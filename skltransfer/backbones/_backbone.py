@@ -202,11 +202,12 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
             f"outputs in {model.name!r}; cut it with keras.Model(inputs, output)."
         )
     with building(0):
-        graph = flatten(_plain(model))
+        plain = _plain(model)
+        check_rebuildable(keras.saving.serialize_keras_object(plain))
+        graph = flatten(plain)
         config = keras.saving.serialize_keras_object(graph)
     for key in ("compile_config", "build_config"):
         config.pop(key, None)
-    check_rebuildable(config)
     weights, paths = read(graph.weights), name_weights(graph)
     if broken := not_finite(dict(zip(paths, weights, strict=True))):
         raise ValueError(
