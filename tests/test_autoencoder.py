@@ -329,7 +329,7 @@ def test_checkpoint_gives_the_same_bits(sample, tmp_path):
     [
         ({"backbone": "dense"}, "backbone='dense' takes table. Got images"),
         ({"hidden": (8, 0)}, r"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got \(8, 0\)"),
-        ({"loss": "ssim", "variational": True}, "loss='ssim' compares pictures and is no likelihood"),
+        ({"loss": "ssim", "variational": True}, "loss='ssim' compares images and is no likelihood"),
         ({"corruption": "mask", "corruption_level": 1.0}, "expected a share from 0 to below 1 for corruption='mask'"),
         ({"trainable": 9}, "trainable: expected 'all' or a number of stages from 1 to 2"),
         ({"backbone": "small_cn"}, "Got backbone='small_cn'; known: .* Did you mean 'small_cnn'?"),

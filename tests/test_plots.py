@@ -50,7 +50,7 @@ def test_flattened_pictures_and_files_are_drawn(sample, tmp_path):
 def test_tables_are_not_drawn_as_pictures():
     X = np.random.default_rng(0).normal(size=(9, 4))
     table = AutoencoderTransformer(hidden=(), epochs=1).fit(X)
-    with pytest.raises(ValueError, match=r"X: expected images. Got samples of shape \(4,\)"):
+    with pytest.raises(ValueError, match=r"X: expected images. Got a table of 4 columns"):
         ReconstructionDisplay.from_estimator(table, X)
 
 

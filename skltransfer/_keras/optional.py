@@ -34,7 +34,7 @@ def import_optional(module: str, *, extra: str, purpose: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            f'{purpose} needs {module!r}, which is not installed. Loop: pip install "skltransfer[{extra}]"'
+            f'{purpose} needs {module!r}, which is not installed. Run: pip install "skltransfer[{extra}]"'
         ) from error
 
 
@@ -59,6 +59,6 @@ def import_keras() -> Any:
             raise
         raise ImportError(
             f"Keras needs a backend, and {missing!r} is not installed. "
-            'Loop: pip install "skltransfer[cpu]" for TensorFlow (the fastest on a CPU), or install '
+            'Run: pip install "skltransfer[cpu]" for TensorFlow (the fastest on a CPU), or install '
             '"skltransfer[torch]" or "skltransfer[jax]" and set the environment variable KERAS_BACKEND to torch or jax.'
         ) from error

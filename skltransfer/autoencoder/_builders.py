@@ -117,7 +117,7 @@ def _encoder(shape: tuple[int, ...], latent_dim: int, hidden: tuple[int, ...]) -
     from keras import layers
 
     dtype = "float64" if len(shape) == 1 else "float32"
-    inputs = keras.Input(shape, name="sample", dtype=dtype)
+    inputs = keras.Input(shape, name="row", dtype=dtype)
     x = inputs if len(shape) == 3 else standardizing(inputs, dtype)
     for number, units in enumerate(hidden):
         if len(shape) == 1:
@@ -164,7 +164,7 @@ def _dense_samples(x: Any, shape: tuple[int, ...], hidden: tuple[int, ...], boun
 
     for number, units in enumerate(reversed(hidden)):
         x = layers.Dense(units, activation="relu", dtype="float64", name=f"dense{number}")(x)
-    return layers.Dense(shape[0], activation="sigmoid" if bounded else None, dtype="float64", name="sample")(x)
+    return layers.Dense(shape[0], activation="sigmoid" if bounded else None, dtype="float64", name="row")(x)
 
 
 def _convolved_samples(x: Any, shape: tuple[int, ...], hidden: tuple[int, ...], bounded: bool) -> Any:

@@ -163,7 +163,7 @@ class AutoencoderRecipe(Recipe):
         }
         if isinstance(name, str) and name in ("auto", *KINDS):
             if name != "auto" and kind.name not in KINDS[name]:
-                raise ValueError(f"backbone={name!r} takes {' or '.join(KINDS[name])}. Got {kind}; pass 'auto'.")
+                raise ValueError(f"backbone={name!r} takes {' or '.join(KINDS[name])}. Got {kind.noun}; pass 'auto'.")
             shape = kind.builder_shape(self.format, own.image_size)
             assert shape is not None, "texts are refused"
             return autoencoder(shape, self._n_latent(), **options)
@@ -227,7 +227,7 @@ def check_samples(own: AutoencoderParameters, format: InputFormat, samples: Samp
         raise ValueError(f"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got {own.hidden!r}.")
     if own.loss == "ssim" and (not kind.is_image or own.variational):
         raise ValueError(
-            f"loss='ssim' compares images and is no likelihood. Got {kind} and variational={own.variational!r}; "
+            f"loss='ssim' compares images and is no likelihood. Got {kind.noun} and variational={own.variational!r}; "
             "pass another loss."
         )
     if own.is_noise and own.corruption != "gaussian" and not 0 <= own.corruption_level < 1:
@@ -236,7 +236,7 @@ def check_samples(own: AutoencoderParameters, format: InputFormat, samples: Samp
             f"{own.corruption_level!r}."
         )
     if own.distortion is not None and not kind.is_image:
-        raise ValueError(f"corruption: layers change images. Got {kind}; pass one of {CORRUPTIONS}, or None.")
+        raise ValueError(f"corruption: layers change images. Got {kind.noun}; pass one of {CORRUPTIONS}, or None.")
     if own.loss == "bce" and isinstance(samples, ArraySamples) and kind.is_numeric:
         low, high = float(np.nanmin(samples.values)), float(np.nanmax(samples.values))
         if low < 0 or high > 1:

@@ -34,7 +34,7 @@ def mlp(input_shape: tuple[int, ...], *, hidden: Sequence[int] = (64,)) -> Any:
     import keras
     from keras import layers
 
-    inputs = keras.Input(input_shape, name="sample", dtype="float64")
+    inputs = keras.Input(input_shape, name="row", dtype="float64")
     x = standardizing(inputs, "float64")
     for number, units in enumerate(hidden):
         x = layers.Dense(units, activation="relu", dtype="float64", name=f"dense{number}")(x)

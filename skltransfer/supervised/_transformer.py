@@ -149,7 +149,8 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
             float32, or the network's own precision.
         """
         check_is_fitted(self)
-        return self.model_.features(self._read_known(X), self.memory)
+        samples = self._read_known(X)
+        return self.model_.features(samples, self.memory)
 
     @property
     def _n_features_out(self) -> int:
