@@ -327,7 +327,7 @@ def test_checkpoint_gives_the_same_bits(sample, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"backbone": "dense"}, "backbone='dense' takes table. Got images"),
+        ({"backbone": "dense"}, "backbone='dense' takes table. Got image arrays"),
         ({"hidden": (8, 0)}, r"The 'hidden' parameter must be 'auto' or whole numbers of at least 1. Got \(8, 0\)"),
         ({"loss": "ssim", "variational": True}, "loss='ssim' compares images and is no likelihood"),
         ({"corruption": "mask", "corruption_level": 1.0}, "expected a share from 0 to below 1 for corruption='mask'"),
