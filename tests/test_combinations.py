@@ -56,7 +56,7 @@ REFUSED = [
         lambda name, kind, trainable, head: name.startswith("adapting") and head == "attention",
     ),
     (
-        r"method='coral' moves features\. Got trainable='(auto|head)' with head='linear'",
+        r"method='coral' aligns features\. Got trainable='(auto|head)' with head='linear'",
         lambda name, kind, trainable, head: (
             name == "adapting regressor" and trainable in ("auto", "head") and head == "linear"
         ),

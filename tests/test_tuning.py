@@ -8,6 +8,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, load_backbone
+from skltransfer._estimators.holdout import hold_out
 from skltransfer._features import extraction as features
 from skltransfer._features import split
 from skltransfer._heads.solve import channel_importance
@@ -265,12 +266,11 @@ def test_weights_of_the_best_epoch_give_its_loss(source, images, labels):
 def test_each_class_is_held_out_and_groups_stay_whole(images, labels):
     encoding = TransferClassifier("small_cnn", epochs=1, random_state=0).fit(images, labels).model_.encoding
     targets = encoding.targets(labels, np.ones(40), None)
-    estimator = TransferClassifier(early_stopping=True, validation_fraction=0.2, random_state=0)
-    _, kept, held = estimator._hold_out(ArraySamples(images), targets, None)
+    _, kept, held = hold_out(ArraySamples(images), targets, None, share=0.2, seed=0)
     assert held[1].values.sum(axis=0).tolist() == [2, 2, 2, 2]
     assert kept.values.sum(axis=0).tolist() == [8, 8, 8, 8]
     groups = np.arange(40) % 10
-    rows, _, (out, _) = estimator._hold_out(ArraySamples(np.arange(40)), targets, groups)
+    rows, _, (out, _) = hold_out(ArraySamples(np.arange(40)), targets, groups, share=0.2, seed=0)
     assert set(rows.values % 10).isdisjoint(out.values % 10)
     assert len(out) == 8
 
@@ -429,7 +429,7 @@ def test_search_inside_the_values_of_trainable(source, images, labels):
     [
         ({"trainable": 9}, r"trainable: expected 'all' or a number of stages from 1 to 4, .* Got 9"),
         ({"trainable": "norm"}, r"none of the last 4 stages of the backbone has a normalisation\. Pass another"),
-        ({"trainable": "lora", "l2_sp": 1.0}, "l2_sp pulls weights that LoRA does not move"),
+        ({"trainable": "lora", "l2_sp": 1.0}, "l2_sp penalizes weights that LoRA does not change"),
         ({"trainable": 1, "head": "big"}, "The 'head' parameter must be 'linear', 'mlp' or MLPHead"),
         ({"trainable": 1, "augmentation": "flop"}, "Did you mean 'flip'"),
         ({"trainable": 1, "checkpoint": "x"}, "checkpoint: expected an int as random_state"),
@@ -460,7 +460,7 @@ def test_lora_on_a_network_without_kernels_is_told(images, labels):
 
 
 def test_augmentation_of_a_table_is_told(flat, labels):
-    with pytest.raises(ValueError, match=r"augmentation changes images\. Got samples of numbers; pass"):
+    with pytest.raises(ValueError, match=r"augmentation changes images\. Got a table of 784 columns; pass"):
         TransferClassifier(augmentation="flip").fit(flat, labels)
 
 
