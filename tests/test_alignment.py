@@ -16,7 +16,7 @@ FAST = {"epochs": 6, "head": MLPHead((16,)), "random_state": 0}
 
 
 def one_norm(input_shape, random_state=None):
-    """Build a small network with a batch normalisation."""
+    """Build a small network with a batch normalization."""
     import keras
 
     layers = keras.layers

@@ -54,7 +54,7 @@ BAD = {
         lambda i: [*i[:5], i[5][:20]],
         r"expected images of one size\. Sample 0 .* sample 5 has \(20, 28\)",
     ),
-    "standardised": (lambda i: i / 64.0 - 2, "pass the images before standardisation"),
+    "standardised": (lambda i: i / 64.0 - 2, "pass the images before standardization"),
     "missing file": (lambda i: ["nowhere.png"] * len(i), r"sample 0, 'nowhere\.png', is missing"),
     "no image": (lambda i: [__file__] * len(i), r"sample 0, '.*test_bad_input\.py', is not an image"),
     "words": (lambda i: np.array([["a", "b"]] * len(i)), "dtype='numeric' is not compatible|could not convert|missing"),

@@ -62,7 +62,7 @@ REFUSED = [
         ),
     ),
     (
-        r"trainable: none of the last 1 stages of the backbone has a normalisation",
+        r"trainable: none of the last 1 stages of the backbone has a normalization",
         lambda name, kind, trainable, head: kind == "table" and trainable == "norm",
     ),
     (

@@ -102,7 +102,7 @@ def test_symmetric_range():
 
 @pytest.mark.parametrize("values", [[-2.1, 2.6], [0, 70000], [-1, 200]])
 def test_unknown_range_is_told(values):
-    with pytest.raises(ValueError, match=r"Got values from .* pass the images before standardisation"):
+    with pytest.raises(ValueError, match=r"Got values from .* pass the images before standardization"):
         learn_range(np.array(values))
 
 

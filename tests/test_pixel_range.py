@@ -96,7 +96,7 @@ def test_signed_bytes_without_negative_values_warn():
     ids=str,
 )
 def test_values_of_no_one_scale_are_refused(values):
-    with pytest.raises(ValueError, match=r"Got values from .* before standardisation, or pixel_range=\(low, high\)"):
+    with pytest.raises(ValueError, match=r"Got values from .* before standardization, or pixel_range=\(low, high\)"):
         learn_range(np.array(values))
 
 

@@ -27,7 +27,7 @@ def source(sample):
 
 @pytest.fixture(scope="module")
 def normed(sample):
-    """A pretrained network with batch normalisations."""
+    """A pretrained network with batch normalizations."""
     fitted = TransferClassifier("small_resnet", epochs=10, random_state=0)
     return fitted.fit(sample.images[:60], sample.target[:60]).backbone_
 
@@ -428,7 +428,7 @@ def test_search_inside_the_values_of_trainable(source, images, labels):
     ("options", "message"),
     [
         ({"trainable": 9}, r"trainable: expected 'all' or a number of stages from 1 to 4, .* Got 9"),
-        ({"trainable": "norm"}, r"none of the last 4 stages of the backbone has a normalisation\. Pass another"),
+        ({"trainable": "norm"}, r"none of the last 4 stages of the backbone has a normalization\. Pass another"),
         ({"trainable": "lora", "l2_sp": 1.0}, "l2_sp penalizes weights that LoRA does not change"),
         ({"trainable": 1, "head": "big"}, "The 'head' parameter must be 'linear', 'mlp' or MLPHead"),
         ({"trainable": 1, "augmentation": "flop"}, "Did you mean 'flip'"),

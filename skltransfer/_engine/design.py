@@ -34,7 +34,7 @@ class Design:
     trainable : TrainableLayers
         Which layers are fine-tuned.
     statistics_move : bool
-        Whether batch normalisations use the statistics of mini-batches, and update their own.
+        Whether batch normalizations use the statistics of mini-batches, and update their own.
     goal : Goal
         What is on top, and what is learned.
     preparation : Preparation, Tokenization, LogMelSpectrogram or None

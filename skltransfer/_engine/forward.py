@@ -26,7 +26,7 @@ HALF = ("float16", "bfloat16")
 
 
 class Forward:
-    """A compiled way from raw samples to features, with normalisations folded away.
+    """A compiled way from raw samples to features, with normalizations folded away.
 
     Parameters
     ----------

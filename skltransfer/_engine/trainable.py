@@ -80,7 +80,7 @@ class TrainableLayers:
     stages : int
         How many stages are trainable, counted from the last; 0 for the head alone.
     kind : {"weights", "norm", "lora"}
-        What is trainable in them: all weights, scales and shifts of normalisations, or LoRA
+        What is trainable in them: all weights, scales and shifts of normalizations, or LoRA
         adapters.
     rank, alpha : int, float
         Of the LoRA adapters.

@@ -122,7 +122,7 @@ class CompiledNetwork:
         adapted = self._adapt(depth) if trainable.kind == "lora" else []
         found = adapted or any(weight.trainable and depth[id(weight)] >= 0 for weight in self._body_weights)
         if trainable.stages and not found:
-            what = {"lora": "a kernel that LoRA can change", "norm": "a normalisation", "weights": "a trainable weight"}
+            what = {"lora": "a kernel that LoRA can change", "norm": "a normalization", "weights": "a trainable weight"}
             raise ValueError(
                 f"trainable: none of the last {trainable.stages} stages of the backbone has {what[trainable.kind]}. "
                 "Pass another trainable, or more stages."

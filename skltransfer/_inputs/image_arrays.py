@@ -255,7 +255,7 @@ def learn_range(pixels: Array, pixel_range: Any = None) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If the values fit none of these, as after standardisation, or real numbers fit several.
+        If the values fit none of these, as after standardization, or real numbers fit several.
 
     Warns
     -----
@@ -283,7 +283,7 @@ def range_of(found: PixelSummary, where: str = "X") -> tuple[float, float]:
     if low == high:
         raise ValueError(
             f"{where}: expected pixel values from 0 to 255, 0 to 1, -1 to 1 or 0 to 65535. Got values from "
-            f"{found.low:g} to {found.high:g}; pass the images before standardisation, or pixel_range=(low, high), the "
+            f"{found.low:g} to {found.high:g}; pass the images before standardization, or pixel_range=(low, high), the "
             "values of black and white."
         )
     if 255 < high < 65535 or (found.dtype == "uint16" and high < 65535):

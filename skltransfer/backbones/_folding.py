@@ -1,4 +1,4 @@
-"""Batch normalisation folded into the layer before it: the same function, computed in less time."""
+"""Batch normalization folded into the layer before it: the same function, computed in less time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from skltransfer.backbones._graph import fold_norms
 
 
 def fold(backbone: Backbone) -> Backbone:
-    """Return a network that computes the same in inference, without the normalisations.
+    """Return a network that computes the same in inference, without the normalizations.
 
     Parameters
     ----------
     backbone : Backbone
-        Any network. Only normalisations that directly follow a convolution or a dense
+        Any network. Only normalizations that directly follow a convolution or a dense
         layer without activation, and are its only reader, are folded.
 
     Returns
@@ -50,7 +50,7 @@ def fold(backbone: Backbone) -> Backbone:
 
 
 def _absorb(arrays: dict[str, Array], layer: str, norm: str, epsilon: float) -> dict[str, Array]:
-    """Kernel and bias of a linear layer followed by a normalisation with these statistics."""
+    """Kernel and bias of a linear layer followed by a normalization with these statistics."""
     kernel = arrays[f"{layer}/kernel"]
     channels = arrays[f"{norm}/moving_mean"].shape[0]
 

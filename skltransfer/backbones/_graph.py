@@ -210,7 +210,7 @@ def _renamed(node: Any, names: dict[str, str], key: str = "") -> Any:
 
 
 def fold_norms(network: Config) -> dict[str, str]:
-    """Turn each batch normalisation that follows a linear layer into an identity, in place.
+    """Turn each batch normalization that follows a linear layer into an identity, in place.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def fold_norms(network: Config) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        The name of each linear layer, and the normalisation that it takes over.
+        The name of each linear layer, and the normalization that it takes over.
     """
     layers = {layer["config"]["name"]: layer for layer in network["config"]["layers"]}
     users: dict[str, int] = {_output(network)[0]: 1}

@@ -46,7 +46,7 @@ def text_encoder(
         Values of a token, blocks, ways of attention in a block, and units of a block's dense
         layer.
     epsilon : float
-        Of the layer normalisations.
+        Of the layer normalizations.
     name : str
         Of the network.
 

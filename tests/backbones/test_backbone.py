@@ -65,7 +65,7 @@ def test_sequential_model_will_do():
     assert load_backbone(model).input_shape == (5,)
 
 
-def test_sequential_model_with_normalisations_predicts_as_keras_does(images):
+def test_sequential_model_with_normalizations_predicts_as_keras_does(images):
     import keras
 
     layers = keras.layers

@@ -60,7 +60,7 @@ def test_training_is_passed_on_as_before(inner, how):
     assert (ours != flat.predict_on_batch(X)).any() == (model.predict_on_batch(X) != theirs).any()
 
 
-def test_inner_normalisations_are_folded(inner):
+def test_inner_normalizations_are_folded(inner):
     backbone = load_backbone(around(inner, "sequential"))
     assert len(fold(backbone).weights) < len(backbone.weights)
     found = BackboneTransformer(backbone).fit_transform(np.uint8(X * 20 + 128))

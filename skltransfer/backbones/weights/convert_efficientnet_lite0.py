@@ -39,7 +39,7 @@ def fetch(folder: Path) -> Path:
 
 
 def layers() -> Iterator[tuple[str, str, str]]:
-    """Yield what each convolution, and its normalisation, is called here and in the source."""
+    """Yield what each convolution, and its normalization, is called here and in the source."""
     yield "stem", "_conv_stem", "_bn0"
     expansions = [expansion for repeats, _, _, expansion, _ in GROUPS for _ in range(repeats)]
     for number, expansion in enumerate(expansions):
