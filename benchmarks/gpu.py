@@ -50,12 +50,14 @@ def pictures(rows: int, side: int, channels: int) -> tuple[np.ndarray, np.ndarra
 
 
 def features() -> Actions:
-    from skltransfer import BackboneTransformer, engine, feature_cache
-    from skltransfer.features import row_format
-    from skltransfer.inputs import ArrayRows
+    from skltransfer import BackboneTransformer
+    from skltransfer._engine.forward import forward
+    from skltransfer._features import cache
+    from skltransfer._features.extraction import sample_spec
+    from skltransfer._inputs.samples import ArraySamples
 
     X, _ = pictures(ROWS, SIDE, 3)
-    rows, ready = ArrayRows(X), []
+    rows, ready = ArraySamples(X), []
 
     def extractor() -> Any:
         if not ready:
@@ -63,13 +65,13 @@ def features() -> Actions:
         return ready[0]
 
     def ours() -> np.ndarray:
-        feature_cache.process_store.clear()
+        cache.process_store.clear()
         return extractor().transform(X)
 
     def network(length: int) -> np.ndarray:
-        plan = extractor()._extraction
-        facts = (plan.backbone, plan.stage, plan.pooling, plan.preparation, row_format(rows, plan.preparation))
-        with engine.forward(*facts, frozen=False) as compiled:
+        plan = extractor().model_.extraction
+        facts = (plan.backbone, plan.stage, plan.pooling, plan.preparation, sample_spec(rows, plan.preparation))
+        with forward(*facts, frozen=False) as compiled:
             return np.concatenate(list(compiled.map(X[i : i + length] for i in range(0, ROWS, length))))
 
     networks = {f"network_{length}": lambda length=length: network(length) for length in LENGTHS}
@@ -123,13 +125,14 @@ def by_jax(model: Any, X: np.ndarray, mean: np.ndarray, std: np.ndarray) -> Call
 
 
 def fit() -> Actions:
-    from skltransfer import TransferClassifier, feature_cache, load_backbone
+    from skltransfer import TransferClassifier, load_backbone
+    from skltransfer._features import cache
 
     X, y = pictures(FIT_ROWS, SIDE, 3)
     options = {"trainable": "all", "epochs": EPOCHS, "batch_size": 32, "image_size": SIDE, "random_state": 0}
 
     def ours(*, solve_head: bool) -> Any:
-        feature_cache.process_store.clear()
+        cache.process_store.clear()
         return TransferClassifier("efficientnet_lite0", **options, solve_head=solve_head).fit(X, y)
 
     return {
