@@ -83,7 +83,7 @@ def test_report_prints(digits):
     assert frame.set_index("figure").loc["A-distance", "value"] == report.a_distance
     assert "share of <zero>" in set(frame.figure)
     assert "share of &lt;zero&gt;" in report._repr_html_()
-    assert "150 source rows, 150 target rows, 28 features" in str(report)
+    assert "150 source samples, 150 target samples, 28 features" in str(report)
     assert f"- {report.suggestions[0]}" in str(report)
 
 

@@ -34,7 +34,8 @@ TEXTS = [
 
 def pictures(name, side, size="auto", pooling="avg", n=40):
     def plan(minilm):
-        backbone = load_backbone(name, input_shape=(side, side, 3), random_state=0)
+        options = {} if name == "efficientnet_lite0" else {"input_shape": (side, side, 3), "random_state": 0}
+        backbone = load_backbone(name, **options)
         pixels = np.random.default_rng(0).integers(0, 256, (n, side, side, 3)).astype(np.uint8)
         extraction = plan_extraction(backbone, InputFormat(ImageArrays(), pixels.shape[1:]), image_size=size)
         return replace(extraction, pooling=pooling), ArraySamples(pixels)

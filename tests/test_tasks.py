@@ -185,4 +185,4 @@ def test_a_label_that_no_sample_has(class_weight):
 def test_a_held_out_part_without_labels_of_a_task():
     y = np.array([["a", "x"], ["b", "y"], ["a", None], ["b", None]], dtype=object)
     targets = LabelEncoding.learn(read_labels(y)).targets(y, np.ones(4), None)
-    np.testing.assert_array_equal(targets.take(np.array([2, 3])).normalised().weights, [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(targets.take(np.array([2, 3])).normalized().weights, [[1, 0], [1, 0]])

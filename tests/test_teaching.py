@@ -219,7 +219,7 @@ def _table():
         ({"strength": "big"}, r"AttentionTransfer\(strength=…\): expected a number of at least 0\. Got 'big'"),
         (
             {"trainable": "head"},
-            r"only the head is trained\. Got trainable='head'; pass attention_transfer=0, or a train",
+            r"only the head is trained\. Got trainable='head'; pass attention_transfer=0, or fine-tune some stages",
         ),
         ({"trainable": 1}, "attention_transfer needs the places of a grid or sequence"),
         ({"teacher": "mlp"}, r"AttentionTransfer\(teacher=…\): this teacher cannot take these samples\. input_shape"),

@@ -38,6 +38,7 @@ def around(inner, how):
     return keras.Model(inputs, average(inner(x)))
 
 
+@pytest.mark.filterwarnings("ignore:(?s).*structure of `inputs`:UserWarning")  # of Keras, for the nested model itself
 @pytest.mark.parametrize("how", ["sequential", "twice deep", "told not to train", "last", "a name twice"])
 def test_layers_of_inner_networks_are_seen(inner, how):
     model = around(inner, how)
