@@ -186,3 +186,10 @@ def test_another_size_for_a_fixed_network_is_told():
     network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     with pytest.raises(ValueError, match=r"'image_size' parameter must be 'auto' or \(28, 28\)"):
         plan_extraction(network, FORMAT, image_size=64)
+
+
+def test_features_of_an_older_revision_are_not_taken_from_a_folder(lite0, monkeypatch):
+    plan = plan_extraction(lite0, FORMAT, image_size=32)
+    before = plan.space
+    monkeypatch.setattr(features, "REVISION", "0")
+    assert plan.space != before

@@ -38,6 +38,9 @@ MANY_SAMPLES = 4096
 n_computed = 0
 """Samples that went through a frozen network in this process, so far."""
 
+REVISION = "2"
+"""Counts up when the same sample gets other features, so that a folder of older ones is not read."""
+
 _locks: dict[bytes, threading.Lock] = defaultdict(threading.Lock)
 _count_lock = threading.Lock()
 
@@ -73,8 +76,9 @@ class Extraction:
     def space(self) -> bytes:
         """Digest of everything that features depend on, except the sample."""
         return content_hash(
-            self.backbone.function_fingerprint, self.stage, self.pooling, repr(self.preparation), _backend.name()
-        )
+            REVISION, self.backbone.function_fingerprint, self.stage, self.pooling, repr(self.preparation),
+            _backend.name(),
+        )  # fmt: skip
 
 
 def plan_extraction(
