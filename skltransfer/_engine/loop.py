@@ -81,10 +81,7 @@ def train(
         job.metrics.check(job.data.targets.weights)
     with _borrow(job.design) as network:
         loop = job.design.goal.loop(network, job)
-        runner = CallbackRunner(
-            callbacks, network, names=loop.names(), params=loop._params(), peak=job.settings.learning_rate,
-            directions=loop.directions(),
-        )  # fmt: skip
+        runner = loop.runner(callbacks)
         try:
             saved = None if checkpoint is None else Checkpoint(checkpoint, training_key(job, runner.configuration()))
             if saved is not None:
@@ -136,30 +133,18 @@ class Loop:
         self.trainer.reset(self.job.backbone, self.job.head, self.at.random)
         self.trainer.set_values(self.training.values)
 
-    def names(self) -> list[str]:
-        """Names of what is measured in each epoch."""
-        measured = *self.job.design.goal.metrics, *(spec.name for spec in self.specs)
-        validated = () if self.validation is None else ("loss", *measured)
-        return [*self.trainer.metrics, *measured, *(f"val_{name}" for name in validated), "learning_rate"]
-
-    def directions(self) -> dict[str, str]:
-        """Which way metrics are better that are known for it."""
-        known = {"up": "max", "down": "min"}
-        found = {
-            spec.name: known[metric._direction]
-            for spec, metric in zip(self.specs, self.metrics, strict=True)
-            if getattr(metric, "_direction", None) in known
-        }
-        return {"accuracy": "max", **found}
+    def runner(self, callbacks: Sequence[Any]) -> CallbackRunner:
+        """Set up callbacks for this training."""
+        n_steps = -(-len(self.targets) // self.training.batch_size)
+        n_epochs = self.training.initial_epoch + self.training.epochs
+        return CallbackRunner(
+            callbacks, self.trainer, names=self._names(), peak=self.training.learning_rate,
+            params={"epochs": n_epochs, "steps": n_steps, "verbose": 1}, directions=self._directions(),
+        )  # fmt: skip
 
     def measures(self, losses: Sequence[str]) -> EpochMeasures:
         """Begin to measure an epoch."""
         return EpochMeasures(losses, self.job.design.goal, self.job.metrics, self.metrics)
-
-    def _params(self) -> dict[str, Any]:
-        """Return what Keras tells callbacks of a training."""
-        n_steps = -(-len(self.targets) // self.training.batch_size)
-        return {"epochs": self.training.initial_epoch + self.training.epochs, "steps": n_steps, "verbose": 1}
 
     def resume(self, saved: Checkpoint | None) -> None:
         """Take up a saved state."""
@@ -323,6 +308,22 @@ class Loop:
         if self.at.best_arrays:
             assign_all(self.trainer.variables, self.at.best_arrays)
         return self.present()
+
+    def _names(self) -> list[str]:
+        """Names of what is measured in each epoch."""
+        measured = *self.job.design.goal.metrics, *(spec.name for spec in self.specs)
+        validated = () if self.validation is None else ("loss", *measured)
+        return [*self.trainer.metrics, *measured, *(f"val_{name}" for name in validated), "learning_rate"]
+
+    def _directions(self) -> dict[str, str]:
+        """Which way metrics are better that are known for it."""
+        known = {"up": "max", "down": "min"}
+        found = {
+            spec.name: known[metric._direction]
+            for spec, metric in zip(self.specs, self.metrics, strict=True)
+            if getattr(metric, "_direction", None) in known
+        }
+        return {"accuracy": "max", **found}
 
 
 def _cut(samples: Array, size: int) -> list[Array]:

@@ -220,7 +220,7 @@ def fit(
 def settings_for(
     own: FitParameters,
     n_samples: int,
-    setup_start: Start,
+    start: Start,
     trainable: TrainableLayers,
     *,
     table: bool,
@@ -234,9 +234,9 @@ def settings_for(
     settings = TrainingSettings(
         epochs=max(10, -(-MIN_STEPS // steps)) if own.epochs == "auto" else int(own.epochs),
         batch_size=batch_size,
-        learning_rate=_learning_rate(own, setup_start, trainable, whole=whole and steps == 1),
+        learning_rate=_learning_rate(own, start, trainable, whole=whole and steps == 1),
         seed=own.seed,
-        initial_epoch=setup_start.n_epochs,
+        initial_epoch=start.n_epochs,
         schedule=own.schedule,
         warmup=float(own.warmup),
         layer_decay=float(own.layer_decay),
@@ -316,11 +316,7 @@ def _trained(job: TrainingJob, own: FitParameters, watcher: FitWatcher) -> Train
 
 def _extended(history: dict[str, list[float]], found: TrainingResult, loss_name: str | None) -> dict[str, list[float]]:
     """Append the epochs of a phase; what it does not measure is NaN."""
-    new = (
-        found.history
-        if loss_name is None or "loss" not in found.history
-        else {loss_name: found.history["loss"], **found.history}
-    )
+    new = found.history if loss_name is None else {loss_name: found.history["loss"], **found.history}
     before = len(history.get("loss", []))
     return {
         name: history.get(name, [np.nan] * before) + new.get(name, [np.nan] * found.epochs)

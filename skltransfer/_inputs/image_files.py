@@ -102,7 +102,7 @@ class ImageFileSamples:
         return taken
 
     def check(self, *, learn: bool = False) -> None:
-        """Open each image once, so that a bad one is told before any work starts.
+        """Open each image once, so that a bad one raises before any work starts.
 
         With ``learn``, those of more than 8 bits a channel are read as well, to find which
         values are black and white in them, unless the user said it.
