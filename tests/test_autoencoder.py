@@ -67,7 +67,7 @@ def test_distorted_pictures_are_restored(sample):
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
     named = small(corruption="flip_shift").fit(sample.images)
     assert named.history_["loss"][0] != fitted.history_["loss"][0]
-    with pytest.raises(ValueError, match=r"corruption: layers change images. Got table"):
+    with pytest.raises(ValueError, match=r"corruption: layers change images. Got a table; pass one of"):
         small(corruption="flip").fit(load_wine().data)
 
 

@@ -21,7 +21,7 @@ from skltransfer import (
     TransferRegressor,
     load_backbone,
 )
-from skltransfer._engine.forward import pool_features
+from skltransfer._engine.pooling import pool_features
 from skltransfer._features import extraction as features
 from skltransfer._inputs.texts import TextSamples, learn_tokenization, read_texts
 from skltransfer.backbones import minilm as port

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
-import numpy as np
-
 from skltransfer._engine.pool import pool
+from skltransfer._engine.pooling import INPUT, Output, pool_features
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
@@ -32,10 +31,8 @@ class Forward:
     ----------
     backbone : Backbone
         The network.
-    stage : str
-        The layer whose output is taken.
-    pooling : {"avg", "max", "flatten", "none", "activity"}
-        How a grid or sequence of features becomes one vector; see `pool_features`.
+    outputs : tuple of Output
+        Which layers' outputs are taken, and how each becomes one vector; they stand beside each other.
     preparation : Preparation, Tokenization, LogMelSpectrogram or None
         How pixels, texts or sounds are prepared; None for samples of numbers.
     sample : tuple of (shape, dtype)
@@ -52,8 +49,7 @@ class Forward:
     def __init__(
         self,
         backbone: Backbone,
-        stage: str,
-        pooling: str,
+        outputs: tuple[Output, ...],
         preparation: AnyPreparation | None,
         sample: SampleSpec,
         frozen: bool,
@@ -63,17 +59,11 @@ class Forward:
         full = self._full = build(folded.architecture)
         assign(full, folded.weights)
         self._loaded = backbone.function_fingerprint
-        cut = keras.Model(full.inputs[0], full.get_layer(stage).output)
-        dtype = full.inputs[0].dtype
+        collect, dtype = output_layers(full, outputs, padded=backbone.padded), full.inputs[0].dtype
 
         def function(batch: Any) -> Any:
             x = keras.ops.cast(batch, dtype)
-            if preparation is not None:
-                x = preparation(x)
-            x = cut(x, training=False)
-            if keras.backend.standardize_dtype(x.dtype) in HALF:
-                x = keras.ops.cast(x, "float32")
-            return pool_features(x, pooling, padded=backbone.padded)
+            return collect(x if preparation is None else preparation(x))
 
         self._call = _backend.compile_forward(full, function, *sample, frozen=frozen)
         self.places: dict[Any, Array] = {}
@@ -108,35 +98,40 @@ class Forward:
                 yield running.popleft().result()
 
 
-def pool_features(x: Any, pooling: str, *, padded: bool = False) -> Any:
-    """Turn a grid or sequence of features into one vector a sample.
+def output_layers(network: Any, outputs: Sequence[Output], *, padded: bool) -> Callable[[Any], Any]:
+    """Return a function from what a network takes to its pooled outputs beside each other.
 
-    "none" leaves it as it is; "activity" gives the sum of the squared features of each place.
+    Parameters
+    ----------
+    network : keras.Model
+        The network.
+    outputs : sequence of Output
+        Which of its layers' outputs are taken.
+    padded : bool
+        Whether places of zeros are padding.
     """
-    from keras import ops
+    keras = import_keras()
+    layers = {stage: network.get_layer(stage).output for stage, _ in outputs if stage != INPUT}
+    cut = keras.Model(network.inputs[0], layers, name="backbone")
 
-    if pooling == "activity":
-        return ops.sum(ops.square(x), axis=-1)
+    def collect(x: Any) -> Any:
+        found = cut(x, training=False)
+        present = keras.ops.not_equal(x, 0) if padded and len(x.shape) == 2 else None
+        pooled = []
+        for output in outputs:
+            value = x if output.stage == INPUT else found[output.stage]
+            if keras.backend.standardize_dtype(value.dtype) in HALF:
+                value = keras.ops.cast(value, "float32")
+            pooled.append(pool_features(value, output.pooling, padded=padded, present=present))
+        return pooled[0] if len(pooled) == 1 else keras.ops.concatenate(pooled, axis=-1)
 
-    if padded and pooling in ("avg", "max"):
-        present = ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)
-        if pooling == "max":
-            return ops.max(ops.where(present, x, -np.inf), axis=1)
-        return ops.sum(x, axis=1) / ops.maximum(ops.sum(ops.cast(present, x.dtype), axis=1), 1)
-
-    if len(x.shape) == 2 or pooling == "none":
-        return x
-    if pooling == "flatten":
-        return ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
-    places = tuple(range(1, len(x.shape) - 1))
-    return ops.mean(x, axis=places) if pooling == "avg" else ops.max(x, axis=places)
+    return collect
 
 
 @contextmanager
 def forward(
     backbone: Backbone,
-    stage: str,
-    pooling: str,
+    outputs: tuple[Output, ...],
     preparation: AnyPreparation | None,
     sample: SampleSpec,
     *,
@@ -144,10 +139,10 @@ def forward(
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw samples to features, with the backbone's weights in place."""
     network_is = backbone.function_fingerprint if frozen else backbone.architecture
-    structure = ("forward", _backend.name(), network_is, stage, pooling, preparation, sample)
+    structure = ("forward", _backend.name(), network_is, outputs, preparation, sample)
     with (
         own_settings(),
-        pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, sample, frozen)) as network,
+        pool.borrow(structure, lambda: Forward(backbone, outputs, preparation, sample, frozen)) as network,
     ):
         network.load(backbone)
         yield network

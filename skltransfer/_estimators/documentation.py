@@ -120,6 +120,11 @@ trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreez
 head : {"linear", "mlp", "attention"}, MLPHead or AttentionHead, default="linear"
     What turns features into decisions. "attention" learns how much each place of a grid
     or sequence counts, where the others average.
+features : {"auto", "last"}, default="auto"
+    What a linear head on a frozen pretrained network decides on. "last" is the average of
+    the last stage. "auto" is chosen among it, grids of late stages and of small pixels, or
+    averages of earlier stages and a bag of words for texts, all of one forward pass, by the error
+    of samples held out; see ``selection_``. Tables have their columns alone.
 epochs : int or "auto", default="auto"
     Passes over the samples. "auto" is at least 10, and as many as make 300 steps.
 batch_size : int or "auto", default="auto"
@@ -190,6 +195,10 @@ verbose : int, default=0
 random_state : int, RandomState instance or None, default=None
     Draws the weights of untrained layers and, in training, the order of the samples, random
     changes of them, and which are held out.
+selection_ : dict of str to list
+    What was tried for a head that is solved, by column: blocks of features with their squared
+    error on samples held out and its standard error beside the best, and values of ``C`` with
+    their log loss and temperature. ``pandas.DataFrame(selection_)`` is a table of it.
 model_ : FittedModel
     What `fit` made, as one immutable value; ``model_.to_keras()`` is an ordinary Keras network
     from raw samples to answers.

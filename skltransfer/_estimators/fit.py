@@ -106,6 +106,8 @@ class Setup:
         What is learned from.
     held_out : tuple of Samples and Targets, or None
         What decides when to stop.
+    groups : ndarray of shape (n_samples,) or None
+        Samples of one group are held out together.
     """
 
     start: Start
@@ -114,6 +116,7 @@ class Setup:
     samples: Samples
     targets: Targets
     held_out: HeldOut | None
+    groups: Array | None = None
 
     def n_epochs_after(self, history: dict[str, list[float]]) -> int:
         """Return where another call of `partial_fit` continues; a solved head counts as an epoch."""
@@ -202,10 +205,11 @@ def fit(
     if held_out is None and recipe.holds_out(trainable):
         share = float(own.validation_fraction)
         samples, targets, held_out = hold_out(samples, targets, groups, share=share, seed=own.seed)
+        groups = None
     if not start.continued:
         start = _standardized(start, recipe.format, samples, recipe.column_weights(targets))
     network = recipe.split(start, trainable, samples)
-    setup = Setup(start, trainable, network, samples, targets, held_out)
+    setup = Setup(start, trainable, network, samples, targets, held_out, groups)
     phases = recipe.phases(setup)
     monitor.begin(sum(phase.settings.epochs for phase in phases))
     states, history = [State(network, start.head)], dict[str, list[float]]()

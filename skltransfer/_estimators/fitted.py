@@ -44,6 +44,8 @@ class FittedModel:
         Losses and learning rate of each epoch; empty if the head was solved.
     n_features : int
         How many features it computes, if there is no head.
+    selection : mapping of str to list
+        What was tried for the head, by column; empty if nothing was chosen.
     """
 
     format: InputFormat
@@ -55,6 +57,7 @@ class FittedModel:
     n_epochs: int = 0
     history: Mapping[str, list[float]] = field(default_factory=dict)
     n_features: int = 0
+    selection: Mapping[str, list[Any]] = field(default_factory=dict, kw_only=True)
 
     @property
     def extraction(self) -> Extraction:

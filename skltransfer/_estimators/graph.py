@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from skltransfer._engine.forward import pool_features
+from skltransfer._engine.forward import output_layers
 from skltransfer._features.extraction import Extraction
 from skltransfer._heads.head import Head
 from skltransfer._inputs.audio import LogMelSpectrogram
@@ -43,9 +44,9 @@ def keras_graph(
         shape, dtype = _input_spec(extraction, format, body.inputs[0].dtype)
         samples = keras.Input(shape, dtype=dtype, name="samples")
         prepared = samples if extraction.preparation is None else extraction.preparation(samples)
-        maps = keras.Model(body.inputs[0], body.get_layer(extraction.stage).output, name="backbone")(prepared)
-        pooling = "none" if head is not None and head.takes_maps else extraction.pooling
-        x = pool_features(maps, pooling, padded=extraction.backbone.padded)
+        if head is not None and head.takes_maps:
+            extraction = replace(extraction, pooling="none")
+        x = output_layers(body, extraction.outputs, padded=extraction.backbone.padded)(prepared)
         if head is not None:
             x = _head(x, head, encoding, output)
         return keras.Model(samples, x, name="model")

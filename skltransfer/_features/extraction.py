@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skltransfer._engine.forward import Forward, forward
+from skltransfer._engine.pooling import Output
 from skltransfer._features.cache import Features, store_for
 from skltransfer._features.exact import STEP, ExactBatches, fill
 from skltransfer._inputs.image_arrays import Preparation
@@ -38,7 +39,7 @@ MANY_SAMPLES = 4096
 n_computed = 0
 """Samples that went through a frozen network in this process, so far."""
 
-REVISION = "2"
+REVISION = "3"
 """Counts up when the same sample gets other features, so that a folder of older ones is not read."""
 
 _locks: dict[bytes, threading.Lock] = defaultdict(threading.Lock)
@@ -60,12 +61,20 @@ class Extraction:
         makes each place one number.
     preparation : Preparation, Tokenization, LogMelSpectrogram or None
         How pixels, texts or audio are prepared; None for samples of numbers.
+    beside : tuple of Output
+        Further outputs, which stand behind the features, pooled.
     """
 
     backbone: Backbone
     stage: str
     pooling: str
     preparation: AnyPreparation | None
+    beside: tuple[Output, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All outputs that are taken."""
+        return (Output(self.stage, self.pooling), *self.beside)
 
     @property
     def pooled(self) -> bool:
@@ -76,7 +85,7 @@ class Extraction:
     def space(self) -> bytes:
         """Digest of everything that features depend on, except the sample."""
         return content_hash(
-            REVISION, self.backbone.function_fingerprint, self.stage, self.pooling, repr(self.preparation),
+            REVISION, self.backbone.function_fingerprint, *map(repr, self.outputs), repr(self.preparation),
             _backend.name(),
         )  # fmt: skip
 
@@ -196,7 +205,7 @@ def compute(
     """
     global n_computed
     sample = sample_spec(samples, extraction.preparation)
-    plan = (extraction.backbone, extraction.stage, extraction.pooling, extraction.preparation, sample)
+    plan = (extraction.backbone, extraction.outputs, extraction.preparation, sample)
     with ExitStack() as stack:
         networks = [stack.enter_context(forward(*plan, frozen=False))]
         if frozen:

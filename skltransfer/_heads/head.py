@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,19 @@ class Head:
         queries, layers = (arrays[0], arrays[1:]) if len(arrays) % 2 else (None, arrays)
         *hidden, (coef, intercept) = zip(layers[::2], layers[1::2], strict=True)
         return cls(coef, intercept, n_iter, tuple(hidden), queries, padded)
+
+    @classmethod
+    def beside(cls, heads: Sequence[Head]) -> Head:
+        """Put linear heads on the same features beside each other."""
+        return cls(
+            np.concatenate([head.coef for head in heads], axis=1),
+            np.concatenate([head.intercept for head in heads]),
+            max(head.n_iter for head in heads),
+        )
+
+    def divided_by(self, temperature: float) -> Head:
+        """Divide the decision values of a linear head."""
+        return replace(self, coef=self.coef / temperature, intercept=self.intercept / temperature)
 
     @property
     def arrays(self) -> list[Floats]:

@@ -9,8 +9,8 @@ import numpy as np
 from keras import ops
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.forward import pool_features
 from skltransfer._engine.network import Network, look
+from skltransfer._engine.pooling import pool_features
 from skltransfer._heads.head import SMALLEST_SQUARE, head_of_channels
 
 

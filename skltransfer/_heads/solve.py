@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from skltransfer._heads.head import Head
@@ -12,7 +13,7 @@ from skltransfer._targets.task import Task
 from skltransfer._utils.types import Floats
 
 
-def solve(features: Floats, targets: Targets, *, C: float) -> Head:
+def solve(features: Floats, targets: Targets, *, C: float, scale: Floats | None = None) -> Head:
     """Solve a linear head for every task to convergence.
 
     Parameters
@@ -23,6 +24,8 @@ def solve(features: Floats, targets: Targets, *, C: float) -> Head:
         Classes and labels get a logistic regression, values a ridge regression.
     C : float
         Inverse strength of the L2 penalty, above 0.
+    scale : ndarray of shape (n_features,), optional
+        What each feature is divided by; one common deviation, if it is not given.
 
     Returns
     -------
@@ -30,23 +33,30 @@ def solve(features: Floats, targets: Targets, *, C: float) -> Head:
         With the columns of ``targets.values``; of two classes, each gets half the log-odds.
     """
     heads = []
-    for task, own, weights in zip(targets.tasks, targets.columns(), targets.weights.T, strict=True):
-        present = weights > 0
-        samples, values, weights = features[present], targets.values[present, own], weights[present]
-        if task.kind == "values":
-            heads.append(fit_ridge(samples, values, alpha=1.0 / C, weights=weights))
-            continue
-        codes = values.argmax(axis=1) if task.kind == "classes" else values[:, 0].astype(np.intp)
-        head = fit_logistic(samples, codes, n_classes=max(task.n_outputs, 2), C=C, weights=weights)
-        if task == Task("classes", 2):
-            halves = np.array([[-0.5, 0.5]])
-            head = Head(head.coef @ halves, head.intercept @ halves, head.n_iter)
-        heads.append(head)
-    return Head(
-        np.concatenate([head.coef for head in heads], axis=1),
-        np.concatenate([head.intercept for head in heads]),
-        max(head.n_iter for head in heads),
-    )
+    for task in targets.each():
+        present = task.weights[:, 0] > 0
+        heads.append(_solve_task(features[present], task.take(present), C, scale))
+    return Head.beside(heads)
+
+
+def codes_of(targets: Targets) -> tuple[NDArray[np.intp], int]:
+    """Return the class number of each sample in the one task of ``targets``, and how many classes there are."""
+    (task,) = targets.tasks
+    codes = targets.values.argmax(axis=1) if task.kind == "classes" else targets.values[:, 0].astype(np.intp)
+    return codes, max(task.n_outputs, 2)
+
+
+def _solve_task(features: Floats, targets: Targets, C: float, scale: Floats | None) -> Head:
+    """Solve the head of one task, of which all targets are known."""
+    weights = targets.weights[:, 0]
+    if targets.tasks[0].kind == "values":
+        return fit_ridge(features, targets.values, alpha=1.0 / C, weights=weights, scale=scale)
+    codes, n_classes = codes_of(targets)
+    head = fit_logistic(features, codes, n_classes=n_classes, C=C, weights=weights, scale=scale)
+    if targets.tasks[0] != Task("classes", 2):
+        return head
+    halves = np.array([[-0.5, 0.5]])
+    return Head(head.coef @ halves, head.intercept @ halves, head.n_iter)
 
 
 def channel_importance(features: Floats, targets: Targets, head: Head) -> Floats:

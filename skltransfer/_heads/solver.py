@@ -3,54 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import ThreadpoolController
 
 from skltransfer._heads.head import Head
+from skltransfer._heads.logistic import MAX_STEPS, Coordinates
+from skltransfer._heads.span import Span, decompose
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.lru import ByteLRU
 from skltransfer._utils.types import Floats
 
-MAX_STEPS = 200
-TYPICAL_CURVATURE = 0.03
-"""Second derivative of the log loss of a sample near the solution, on average; only scales the coordinates."""
-
-_decompositions = ByteLRU(max_bytes=2**28)
 _solved = ByteLRU(max_bytes=2**26)
 """Solutions: a search over how a network is fine-tuned starts many fits from the same one."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Span:
-    """Standardized samples in the coordinates of their own principal axes.
-
-    ``scores`` has shape (n_samples, rank), and ``scores.T @ diag(weights) @ scores`` is
-    ``diag(strength)``.
-    """
-
-    mean: Floats
-    scale: float
-    scores: Floats
-    strength: Floats
-
-    @property
-    def nbytes(self) -> int:
-        return self.mean.nbytes + self.scores.nbytes + self.strength.nbytes
-
-    def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
-        """Compute coefficients of the features as they come, from those of the coordinates."""
-        dual = weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
-        return (features.T @ dual - np.outer(self.mean, dual.sum(axis=0))) / self.scale**2
-
-
-def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C: float, weights: Floats) -> Head:
+def fit_logistic(
+    features: Floats,
+    codes: NDArray[np.intp],
+    *,
+    n_classes: int,
+    C: float,
+    weights: Floats,
+    scale: Floats | None = None,
+) -> Head:
     """Fit an L2-penalized logistic regression on standardized features to convergence.
 
     Each feature is centered, and all are divided by their root mean square deviation. (A
@@ -73,6 +50,8 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
         Inverse strength of the penalty, above 0.
     weights : ndarray of shape (n_samples,)
         Weight of each sample, above 0.
+    scale : ndarray of shape (n_features,), optional
+        What each feature is divided by; see `decompose`.
 
     Returns
     -------
@@ -85,45 +64,31 @@ def fit_logistic(features: Floats, codes: NDArray[np.intp], *, n_classes: int, C
     Hastie & Tibshirani, "Efficient quadratic regularization for expression arrays",
     Biostatistics 2004 (the solution lies in the span of the samples).
     """
-    span, place = _decompose(features, weights)
+    span, place = decompose(features, weights, scale)
     problem_hash = content_hash(place, np.ascontiguousarray(codes), repr((n_classes, C)))
     head = _solved.get(problem_hash)
     if head is None:
-        head = _newton(span, features, codes, n_classes, C, weights)
+        head = _solved_head(span, features, codes, n_classes, C, weights)
         _solved.put(problem_hash, head, head.coef.nbytes)
     return head
 
 
-def _newton(span: _Span, features: Floats, codes: NDArray[np.intp], n_classes: int, C: float, weights: Floats) -> Head:
-    damping = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * span.strength + 1.0)
-    constant = np.full(len(codes), 1.0 / np.sqrt(TYPICAL_CURVATURE * C * weights.sum()))
-    problem = _Problem(
-        basis=np.column_stack([span.scores * damping, constant]),
-        penalty=np.append(np.square(damping), 0.0)[:, None],
-        targets=codes[:, None].astype(np.float64) if n_classes == 2 else np.eye(n_classes)[codes],
-        weights=C * weights[:, None],
-    )
-    with _threadpools().limit(limits=1, user_api="blas"):  # waking BLAS threads costs more than these small products
-        found = minimize(
-            problem.value_and_slope,
-            np.zeros(problem.basis.shape[1] * problem.targets.shape[1]),
-            jac=True,
-            hessp=problem.curvature_along,
-            method="Newton-CG",
-            options={"xtol": 1e-10, "maxiter": MAX_STEPS},
-        )
-    if found.nit >= MAX_STEPS:
+def _solved_head(
+    span: Span, features: Floats, codes: NDArray[np.intp], n_classes: int, C: float, weights: Floats
+) -> Head:
+    coordinates = Coordinates(span, codes, n_classes, weights)
+    theta, n_iter = coordinates.solve(C)
+    if n_iter >= MAX_STEPS:
         warnings.warn(
             f"The head did not converge in {MAX_STEPS} steps at C={C:g}. Pass a smaller C.",
             ConvergenceWarning,
             stacklevel=2,
         )
-    theta = found.x.reshape(problem.shape) * np.append(damping, constant[0])[:, None]
     coef = span.to_features(features, weights, theta[:-1])
-    return Head(coef, theta[-1] - span.mean @ coef, int(found.nit))
+    return Head(coef, theta[-1] - span.mean @ coef, n_iter)
 
 
-def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats) -> Head:
+def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats, scale: Floats | None = None) -> Head:
     """Fit an L2-penalized least-squares regression on standardized features, exactly.
 
     Features are standardized as `fit_logistic` does. It minimizes
@@ -140,6 +105,8 @@ def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats
         Strength of the penalty, above 0.
     weights : ndarray of shape (n_samples,)
         Weight of each sample, above 0.
+    scale : ndarray of shape (n_features,), optional
+        What each feature is divided by; see `decompose`.
 
     Returns
     -------
@@ -154,88 +121,8 @@ def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats
     >>> fit_ridge(x, 3 * x + 1, alpha=1e-9, weights=np.ones(4))(x).round(3).ravel().tolist()
     [1.0, 4.0, 7.0, 10.0]
     """
-    span, _ = _decompose(features, weights)
+    span, _ = decompose(features, weights, scale)
     middle = np.average(values, axis=0, weights=weights)
     theta = span.scores.T @ (weights[:, None] * (values - middle)) / (span.strength + alpha)[:, None]
     coef = span.to_features(features, weights, theta)
     return Head(coef, middle - span.mean @ coef, 1)
-
-
-@dataclass(eq=False)
-class _Problem:
-    """Penalized log loss of decision values ``basis @ theta``, with its first two derivatives.
-
-    ``targets`` has one column of 0 and 1 for two classes (a sigmoid), and one column a
-    class for more (a softmax).
-    """
-
-    basis: Floats
-    penalty: Floats
-    targets: Floats
-    weights: Floats
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.basis.shape[1], self.targets.shape[1]
-
-    def value_and_slope(self, flat: Floats) -> tuple[float, Floats]:
-        theta = flat.reshape(self.shape)
-        decisions = self.basis @ theta
-        if self.shape[1] == 1:
-            losses = np.logaddexp(0.0, decisions) - self.targets * decisions
-            self._expected = expit(decisions)
-        else:
-            logs = log_softmax(decisions, axis=1)
-            losses = -self.targets * logs
-            self._expected = np.exp(logs)
-        value = np.sum(self.weights * losses) + 0.5 * np.sum(self.penalty * np.square(theta))
-        slope = self.basis.T @ (self.weights * (self._expected - self.targets)) + self.penalty * theta
-        return float(value), slope.ravel()
-
-    def curvature_along(self, flat: Floats, direction: Floats) -> Floats:
-        """Product of the Hessian, where the slope was last asked for, with a direction."""
-        theta = direction.reshape(self.shape)
-        change = self._expected * (self.basis @ theta)
-        if self.shape[1] == 1:
-            change *= 1.0 - self._expected
-        else:
-            change -= self._expected * change.sum(axis=1, keepdims=True)
-        return (self.basis.T @ (self.weights * change) + self.penalty * theta).ravel()
-
-
-@lru_cache
-def _threadpools() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-def _decompose(features: Floats, weights: Floats) -> tuple[_Span, bytes]:
-    """Return the decomposition of these samples, and a digest of them."""
-    key = content_hash(np.ascontiguousarray(features), np.ascontiguousarray(weights))
-    span = _decompositions.get(key)
-    if span is None:
-        span = _span(features, weights)
-        _decompositions.put(key, span, span.nbytes)
-    return span, key
-
-
-def _span(features: Floats, weights: Floats) -> _Span:
-    share = weights / weights.sum()
-    mean = share @ features.astype(np.float64, copy=False)
-    samples = features - mean
-    scale = float(np.sqrt(np.mean(share @ np.square(samples)))) or 1.0
-    samples /= scale
-    heavy = samples * np.sqrt(weights)[:, None]
-    if len(samples) <= samples.shape[1]:
-        strength, vectors = _eigen(heavy @ heavy.T)
-        scores = vectors * np.sqrt(strength) / np.sqrt(weights)[:, None]
-    else:
-        strength, axes = _eigen(heavy.T @ heavy)
-        scores = samples @ axes
-    return _Span(mean, scale, scores, strength)
-
-
-def _eigen(gram: Floats) -> tuple[Floats, Floats]:
-    """Eigenvalues above rounding error, and their vectors."""
-    values, vectors = np.linalg.eigh(gram)
-    kept = values > max(values[-1], 0.0) * len(gram) * np.finfo(np.float64).eps
-    return values[kept], vectors[:, kept]

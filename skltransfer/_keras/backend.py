@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._keras.optional import BACKENDS, import_keras
+from skltransfer._keras.optional import check_backend, import_keras
 
 
 @lru_cache(maxsize=1)
@@ -25,11 +25,7 @@ def name() -> str:
         If Keras runs on another backend.
     """
     backend = str(import_keras().backend.backend())
-    if backend not in BACKENDS:
-        raise RuntimeError(
-            f"Keras runs on {backend!r}; expected tensorflow, torch or jax. Set the environment variable KERAS_BACKEND "
-            "to one of them before Keras is imported."
-        )
+    check_backend(backend)
     if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" in os.environ:
         _limit_threads(backend, int(os.environ["OMP_NUM_THREADS"]))
     return backend

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
 
 BACKENDS = {"tensorflow": "cpu", "torch": "torch", "jax": "jax"}
@@ -38,6 +39,15 @@ def import_optional(module: str, *, extra: str, purpose: str) -> Any:
         ) from error
 
 
+def check_backend(backend: str) -> None:
+    """Raise a RuntimeError for a backend of Keras that skltransfer does not run on."""
+    if backend not in BACKENDS:
+        raise RuntimeError(
+            f"Keras runs on {backend!r}; expected tensorflow, torch or jax. Set the environment variable KERAS_BACKEND "
+            "to one of them before Keras is imported."
+        )
+
+
 def import_keras() -> Any:
     """Import Keras with whichever backend is installed.
 
@@ -50,7 +60,10 @@ def import_keras() -> Any:
     ------
     ImportError
         If the backend that Keras is set to use is not installed.
+    RuntimeError
+        If ``KERAS_BACKEND`` names a backend that skltransfer does not run on.
     """
+    check_backend(os.environ.get("KERAS_BACKEND") or "tensorflow")
     try:
         return importlib.import_module("keras")
     except ImportError as error:

@@ -60,6 +60,13 @@ class Targets:
         single = len(self.tasks) == 1 and self.tasks[0].kind == "classes"
         return self.values.argmax(axis=1) if single else None
 
+    def each(self) -> list[Targets]:
+        """Return the targets of each task alone."""
+        return [
+            Targets((task,), self.values[:, own], self.weights[:, number, None])
+            for number, (task, own) in enumerate(zip(self.tasks, self.columns(), strict=True))
+        ]
+
     def columns(self) -> list[slice]:
         """Which columns of the values belong to each task."""
         ends = np.cumsum([task.n_outputs for task in self.tasks]).tolist()

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.forward import pool_features
+from skltransfer._engine.pooling import pool_features
 from skltransfer._heads.network import DecidingNetwork
 from skltransfer._targets.task import task_loss
 from skltransfer.adaptation._method import Side, Step

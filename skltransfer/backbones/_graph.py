@@ -95,6 +95,18 @@ def find_stages(network: Config) -> tuple[str, ...]:
     return (*stages, output[0])
 
 
+def channels(network: Config) -> dict[str, tuple[int, int | None]]:
+    """Find the rank and the last axis of each layer's output that another layer takes.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+    """
+    taken = (tensor for call in calls_in_order(network) for tensor in call.takes)
+    return {source[0]: (len(shape), shape[-1]) for source, shape in taken}
+
+
 def _whole_layers(calls: Sequence[Call], network: Config) -> list[bool]:
     """Tell after which calls a cut leaves no shared layer on both sides, and does not end in one.
 

@@ -19,8 +19,11 @@ from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, desi
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.start import check_training, starting_backbone
+from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
+from skltransfer._heads.automatic import Blocks, solve_automatically
+from skltransfer._heads.calibration import DEFAULT_STRENGTH
 from skltransfer._heads.goal import Decisions
 from skltransfer._heads.head import Head, HeadLayers, average_places
 from skltransfer._heads.solve import channel_importance, solve
@@ -40,7 +43,8 @@ above them is solved meanwhile; see `docs/design.md`."""
 class SupervisedParameters(FitParameters):
     """The parameters of a classifier or regressor in one fit; ``C`` is the inverse strength of its penalty."""
 
-    C: float
+    features: Any = "last"
+    C: float | str = "auto"
     head: Any = "linear"
     attention_transfer: Any = 0.0
     mixup: float = 0.0
@@ -48,6 +52,11 @@ class SupervisedParameters(FitParameters):
     n_views: int = 4
     solve_head: bool = True
     metrics: Any = None
+
+    @property
+    def strength(self) -> float:
+        """Inverse strength of the penalty of a head that training starts from."""
+        return DEFAULT_STRENGTH if self.C == "auto" else float(self.C)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +105,8 @@ class SupervisedRecipe(Recipe):
 
     def split(self, start: Start, trainable: TrainableLayers, samples: Samples) -> SplitNetwork:
         """Split the network; attention takes features before they are pooled."""
-        return split_network(self._whole(start), trainable.stages, samples, self.parameters.memory)
+        whole = self._with_blocks(self._whole(start), trainable)
+        return split_network(whole, trainable.stages, samples, self.parameters.memory)
 
     def phases(self, setup: Setup) -> list[Phase]:
         """Train the head and the layers that are fine-tuned, unless the head alone is solved."""
@@ -118,9 +128,9 @@ class SupervisedRecipe(Recipe):
 
     def finish(self, setup: Setup, states: Sequence[State], history: dict[str, list[float]]) -> FittedModel:
         """Solve the head where it is solved, and put all together."""
-        state = states[-1]
+        state, selection = states[-1], dict[str, list[Any]]()
         if self._solved(setup.trainable):
-            head = self._solved_head(setup)
+            head, selection = self._solved_head(setup)
         else:
             assert state.head is not None
             head = Head.from_arrays(state.head, len(history["loss"]), padded=state.network.padded)
@@ -128,7 +138,7 @@ class SupervisedRecipe(Recipe):
                 head = self._solved_above_queries(setup, head)
         return FittedModel(
             self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
-            setup.start.pretrained, setup.n_epochs_after(history), history,
+            setup.start.pretrained, setup.n_epochs_after(history), history, selection=selection,
         )  # fmt: skip
 
     def _solved(self, trainable: TrainableLayers) -> bool:
@@ -143,6 +153,15 @@ class SupervisedRecipe(Recipe):
     def _whole(self, start: Start) -> Extraction:
         whole = plan_extraction(start.backbone, self.format, image_size=self.parameters.image_size)
         return replace(whole, pooling="none") if self.layers.n_heads else whole
+
+    def _with_blocks(self, whole: Extraction, trainable: TrainableLayers) -> Extraction:
+        """Add blocks of features for a linear head on a frozen network; training goes on with those that it has."""
+        own, earlier = self.parameters, self.earlier
+        if trainable.stages or self.layers.hidden or self.layers.n_heads or own.features == "last":
+            return whole
+        if own.once:
+            return whole if earlier is None else replace(whole, beside=earlier.extraction.beside)
+        return with_blocks(whole)
 
     def _teacher(self, setup: Setup) -> TeacherMaps | None:
         _, teacher = attention_strength(self.parameters.attention_transfer)
@@ -221,27 +240,41 @@ class SupervisedRecipe(Recipe):
     ) -> tuple[list[Array] | None, Array | None]:
         """Find weights of the head to start from, and the importance of each channel in the DELTA penalty."""
         own, layers = self.parameters, self.layers
-        wanted = state.head is None and own.solve_head and setup.start.pretrained
+        carried = state.head if self._fits(setup) else None
+        wanted = carried is None and own.solve_head and setup.start.pretrained
         if layers.hidden or not (wanted or own.delta):
-            return state.head, None
+            return carried, None
         features = averages()
-        solved = solve(features, setup.targets, C=own.C * QUERY_SHARE if self._queries_alone(setup) else own.C)
+        solved = solve(features, setup.targets, C=own.strength * (QUERY_SHARE if self._queries_alone(setup) else 1.0))
         importance = channel_importance(features, setup.targets, solved) if own.delta else None
         if not wanted:
-            return state.head, importance
+            return carried, importance
         queries = [np.zeros((features.shape[1], layers.n_heads))] if layers.n_heads else []
         return [*queries, *solved.arrays], importance
 
-    def _solved_head(self, setup: Setup) -> Head:
+    def _fits(self, setup: Setup) -> bool:
+        """Whether the head of an earlier fit takes the features of this one."""
+        below = setup.network.below if setup.network.above is None else None
+        beside = () if below is None else below.beside
+        return self.earlier is None or self.earlier.extraction.beside == beside
+
+    def _solved_head(self, setup: Setup) -> tuple[Head, dict[str, list[Any]]]:
         """Solve the linear head on the features of all views."""
         views, network = self._views(setup, None), setup.network
         features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
-        return solve(features, setup.targets.repeated(len(views)), C=self.parameters.C)
+        extraction, C = network.below, self.parameters.C
+        assert extraction is not None
+        groups = np.arange(len(setup.targets)) if setup.groups is None else setup.groups
+        return solve_automatically(
+            features, setup.targets.repeated(len(views)),
+            Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
+            C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)),
+        )  # fmt: skip
 
     def _solved_above_queries(self, setup: Setup, head: Head) -> Head:
         """Solve the linear layer for the attention weights that were learned."""
         network, views = setup.network, self._views(setup, None)
         taken = [network.samples(view, self.parameters.memory) for view in views]
         pooled = np.concatenate([head.pool(maps) for view in taken for maps in network.blocks_of(view)])
-        last = solve(pooled, setup.targets.repeated(len(taken)), C=self.parameters.C)
+        last = solve(pooled, setup.targets.repeated(len(taken)), C=self.parameters.strength)
         return replace(head, coef=last.coef, intercept=last.intercept)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, Self
 
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, TrainedMixin
@@ -33,6 +33,7 @@ SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     **TRAINING_CONSTRAINTS,
     **REGULARIZED_CONSTRAINTS,
     "head": "no_validation",
+    "features": [StrOptions({"auto", "last"})],
     "attention_transfer": [Interval(Real, 0, None, closed="left"), AttentionTransfer],
     "mixup": [Interval(Real, 0, None, closed="left")],
     "n_views": [Interval(Integral, 2, None, closed="left")],
@@ -91,6 +92,11 @@ class SupervisedMixin(TrainedMixin):
             self.model_, samples, method, self._directions(targets, len(samples)), image_size=self.image_size,
             memory=self.memory,
         )  # fmt: skip
+
+    @property
+    def selection_(self) -> dict[str, list[Any]]:
+        """What was tried for a head that is solved, by column."""
+        return dict(self.model_.selection)
 
     def _fit(
         self,

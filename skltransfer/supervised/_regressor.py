@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
@@ -42,8 +42,10 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
     {memory}
     {trainable}
     {head}
-    alpha : float, default=10.0
-        Strength of the L2 penalty of the head that is solved.
+    {features}
+    alpha : float or "auto", default="auto"
+        Strength of the L2 penalty of the head that is solved. "auto" is the best of four by
+        the error of each sample, or group, when it is held out.
     {epochs}
     {batch_size}
     {learning_rate}
@@ -72,6 +74,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
 
     Attributes
     ----------
+    {selection_}
     {model_}
     {backbone_}
     {n_features_in_}
@@ -102,7 +105,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **SUPERVISED_CONSTRAINTS,
-        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
     }
 
     def __init__(
@@ -117,7 +120,8 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         memory: Any = None,
         trainable: Any = "auto",
         head: Any = "linear",
-        alpha: float = 10.0,
+        features: str = "auto",
+        alpha: float | str = "auto",
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float | str = "auto",
@@ -153,6 +157,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         self.memory = memory
         self.trainable = trainable
         self.head = head
+        self.features = features
         self.alpha = alpha
         self.epochs = epochs
         self.batch_size = batch_size
@@ -293,4 +298,4 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         return labeled(samples, y, read_values, name=name, sample_weight=sample_weight, groups=groups)
 
     def _parameters(self, **more: Any) -> SupervisedParameters:
-        return SupervisedParameters.of(self, C=1.0 / self.alpha, **more)
+        return SupervisedParameters.of(self, C="auto" if self.alpha == "auto" else 1.0 / float(self.alpha), **more)

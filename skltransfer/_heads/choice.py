@@ -1,0 +1,218 @@
+"""The choice of how much each block of features counts, by cross-validation in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skltransfer._engine.pooling import Output
+from skltransfer._heads.span import Standardized, moments
+from skltransfer._targets.targets import Targets
+from skltransfer._utils.types import Array, Floats
+
+CHOICE_SAMPLES = 1000
+"""Beyond so many samples, the choice is made on so many, evenly spaced among those of each class."""
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
+"""Of the ridge regressions that are compared, as shares of the sum of squares of the samples."""
+CONSTANT = 10.0
+"""Square of a constant feature beside samples of square 1, so that the intercept is hardly penalized."""
+
+
+IMAGE_SHARES = (
+    ("last + late grids", 1, (1, 1, 0), 0),
+    ("last", 1, (0, 0, 0), 0),
+    ("3 last + late grid", 3, (1, 0, 0), 0),
+    ("last + late grid", 1, (1, 0, 0), 0),
+    ("2 last + late grids", 2, (1, 1, 0), 0),
+    ("last + all grids", 1, (1, 1, 1), 0),
+    ("all", 1, (1, 1, 1), 1),
+    ("all, 3 input", 1, (1, 1, 1), 3),
+)
+"""Names, and shares of the last stage, of grids from late to early, and of the input."""
+TEXT_SHARES = (
+    ("3 last + words", 3, (0, 0), 1),
+    ("last", 1, (0, 0), 0),
+    ("2 last + earlier", 2, (1, 1), 0),
+    ("last + words", 1, (0, 0), 1),
+    ("last + 3 words", 1, (0, 0), 3),
+    ("all", 2, (1, 1), 1),
+)
+"""The same with averages of earlier stages, and a bag of tokens."""
+
+
+class Candidate(NamedTuple):
+    """Blocks of features, and how much each counts."""
+
+    name: str
+    shares: tuple[float, ...]
+
+
+def candidates(outputs: Sequence[Output]) -> list[Candidate]:
+    """List shares of blocks to choose from; the first one is robust, and the second the simplest.
+
+    Parameters
+    ----------
+    outputs : sequence of Output
+        The blocks: the last stage; then grids from late to early, or averages of earlier stages; then the input.
+    """
+    n_between = len(outputs) - 2
+    if n_between < 0:
+        return [Candidate("last", (1.0,))]
+    table = TEXT_SHARES if outputs[-1].pooling.startswith("bag") else IMAGE_SHARES
+    found = [Candidate(name, (last, *between[:n_between], given)) for name, last, between, given in table]
+    return list({candidate.shares: candidate for candidate in reversed(found)}.values())[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A choice among candidates.
+
+    Parameters
+    ----------
+    chosen : int
+        Which candidate.
+    penalties : ndarray of shape (n_candidates,)
+        The best ridge penalty of each candidate.
+    errors, standard_errors : ndarray of shape (n_candidates,)
+        Mean squared error on samples held out, and the standard error of its difference from the best candidate's.
+    """
+
+    chosen: int
+    penalties: Floats
+    errors: Floats
+    standard_errors: Floats
+
+
+def block_scale(features: Floats, weights: Floats, widths: Sequence[int], shares: Sequence[float]) -> Floats:
+    """Return what each feature is divided by, so that blocks count by their shares.
+
+    The mean square of a standardized sample is the width of the first block, whatever the shares are:
+    the strength of a penalty means the same for all of them.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        The blocks beside each other.
+    weights : ndarray of shape (n_samples,)
+        Sample weights, above 0.
+    widths : sequence of int
+        Features of each block.
+    shares : sequence of float
+        Of the sum of squares of a sample; a block of 0 is left out.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+    """
+    _, square = moments(features, weights)
+    ends = np.cumsum(widths)
+    totals = np.array([part.sum() for part in np.split(square, ends[:-1])])
+    wanted = np.where(totals > 0, shares, 0.0)
+    if not wanted.any():
+        return np.ones(len(square))
+    with np.errstate(divide="ignore"):
+        scales = np.sqrt(totals / (wanted / wanted.sum() * widths[0]))
+    return np.repeat(np.where(wanted > 0, scales, np.inf), widths)
+
+
+def choose(
+    features: Floats, targets: Targets, widths: Sequence[int], candidates: Sequence[Candidate], groups: Array
+) -> Choice:
+    """Choose among shares of blocks, by the error of ridge regressions on samples that they do not see.
+
+    The first candidate is taken unless another one is better by more than a standard error.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        The blocks beside each other.
+    targets : Targets
+        What samples should come out as.
+    widths : sequence of int
+        Features of each block.
+    candidates : sequence of Candidate
+        The first one is what is taken in doubt.
+    groups : ndarray of shape (n_samples,)
+        Samples of one group are held out together.
+
+    Returns
+    -------
+    Choice
+
+    References
+    ----------
+    Allen, "The Relationship between Variable Selection and Data Augmentation and a Method for Prediction",
+    Technometrics 1974 (the residual of a sample held out, in closed form).
+
+    Evci et al., "Head2Toe: Utilizing Intermediate Representations for Better Transfer Learning", ICML 2022.
+    """
+    some = _sample(targets, groups)
+    features, targets, groups = features[some], targets.take(some), groups[some]
+    weights = targets.weights.max(axis=1)
+    grams = _grams(features, weights, widths)
+    losses = np.stack([_losses(candidate, grams, targets, groups) for candidate in candidates])
+    best = losses.sum(axis=2).argmin(axis=1)
+    losses = losses[np.arange(len(candidates)), best]
+    errors = losses.mean(axis=1)
+    rises = losses - losses[errors.argmin()]
+    standard_errors = rises.std(axis=1) / np.sqrt(max(len(some) - 1, 1))
+    chosen = 0 if rises[0].mean() <= standard_errors[0] else int(errors.argmin())
+    return Choice(chosen, np.array(PENALTIES)[best], errors, standard_errors)
+
+
+def _sample(targets: Targets, groups: Array) -> NDArray[np.intp]:
+    """Choose samples, evenly spaced in the order of their classes."""
+    strata = targets.strata()
+    order = np.arange(len(targets)) if strata is None else np.argsort(strata, kind="stable")
+    if len(order) <= CHOICE_SAMPLES:
+        return np.sort(order)
+    return np.sort(order[np.linspace(0, len(order) - 1, CHOICE_SAMPLES).astype(np.intp)])
+
+
+def _grams(features: Floats, weights: Floats, widths: Sequence[int]) -> list[Floats]:
+    """Return the inner products of samples in each block, where the mean square of a sample is 1."""
+    grams, ends = [], np.cumsum(widths).tolist()
+    for width, end in zip(widths, ends, strict=True):
+        block = features[:, end - width : end]
+        mean, square = moments(block, weights)
+        scale = np.full(width, np.sqrt(square.sum()) or 1.0)
+        everything = np.arange(len(block))
+        grams.append(Standardized(block, mean, scale, np.ones((len(block), 1))).gram(everything))
+    return grams
+
+
+def _losses(candidate: Candidate, grams: Sequence[Floats], targets: Targets, groups: Array) -> Floats:
+    """Weighted squared error of each held-out sample, for each penalty, shape (n_penalties, n_samples)."""
+    shares = np.array(candidate.shares) / sum(candidate.shares)
+    gram = sum(share * gram for share, gram in zip(shares, grams, strict=True) if share > 0)
+    losses = np.zeros((len(PENALTIES), len(targets)))
+    for own, weights in zip(targets.columns(), targets.weights.T, strict=True):
+        present = weights > 0
+        values, weights = targets.values[present, own], weights[present] / weights[present].mean()
+        residuals = _held_out(gram[np.ix_(present, present)], values, weights, groups[present])
+        variance = np.average(np.square(values - np.average(values, axis=0, weights=weights)), axis=0, weights=weights)
+        losses[:, present] += np.square(residuals).sum(axis=2) * weights / max(variance.sum(), 1e-12)
+    return losses
+
+
+def _held_out(gram: Floats, values: Floats, weights: Floats, groups: Array) -> Floats:
+    """Residuals of ridge regressions on all other groups, shape (n_penalties, n_samples, n_outputs)."""
+    root = np.sqrt(weights)
+    strength, vectors = np.linalg.eigh((gram + CONSTANT) * np.outer(root, root))
+    along = vectors.T @ (values * root[:, None])
+    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+    found = np.empty((len(PENALTIES), *values.shape))
+    for number, penalty in enumerate(PENALTIES):
+        inverse = 1.0 / (np.maximum(strength, 0.0) + penalty * len(gram))
+        dual = vectors @ (along * inverse[:, None])
+        if len(members) == len(gram):
+            found[number] = dual / (np.square(vectors) @ inverse)[:, None]
+            continue
+        for some in members:
+            block = (vectors[some] * inverse) @ vectors[some].T
+            found[number, some] = np.linalg.solve(block, dual[some])
+    return found / root[:, None]

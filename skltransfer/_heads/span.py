@@ -1,0 +1,153 @@
+"""Standardized samples in the coordinates of their own principal axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import gen_batches
+
+from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.lru import ByteLRU
+from skltransfer._utils.types import Floats
+
+MAX_RANK = 2048
+"""Beyond so many samples and features, the axes are those of so many samples, evenly spaced."""
+COLUMNS = 1024
+"""Features that are in double precision at a time."""
+
+_decompositions = ByteLRU(max_bytes=2**28)
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Standardized samples in the coordinates of their own principal axes.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_features,)
+        Features are centered, and divided by their scale; those of infinite scale are left out.
+    scores : ndarray of shape (n_samples, rank)
+        The samples; ``scores.T @ diag(weights) @ scores`` is ``diag(strength)``.
+    strength : ndarray of shape (rank,)
+        Weighted sum of squares along each axis.
+    axes : ndarray of shape (n_features, rank) or None
+        The axes; None if they follow from the samples themselves.
+    """
+
+    mean: Floats
+    scale: Floats
+    scores: Floats
+    strength: Floats
+    axes: Floats | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        arrays = (self.mean, self.scale, self.scores, self.strength, self.axes)
+        return sum(array.nbytes for array in arrays if array is not None)
+
+    def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
+        """Compute coefficients of the features as they come, from those of the coordinates."""
+        if self.axes is not None:
+            return self.axes @ theta / self.scale[:, None]
+        dual = weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
+        total, coef = dual.sum(axis=0), np.empty((features.shape[1], theta.shape[1]))
+        for some in gen_batches(features.shape[1], COLUMNS):
+            coef[some] = (features[:, some].T @ dual - np.outer(self.mean[some], total)) / self.scale[some, None] ** 2
+        return coef
+
+
+def decompose(features: Floats, weights: Floats, scale: Floats | None = None) -> tuple[Span, bytes]:
+    """Return the decomposition of these samples, and a digest of them.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_samples, n_features)
+        Features of each sample.
+    weights : ndarray of shape (n_samples,)
+        Weight of each sample, above 0.
+    scale : ndarray of shape (n_features,), optional
+        What each feature is divided by; the root mean square deviation of all of them, if it is not given.
+    """
+    key = content_hash(*map(np.ascontiguousarray, (features, weights, [] if scale is None else scale)))
+    span = _decompositions.get(key)
+    if span is None:
+        span = _span(features, weights, scale)
+        _decompositions.put(key, span, span.nbytes)
+    return span, key
+
+
+def moments(features: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the weighted mean and the mean square deviation of each feature."""
+    share = weights / weights.sum()
+    mean, square = np.empty(features.shape[1]), np.empty(features.shape[1])
+    for some in gen_batches(features.shape[1], COLUMNS):
+        part = features[:, some].astype(np.float64)
+        mean[some] = share @ part
+        square[some] = share @ np.square(part - mean[some])
+    return mean, square
+
+
+def eigen(gram: Floats) -> tuple[Floats, Floats]:
+    """Return the eigenvalues above rounding error, and their vectors."""
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > max(values[-1], 0.0) * len(gram) * np.finfo(np.float64).eps
+    return values[kept], vectors[:, kept]
+
+
+def _span(features: Floats, weights: Floats, scale: Floats | None) -> Span:
+    mean, square = moments(features, weights)
+    if scale is None:
+        scale = np.full(len(mean), float(np.sqrt(np.mean(square))) or 1.0)
+    n_samples, n_features, root = len(features), int(np.isfinite(scale).sum()), np.sqrt(weights)[:, None]
+    standardized = Standardized(features, mean, scale, root)
+    if n_samples <= min(n_features, MAX_RANK):
+        strength, vectors = eigen(standardized.gram(np.arange(n_samples)))
+        return Span(mean, scale, vectors * np.sqrt(strength) / root, strength)
+    chosen = np.arange(n_samples)
+    if n_features > MAX_RANK:
+        chosen = np.linspace(0, n_samples - 1, MAX_RANK).astype(np.intp)
+        strength, vectors = eigen(standardized.gram(chosen))
+        axes = standardized.along(chosen, vectors / np.sqrt(strength))
+    else:
+        axes = np.diag(np.isfinite(scale).astype(np.float64))
+    heavy = standardized.onto(axes)
+    strength, rotation = eigen(heavy.T @ heavy)
+    return Span(mean, scale, heavy @ rotation / root, strength, axes @ rotation)
+
+
+@dataclass(frozen=True, eq=False)
+class Standardized:
+    """Weighted, centered and scaled features, some columns at a time."""
+
+    features: Floats
+    mean: Floats
+    scale: Floats
+    root: Floats
+
+    def gram(self, chosen: NDArray[np.intp]) -> Floats:
+        """Return the inner products of some samples."""
+        found = np.zeros((len(chosen), len(chosen)))
+        for some in self._columns():
+            part = self._part(some, chosen)
+            found += part @ part.T
+        return found
+
+    def along(self, chosen: NDArray[np.intp], vectors: Floats) -> Floats:
+        """Return combinations of some samples, shape (n_features, n_vectors)."""
+        return np.concatenate([self._part(some, chosen).T @ vectors for some in self._columns()])
+
+    def onto(self, axes: Floats) -> Floats:
+        """Return the coordinates of all samples along axes."""
+        found, everything = np.zeros((len(self.features), axes.shape[1])), np.arange(len(self.features))
+        for some in self._columns():
+            found += self._part(some, everything) @ axes[some]
+        return found
+
+    def _columns(self) -> list[slice]:
+        return list(gen_batches(self.features.shape[1], COLUMNS))
+
+    def _part(self, some: slice, chosen: NDArray[np.intp]) -> Floats:
+        return (self.features[chosen, some] - self.mean[some]) / self.scale[some] * self.root[chosen]
