@@ -54,59 +54,57 @@ def solve_automatically(
         What was tried, by column.
     """
     options = candidates(blocks.outputs)
-    choice = None
+    choices: list[Choice | None] = [None] * len(targets.tasks)
     if len(features) >= MIN_SAMPLES and (len(options) > 1 or C is None):
-        choice = choose(features, targets, blocks.widths, options, groups)
-    chosen = options[0 if choice is None else choice.chosen]
-    weights = targets.weights.max(axis=1)
-    scale = block_scale(features, weights, blocks.widths, chosen.shares) if len(options) > 1 else None
-    values = targets.tasks[0].kind == "values"
-    if C is None and values:
-        C = DEFAULT_STRENGTH if choice is None else _ridge_strength(choice, len(features), blocks.widths[0])
-    tried: list[list[Calibration]] = []
-    heads = []
-    for task in targets.each():
+        choices = [*choose(features, targets, blocks.widths, options, groups)]
+    heads, rows = [], []
+    for number, (task, choice) in enumerate(zip(targets.each(), choices, strict=True)):
+        chosen = options[0 if choice is None else choice.chosen]
         present = task.weights[:, 0] > 0
-        own, rows = task.take(present), features[present]
-        strength, temperature = C, 1.0
-        if strength is None:
-            tried.append(_calibrations(rows, own, scale, groups[present]))
-            best = min(tried[-1], key=lambda found: found.log_loss)
-            strength, temperature = best.C, best.temperature
-        heads.append(solve(rows, own, C=strength, scale=scale).divided_by(temperature))
-    return Head.beside(heads), _table(options, choice, chosen, tried)
+        own, seen = task.take(present), features[present]
+        scale = block_scale(seen, own.weights[:, 0], blocks.widths, chosen.shares) if len(options) > 1 else None
+        tried = _strengths(seen, own, scale, C, choice, groups[present], blocks.widths[0])
+        best = min(tried, key=lambda found: found.log_loss)
+        heads.append(solve(seen, own, C=best.C, scale=scale).divided_by(best.temperature))
+        rows += _rows(number, options, choice, chosen, tried if C is None else [], best)
+    return Head.beside(heads), {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _ridge_strength(choice: Choice, n_samples: int, width: int) -> float:
-    """Return the inverse strength that means the same as the penalty of the chosen ridge regression."""
-    return float(1.0 / (choice.penalties[choice.chosen] * n_samples * width))
-
-
-def _calibrations(features: Floats, targets: Targets, scale: Floats | None, groups: Array) -> list[Calibration]:
-    weights = targets.weights[:, 0]
-    codes, n_classes = codes_of(targets)
+def _strengths(
+    features: Floats, targets: Targets, scale: Floats | None, C: float | None, choice: Choice | None, groups: Array,
+    width: int,
+) -> list[Calibration]:  # fmt: skip
+    """Try strengths of the penalty of one task; a given one is the only one, without a temperature."""
+    if C is not None:
+        return [Calibration(C, 1.0, np.nan)]
+    if targets.tasks[0].kind == "values":
+        return [Calibration(_ridge_strength(choice, features, width), 1.0, np.nan)]
+    weights, (codes, n_classes) = targets.weights[:, 0], codes_of(targets)
     coordinates = Coordinates(decompose(features, weights, scale)[0], codes, n_classes, weights)
     return calibrate(coordinates, None, groups)
 
 
-def _table(
-    options: Sequence[Candidate], choice: Choice | None, chosen: Candidate, tried: Sequence[Sequence[Calibration]]
-) -> dict[str, list[Any]]:
-    """List what was tried: blocks by their error, and strengths of the penalty by their log loss."""
+def _ridge_strength(choice: Choice | None, features: Floats, width: int) -> float:
+    """Return the inverse strength that means the same as the penalty of the chosen ridge regression."""
+    if choice is None:
+        return DEFAULT_STRENGTH
+    return float(1.0 / (choice.penalties[choice.chosen] * len(features) * width))
+
+
+def _rows(
+    number: int, options: Sequence[Candidate], choice: Choice | None, chosen: Candidate,
+    tried: Sequence[Calibration], best: Calibration,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """List what was tried for a task: blocks by their error, and strengths of the penalty by their log loss."""
     blank = np.full(len(options), np.nan)
-    rows: list[dict[str, Any]] = [
-        {"step": "features", "candidate": option.name, "error": error, "standard_error": deviation, "C": np.nan,
-         "temperature": np.nan, "chosen": option is chosen}
-        for option, error, deviation in zip(
-            options, blank if choice is None else choice.errors, blank if choice is None else choice.standard_errors,
-            strict=True,
-        )
+    errors, deviations = (blank, blank) if choice is None else (choice.errors, choice.standard_errors)
+    penalties = [
+        {"task": number, "step": "features", "candidate": option.name, "error": float(error),
+         "standard_error": float(deviation), "temperature": np.nan, "chosen": option is chosen}
+        for option, error, deviation in zip(options, errors, deviations, strict=True)
     ]  # fmt: skip
-    for number, calibrations in enumerate(tried):
-        best = min(calibrations, key=lambda found: found.log_loss)
-        rows += [
-            {"step": "C", "candidate": f"task {number}" if len(tried) > 1 else "C", "error": found.log_loss,
-             "standard_error": np.nan, "C": found.C, "temperature": found.temperature, "chosen": found is best}
-            for found in calibrations
-        ]  # fmt: skip
-    return {name: [row[name] for row in rows] for name in rows[0]}
+    return penalties + [
+        {"task": number, "step": "C", "candidate": f"C={found.C:g}", "error": found.log_loss,
+         "standard_error": np.nan, "temperature": found.temperature, "chosen": found is best}
+        for found in tried
+    ]  # fmt: skip

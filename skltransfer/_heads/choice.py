@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ def block_scale(features: Floats, weights: Floats, widths: Sequence[int], shares
 
 def choose(
     features: Floats, targets: Targets, widths: Sequence[int], candidates: Sequence[Candidate], groups: Array
-) -> Choice:
+) -> list[Choice]:
     """Choose among shares of blocks, by the error of ridge regressions on samples that they do not see.
 
     The first candidate is taken unless another one is better by more than a standard error.
@@ -141,7 +142,8 @@ def choose(
 
     Returns
     -------
-    Choice
+    list of Choice
+        One for each task.
 
     References
     ----------
@@ -150,21 +152,25 @@ def choose(
 
     Evci et al., "Head2Toe: Utilizing Intermediate Representations for Better Transfer Learning", ICML 2022.
     """
-    some = _sample(targets, groups)
+    some = _sample(targets)
     features, targets, groups = features[some], targets.take(some), groups[some]
-    weights = targets.weights.max(axis=1)
-    grams = _grams(features, weights, widths)
-    losses = np.stack([_losses(candidate, grams, targets, groups) for candidate in candidates])
+    grams = _grams(features, targets.weights.max(axis=1), widths)
+    losses = [_losses(candidate, grams, targets, groups) for candidate in candidates]
+    return [_best(np.stack(own)) for own in zip(*losses, strict=True)]
+
+
+def _best(losses: Floats) -> Choice:
+    """Choose by the losses of samples of shape (n_candidates, n_penalties, n_samples)."""
     best = losses.sum(axis=2).argmin(axis=1)
-    losses = losses[np.arange(len(candidates)), best]
+    losses = losses[np.arange(len(losses)), best]
     errors = losses.mean(axis=1)
     rises = losses - losses[errors.argmin()]
-    standard_errors = rises.std(axis=1) / np.sqrt(max(len(some) - 1, 1))
+    standard_errors = rises.std(axis=1) / np.sqrt(max(losses.shape[1] - 1, 1))
     chosen = 0 if rises[0].mean() <= standard_errors[0] else int(errors.argmin())
     return Choice(chosen, np.array(PENALTIES)[best], errors, standard_errors)
 
 
-def _sample(targets: Targets, groups: Array) -> NDArray[np.intp]:
+def _sample(targets: Targets) -> NDArray[np.intp]:
     """Choose samples, evenly spaced in the order of their classes."""
     strata = targets.strata()
     order = np.arange(len(targets)) if strata is None else np.argsort(strata, kind="stable")
@@ -185,34 +191,53 @@ def _grams(features: Floats, weights: Floats, widths: Sequence[int]) -> list[Flo
     return grams
 
 
-def _losses(candidate: Candidate, grams: Sequence[Floats], targets: Targets, groups: Array) -> Floats:
-    """Weighted squared error of each held-out sample, for each penalty, shape (n_penalties, n_samples)."""
+def _losses(candidate: Candidate, grams: Sequence[Floats], targets: Targets, groups: Array) -> list[Floats]:
+    """Weighted squared error of each held-out sample in each task, for each penalty, shape (n_penalties, n_samples)."""
     shares = np.array(candidate.shares) / sum(candidate.shares)
     gram = sum(share * gram for share, gram in zip(shares, grams, strict=True) if share > 0)
-    losses = np.zeros((len(PENALTIES), len(targets)))
-    for own, weights in zip(targets.columns(), targets.weights.T, strict=True):
-        present = weights > 0
-        values, weights = targets.values[present, own], weights[present] / weights[present].mean()
-        residuals = _held_out(gram[np.ix_(present, present)], values, weights, groups[present])
-        variance = np.average(np.square(values - np.average(values, axis=0, weights=weights)), axis=0, weights=weights)
-        losses[:, present] += np.square(residuals).sum(axis=2) * weights / max(variance.sum(), 1e-12)
+    ridges: dict[bytes, _Ridge] = {}
+    losses = []
+    for task in targets.each():
+        weights = task.weights[:, 0]
+        ridge = ridges.setdefault(weights.tobytes(), _Ridge(gram, weights, groups))
+        losses.append(np.square(ridge.held_out(task.values)).sum(axis=2))
     return losses
 
 
-def _held_out(gram: Floats, values: Floats, weights: Floats, groups: Array) -> Floats:
-    """Residuals of ridge regressions on all other groups, shape (n_penalties, n_samples, n_outputs)."""
-    root = np.sqrt(weights)
-    strength, vectors = np.linalg.eigh((gram + CONSTANT) * np.outer(root, root))
-    along = vectors.T @ (values * root[:, None])
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    found = np.empty((len(PENALTIES), *values.shape))
-    for number, penalty in enumerate(PENALTIES):
-        inverse = 1.0 / (np.maximum(strength, 0.0) + penalty * len(gram))
-        dual = vectors @ (along * inverse[:, None])
-        if len(members) == len(gram):
-            found[number] = dual / (np.square(vectors) @ inverse)[:, None]
-            continue
-        for some in members:
-            block = (vectors[some] * inverse) @ vectors[some].T
-            found[number, some] = np.linalg.solve(block, dual[some])
-    return found / root[:, None]
+class _Ridge:
+    """Kernel ridge regressions on samples of positive weight."""
+
+    def __init__(self, gram: Floats, weights: Floats, groups: Array) -> None:
+        self.present = np.flatnonzero(weights > 0)
+        self.weights = weights[self.present] / weights[self.present].mean()
+        self.groups = groups[self.present]
+        self._root = np.sqrt(self.weights)
+        self._gram = gram
+
+    @cached_property
+    def _decomposition(self) -> tuple[Floats, Floats]:
+        weighted = (self._gram[np.ix_(self.present, self.present)] + CONSTANT) * np.outer(self._root, self._root)
+        strength, vectors = np.linalg.eigh(weighted)
+        return np.maximum(strength, 0.0), vectors
+
+    def held_out(self, values: Floats) -> Floats:
+        """Residuals of held-out groups in standard deviations, weighted; shape (n_penalties, n_samples, n_outputs)."""
+        values = values[self.present]
+        centered = values - np.average(values, axis=0, weights=self.weights)
+        variance = float(np.average(np.square(centered), axis=0, weights=self.weights).sum()) or 1.0
+        return self._residuals(centered / np.sqrt(variance) * self._root[:, None])
+
+    def _residuals(self, values: Floats) -> Floats:
+        (strength, vectors), n_samples = self._decomposition, len(values)
+        along = vectors.T @ values
+        members = [np.flatnonzero(self.groups == group) for group in np.unique(self.groups)]
+        found = np.empty((len(PENALTIES), *values.shape))
+        for number, penalty in enumerate(PENALTIES):
+            inverse = 1.0 / (strength + penalty * n_samples)
+            dual = vectors @ (along * inverse[:, None])
+            if len(members) == n_samples:
+                found[number] = dual / (np.square(vectors) @ inverse)[:, None]
+                continue
+            for some in members:
+                found[number, some] = np.linalg.solve((vectors[some] * inverse) @ vectors[some].T, dual[some])
+        return found
