@@ -13,6 +13,8 @@ from skltransfer.adaptation._methods import METHODS
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
 
 FAST = {"epochs": 6, "head": MLPHead((16,)), "random_state": 0}
+ONE_OF_A_KIND = ("coral", "dann", "mcd", "adda", "deepjdot", "mcc", "shot", "tent")
+"""Distances, each kind of adversary, transport, predictions, pseudo-labels, and what adapts in `predict`."""
 
 
 def one_norm(input_shape, random_state=None):
@@ -25,7 +27,9 @@ def one_norm(input_shape, random_state=None):
     return keras.Model(pictures, layers.MaxPooling2D(2)(layers.ReLU()(x)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.backends) if name in ONE_OF_A_KIND else name for name in METHODS]
+)
 def test_every_method_adapts_tells_its_terms_and_never_reads_labels_of_the_target(method, shifted):
     X, y, domain = shifted
     backbone = "auto"
@@ -77,6 +81,7 @@ def test_features_of_the_backbone_or_the_embedding_are_brought_together(shifted)
     assert distances["backbone"] < 0.5 * distances["embedding"]
 
 
+@pytest.mark.backends
 def test_adabn_takes_the_statistics_of_the_target(two_domains_of_pictures):
     X, y, domain = two_domains_of_pictures
     clf = DomainAdaptationClassifier(one_norm, method="adabn", **FAST).fit(X, y, sample_domain=domain)
@@ -104,6 +109,7 @@ def test_tent_adapts_to_what_is_predicted(two_domains_of_pictures):
     assert entropy(tent) != entropy(alone)
 
 
+@pytest.mark.backends
 def test_a_distance_of_ones_own(shifted):
     from keras import ops
 

@@ -97,6 +97,7 @@ def test_queries_of_zero_average():
     np.testing.assert_allclose(head.pool(maps), maps.mean(axis=(1, 2)))
 
 
+@pytest.mark.backends
 def test_training_starts_as_the_solved_head_on_averages(images, labels):
     still = TransferClassifier(head="attention", learning_rate=0, **OPTIONS).fit(images, labels)
     solved = TransferClassifier(image_size=64).fit(images, labels)
@@ -104,6 +105,7 @@ def test_training_starts_as_the_solved_head_on_averages(images, labels):
     np.testing.assert_allclose(still.attention_maps(images), 1 / 4)
 
 
+@pytest.mark.backends
 def test_network_and_array_head_agree(attending, images, labels):
     again = TransferClassifier(head="attention", solve_head=False, **OPTIONS)
     again.fit(images, labels, X_val=images, y_val=labels)
@@ -112,6 +114,7 @@ def test_network_and_array_head_agree(attending, images, labels):
     assert again.history_["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.backends
 def test_same_fit_twice_is_bit_identical_and_so_is_a_pickle(attending, images, labels):
     again = TransferClassifier(head="attention", learning_rate=0.01, **OPTIONS).fit(images, labels)
     expected = attending.decision_function(images)
@@ -205,6 +208,7 @@ def rollout_by_hand(model, names, x):
     return total.mean(axis=1)
 
 
+@pytest.mark.backends
 def test_rollout_is_the_product_of_all_blocks(transformer, images):
     backbone, x = transformer.backbone_, images[:3, ..., None].astype("float32")
     slow = rollout_by_hand(backbone.to_keras(), [f"block{i}_attention" for i in range(4)], x)
@@ -294,6 +298,7 @@ def activity(clf, images):
     return heat / np.linalg.norm(heat, axis=1, keepdims=True)
 
 
+@pytest.mark.backends
 def test_attention_transfer_keeps_activity_where_it_was(images, labels):
     options = {"image_size": 96, "epochs": 2, "learning_rate": 1e-3, "random_state": 0}
     start = activity(TransferClassifier(image_size=96).fit(images, labels), images)

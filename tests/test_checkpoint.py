@@ -189,6 +189,7 @@ def test_targets_and_weights_are_part_of_the_key_held_out_or_not(field, held_out
     assert training_key(replace(plain, data=data)) != training_key(plain)
 
 
+@pytest.mark.backends
 def test_versions_and_backend_are_part_of_the_key(monkeypatch):
     plain = training_key(job())
     monkeypatch.setattr(checkpoint_module, "__version__", "another")
@@ -296,6 +297,7 @@ def stateful():
     ]
 
 
+@pytest.mark.backends
 def test_interrupted_fit_with_callbacks_ends_as_if_nothing_had_been(images, labels, tmp_path, interrupt, monkeypatch):
     options = {"epochs": 9, "early_stopping": True, "n_iter_no_change": 9, "learning_rate": 0.01, "random_state": 0}
     clf = TransferClassifier("small_cnn", **options, callbacks=stateful()).fit(images, labels)

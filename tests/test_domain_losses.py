@@ -19,6 +19,8 @@ from skltransfer.adaptation._method import Side, Step
 from skltransfer.adaptation._methods import METHODS
 from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximization
 
+pytestmark = pytest.mark.backends
+
 TOLERANCE = 1e-8 if _backend.name() == "tensorflow" else 1e-5
 """On torch and JAX, Keras takes means in single precision."""
 

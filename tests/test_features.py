@@ -36,6 +36,7 @@ def computed(action):
     return features.n_computed - before, result
 
 
+@pytest.mark.backends
 def test_same_as_the_bare_network_step_by_step(lite0, images, rows, empty_store):
     import keras
 
@@ -75,6 +76,7 @@ def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_sto
             assert one.shape != other.shape or not np.allclose(one, other)
 
 
+@pytest.mark.backends
 def test_a_row_does_not_depend_on_its_batch(plan, rows):
     alone = np.stack([next(compute(plan, rows, [i])) for i in range(6)])
     together = np.stack(list(compute(plan, rows, range(len(rows)))))[:6]

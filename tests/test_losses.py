@@ -11,6 +11,8 @@ from skltransfer._keras import backend as _backend
 from skltransfer._targets.task import Task, task_loss, weighted_loss
 from skltransfer.autoencoder._losses import gaussian_divergence, reconstruction_loss, structural_similarity
 
+pytestmark = pytest.mark.backends
+
 OUTPUTS = arrays(np.float64, (5, 3), elements=st.floats(-30, 30))
 
 

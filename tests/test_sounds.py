@@ -90,6 +90,7 @@ def mel_bands(n_bands, n_bins, rate, lowest):
     return bank
 
 
+@pytest.mark.backends
 def test_picture_is_the_log_mel_spectrogram_of_scipy():
     random = np.random.default_rng(0)
     wave = chirp(np.arange(8000) / 16000, 100, 0.5, 7000) + 0.01 * random.standard_normal(8000)
@@ -101,6 +102,7 @@ def test_picture_is_the_log_mel_spectrogram_of_scipy():
     np.testing.assert_allclose(picture(wave[None])[0], expected, atol=0.05)
 
 
+@pytest.mark.backends
 def test_a_clip_is_seen_alike_beside_a_louder_one():
     quiet = 0.01 * tone(700, 0.5, 16000)
     alone, beside = picture(quiet[None]), picture(np.stack([quiet, tone(200, 0.5, 16000)]))
@@ -254,6 +256,7 @@ def test_no_more_than_ten_seconds_are_read(tmp_path):
     assert rows.read([0], LogMelSpectrogram(160_000, PLAIN)).shape == (1, 160_000)
 
 
+@pytest.mark.backends
 def test_clips_are_told_apart(clips, files):
     X, y = clips
     for rows in (X, files):
@@ -303,7 +306,9 @@ def test_features_are_computed_once_for_equal_content(listener, clips, files, tm
     assert features.n_computed == before + 12
 
 
-@pytest.mark.parametrize("network", ["small_cnn", "small_resnet", "small_transformer"])
+@pytest.mark.parametrize(
+    "network", [pytest.param("small_cnn", marks=pytest.mark.backends), "small_resnet", "small_transformer"]
+)
 def test_networks_learn_sounds_and_pass_them_on(network, clips, files):
     X, y = clips
     source = TransferClassifier(network, sample_rate=8000, image_size=32, epochs=2, random_state=0).fit(X, y)

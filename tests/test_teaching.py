@@ -81,6 +81,7 @@ def test_pull_is_the_loss_written_by_hand(teacher, images, labels):
     assert pull == pytest.approx(STRONG * distance(fitted.backbone_, teacher, images), rel=1e-3)
 
 
+@pytest.mark.backends
 def test_loss_falls_and_the_same_fit_twice_is_bit_identical(images, labels):
     fitted = student("efficientnet_lite0").fit(images, labels)
     assert fitted.history_["loss"][-1] < 0.8 * fitted.history_["loss"][0]

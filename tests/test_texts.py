@@ -93,6 +93,7 @@ def reference(text, folder):
     return x.mean(axis=0)
 
 
+@pytest.mark.backends
 def test_port_is_exact(encoded):
     folder = port._find("model.safetensors", None).parent
     for text, row in zip(TEXTS, encoded, strict=True):
@@ -174,7 +175,7 @@ def test_samples_that_are_no_texts_are_named(texts, match):
         TransferClassifier().fit(texts, list(range(len(texts))))
 
 
-@pytest.mark.parametrize("trainable", [2, LoRA(rank=2), "norm"])
+@pytest.mark.parametrize("trainable", [2, pytest.param(LoRA(rank=2), marks=pytest.mark.backends), "norm"])
 def test_fine_tuning_moves_what_it_says(minilm, trainable):
     settings = {"trainable": trainable, "epochs": 2, "batch_size": 8, "random_state": 0}
     tuned = TransferClassifier(minilm, **settings).fit(SHORT, SHORT_LABELS)
@@ -210,6 +211,7 @@ def test_parts_of_unequal_rows_are_remembered_in_a_folder(minilm, tmp_path, empt
     assert first.backbone_ == again.backbone_
 
 
+@pytest.mark.backends
 def test_a_network_cut_in_two_is_the_same_network(minilm, encoded):
     upper = cut(minilm, 2)
     lower = features.Extraction(minilm, "block3", "none", minilm.tokenization)
@@ -219,6 +221,7 @@ def test_a_network_cut_in_two_is_the_same_network(minilm, encoded):
     np.testing.assert_allclose(list(features.compute(whole, between, range(16))), encoded, atol=2e-5)
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_padding_is_not_pooled(pooling):
     from keras import ops

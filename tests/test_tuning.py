@@ -62,6 +62,7 @@ def test_frozen_part_runs_once_a_row_however_many_epochs_and_candidates(source, 
     assert search.cv_results_["params"][0].keys() == grid.keys()
 
 
+@pytest.mark.backends
 def test_cut_network_trains_as_the_whole_one_does(source, images, labels, monkeypatch):
     cut = tune(source, 2, images, labels)
     monkeypatch.setattr(split, "FROZEN_BYTES", 0)
@@ -73,7 +74,11 @@ def test_cut_network_trains_as_the_whole_one_does(source, images, labels, monkey
     np.testing.assert_allclose(cut.predict_proba(images), whole.predict_proba(images), atol=1e-3)
 
 
-@pytest.mark.parametrize("trainable", ["all", 2, "lora", LoRA(2, where=2), GradualUnfreezing(1)], ids=str)
+@pytest.mark.parametrize(
+    "trainable",
+    ["all", 2, "lora", pytest.param(LoRA(2, where=2), marks=pytest.mark.backends), GradualUnfreezing(1)],
+    ids=str,
+)
 def test_training_starts_from_the_solved_head(source, images, labels, trainable):
     still = tune(source, trainable, images, labels, learning_rate=0.0)
     solved = TransferClassifier(source).fit(images, labels)
@@ -120,6 +125,7 @@ def test_lora_changes_kernels_by_matrices_of_low_rank(source, images, labels, wh
             assert np.linalg.matrix_rank(change, tol=1e-5) <= 3
 
 
+@pytest.mark.backends
 def test_gradual_unfreezing_moves_the_last_stage_first(source, images, labels):
     schedule = GradualUnfreezing(every=2)
     none = tune(source, schedule, images, labels, epochs=2)
@@ -128,6 +134,7 @@ def test_gradual_unfreezing_moves_the_last_stage_first(source, images, labels):
     assert {path.split("/")[0] for path in changed(source, last.backbone_)} == {"dense"}
 
 
+@pytest.mark.backends
 def test_early_layers_move_less_with_layer_decay(source, images, labels):
     def distances(decay):
         tuned = tune(source, "all", images, labels, layer_decay=decay)
@@ -139,6 +146,7 @@ def test_early_layers_move_less_with_layer_decay(source, images, labels):
     assert kernels[0] < 0.05
 
 
+@pytest.mark.backends
 def test_pull_to_the_start_keeps_weights_near(source, images, labels):
     def distance(**options):
         tuned = tune(source, "all", images, labels, epochs=10, **options)
@@ -148,6 +156,7 @@ def test_pull_to_the_start_keeps_weights_near(source, images, labels):
     assert distance(l2_sp=10.0) < 0.2 * distance()
 
 
+@pytest.mark.backends
 def test_pull_of_features_keeps_features_near(source, images, labels):
     start = (
         TransferClassifier(source).fit(images, labels).model_.network.features(ArraySamples(images[..., None]), None)
@@ -173,6 +182,7 @@ def test_channels_that_the_head_needs_count_more(images, labels):
     assert importance[:3].min() > importance[3:].max()
 
 
+@pytest.mark.backends
 def test_weight_decay_shrinks_kernels(source, images, labels):
     def size(decay):
         tuned = tune(source, "all", images, labels, weight_decay=decay, learning_rate=1e-3)
@@ -199,6 +209,7 @@ def test_frozen_part_sees_each_view_of_a_row_once(source, images, labels, traina
     np.testing.assert_array_equal(first.predict_proba(images), again.predict_proba(images))
 
 
+@pytest.mark.backends
 def test_views_are_functions_of_the_row_alone(images):
     from skltransfer._engine.augmentation import Augmentation, AugmentedSamples, augmentation_json
     from skltransfer._inputs.image_arrays import ImageArrays
@@ -221,6 +232,7 @@ def test_views_are_functions_of_the_row_alone(images):
     )
 
 
+@pytest.mark.backends
 def test_augmentation_inside_the_network_is_for_training_only(source, images, labels):
     import keras
 
@@ -246,6 +258,7 @@ def test_held_rows_stop_training_and_the_best_weights_are_kept(source, images, l
     assert min(shorter.history_["val_loss"]) == losses[best]
 
 
+@pytest.mark.backends
 def test_weights_of_the_best_epoch_give_its_loss(source, images, labels):
     held = np.arange(40) % 5 == 0
     options = {
@@ -350,6 +363,7 @@ def test_scale_of_all_weights_changes_nothing(source, images, labels):
     np.testing.assert_allclose(one.predict_proba(images), ten.predict_proba(images), atol=1e-5)
 
 
+@pytest.mark.backends
 def test_same_random_state_is_bit_identical_with_everything_on(source, images, labels):
     options = {"augmentation": "flip", "mixup": 0.2, "label_smoothing": 0.1, "l2_sp": 0.1, "delta": 0.1,
                "weight_decay": 0.1, "layer_decay": 0.8, "early_stopping": True, "head": "linear"}  # fmt: skip
@@ -471,6 +485,7 @@ def test_class_that_stands_alone_cannot_be_held_out(source, images, labels):
         TransferClassifier(source, trainable=1, early_stopping=True).fit(images[alone], y)
 
 
+@pytest.mark.backends
 def test_embedded_network_fine_tuned(images, labels):
     lite0 = load_backbone("efficientnet_lite0")
     tuned = tune(lite0, 2, images, labels, image_size=32, epochs=3, learning_rate=1e-4)

@@ -28,6 +28,7 @@ def test_round_trip_through_one_file(name, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["network.safetensors"]
 
 
+@pytest.mark.backends
 def test_loaded_network_computes_the_same(network, tmp_path):
     network.save(tmp_path / "n.safetensors")
     x = np.random.default_rng(0).normal(size=(2, 9, 9, 1)).astype("float32")

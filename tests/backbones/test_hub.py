@@ -20,6 +20,7 @@ def bert(tmp_path_factory):
     return folder, network, tokenizer
 
 
+@pytest.mark.backends
 def test_texts_go_through_as_in_keras_hub(bert):
     folder, network, tokenizer = bert
     texts = ["a good film.", "A badly unknown film", ""]

@@ -151,7 +151,9 @@ def test_a_last_layer_that_is_called_twice_gives_its_last_output():
     np.testing.assert_allclose(BackboneTransformer(model).fit_transform(x), model.predict_on_batch(x), rtol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "policy", [pytest.param("mixed_bfloat16", marks=pytest.mark.backends), "mixed_float16", "bfloat16"]
+)
 def test_networks_in_half_precision_give_float32_and_are_saved(policy, tmp_path):
     dtype = {"dtype": keras.DTypePolicy(policy)}
     model = keras.Sequential([
