@@ -131,7 +131,7 @@ def test_a_frozen_part_too_large_to_keep_is_computed_in_each_epoch(attending, im
 
 
 @pytest.mark.parametrize("trainable", [1, "lora"])
-def test_backbone_and_head_move_together(attending, images, labels, trainable):
+def test_backbone_and_head_are_trained_together(attending, images, labels, trainable):
     both = TransferClassifier(head="attention", trainable=trainable, **OPTIONS).fit(images, labels)
     assert both.backbone_ != attending.backbone_
     assert both.history_["loss"][-1] < both.history_["loss"][0]
@@ -182,7 +182,7 @@ def test_vectors_have_no_places(images, labels):
         ("atention", "must be 'linear', 'mlp' or MLPHead"),
     ],
 )
-def test_attention_that_cannot_be_is_told(head, message):
+def test_attention_that_cannot_be_is_refused(head, message):
     with pytest.raises(ValueError, match=message):
         head_layers(head)
 
@@ -274,7 +274,7 @@ def test_slopes_are_those_of_small_steps():
     np.testing.assert_allclose(head.slopes(features, directions), np.stack(slow, axis=1), atol=1e-6)
 
 
-def test_maps_sum_to_one_and_dark_rows_are_even(images, labels):
+def test_maps_sum_to_one_and_dark_samples_are_even(images, labels):
     clf = TransferClassifier("small_resnet", epochs=1, head="mlp", random_state=0).fit(images, labels)
     maps = clf.attention_maps(images)
     assert maps.shape == (40, 7, 7)
@@ -285,8 +285,8 @@ def test_maps_sum_to_one_and_dark_rows_are_even(images, labels):
     np.testing.assert_allclose(even, 1 / 49)
 
 
-def test_unknown_method_is_told(attending, images, transformer):
-    with pytest.raises(ValueError, match="method"):
+def test_unknown_method_is_refused(attending, images, transformer):
+    with pytest.raises(ValueError, match=r"Got method='rolout'; known: .* Did you mean 'rollout'\?"):
         attending.attention_maps(images, method="rolout")
     with pytest.raises(ValueError, match="method='head' shows the weights of an attention head"):
         transformer.attention_maps(images, method="head")

@@ -34,7 +34,7 @@ def fit(network, samples, codes, callbacks=(), **changes):
     options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "seed": 3, **changes}
     tasks = (Task("classes", 4),)
     design = design_network(
-        network, TrainableLayers(len(network.stages)), statistics_move=True, goal=Decisions(tasks),
+        network, TrainableLayers(len(network.stages)), trains_statistics=True, goal=Decisions(tasks),
         preparation=PREPARATION, spec=((28, 28, 1), "uint8"),
     )  # fmt: skip
     targets = Targets(tasks, np.eye(4)[codes], np.ones((len(codes), 1)))
@@ -67,7 +67,7 @@ def test_training_learns_and_leaves_the_source_alone(problem):
         np.testing.assert_array_equal(old, new)
 
 
-def test_learning_rate_zero_moves_nothing(problem):
+def test_learning_rate_zero_changes_nothing(problem):
     assert fit(*problem, learning_rate=0.0)[0].function_fingerprint == problem[0].function_fingerprint
 
 
@@ -134,7 +134,8 @@ def test_reconstructions_are_learned_bit_identically(images, corruption):
         coder.decoder.architecture, "mse", pixels, corruption, patch=4, variational=corruption is not None
     )  # fmt: skip
     design = design_network(
-        coder, TrainableLayers(2), statistics_move=True, goal=goal, preparation=PREPARATION, spec=((28, 28, 1), "uint8")
+        coder, TrainableLayers(2), trains_statistics=True, goal=goal, preparation=PREPARATION,
+        spec=((28, 28, 1), "uint8"),
     )  # fmt: skip
     head = [*(coder.log_variance if goal.variational else ()), *coder.decoder.weights]
     targets = Targets((), np.empty((len(images), 0)), np.ones((len(images), 1)))

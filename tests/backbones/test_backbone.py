@@ -168,7 +168,7 @@ def test_with_weights_changes_a_copy(lite0):
     assert lite0.weights[0].any()
 
 
-def test_unbuilt_and_subclassed_models_are_told():
+def test_unbuilt_and_subclassed_models_are_refused():
     import keras
 
     class Own(keras.Model):
@@ -180,7 +180,7 @@ def test_unbuilt_and_subclassed_models_are_told():
             load_backbone(model)
 
 
-def test_two_outputs_are_told():
+def test_two_outputs_are_refused():
     import keras
 
     inputs = keras.Input((3,))
