@@ -24,7 +24,7 @@ def sample():
 
 @pytest.fixture(scope="session")
 def images(sample):
-    """Forty real pictures of four kinds of clothes, as (n, 28, 28) bytes."""
+    """Forty real images of four kinds of clothes, as (n, 28, 28) bytes."""
     return sample.images[_four_kinds(sample)]
 
 
@@ -40,7 +40,7 @@ def labels(sample):
 
 @pytest.fixture
 def quick():
-    """A classifier that sees pictures small, so that tests are fast."""
+    """A classifier that sees images small, so that tests are fast."""
     return TransferClassifier(input_shape=(28, 28), image_size=32)
 
 
@@ -88,8 +88,8 @@ def shifted():
 
 
 @pytest.fixture(scope="session")
-def two_domains_of_pictures(images, labels):
-    """Pictures, of which the second half is inverted, as a target without labels."""
+def two_domains_of_images(images, labels):
+    """Images, of which the second half is inverted, as a target without labels."""
     X = images[:40].copy()
     X[20:] = 255 - X[20:]
     return X, labels[:40], np.repeat([1, -1], 20)

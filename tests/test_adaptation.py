@@ -67,7 +67,7 @@ def test_alignment_brings_embeddings_together(shifted):
 @pytest.mark.parametrize(
     ("method", "term", "alone"), [("mcc", "confusion", 3), ("shot", "information", 6), ("adda", "unsure", 6)]
 )
-def test_source_is_learned_for_longer_where_labels_do_not_teach_afterwards(method, term, alone, shifted):
+def test_source_is_learned_for_longer_where_adaptation_uses_no_labels(method, term, alone, shifted):
     X, y, domain = shifted
     clf = DomainAdaptationClassifier(method=method, epochs=8, random_state=0).fit(X, y, sample_domain=domain)
     assert np.isnan(clf.history_[term]).tolist() == [True] * alone + [False] * (8 - alone)
@@ -81,7 +81,7 @@ def test_plain_fit_is_source_only(shifted):
     assert set(plain.history_) == {"loss", "source", "accuracy", "learning_rate"}
 
 
-def test_target_rows_do_not_touch_source_only(shifted):
+def test_source_only_does_not_depend_on_target_samples(shifted):
     X, y, domain = shifted
     both = DomainAdaptationClassifier(method="source_only", **FAST).fit(X, y, sample_domain=domain)
     alone = DomainAdaptationClassifier(method="source_only", **FAST).fit(X[domain > 0], y[domain > 0])
@@ -101,7 +101,7 @@ def test_several_sources_and_targets(method, shifted):
 
 
 @pytest.mark.parametrize("method", ["coral", "mcc", "shot"])
-def test_unequal_numbers_of_rows(method, shifted):
+def test_unequal_numbers_of_samples(method, shifted):
     X, y, domain = shifted
     few = np.r_[:100, 120:127]
     clf = DomainAdaptationClassifier(method=method, batch_size=16, **FAST).fit(
@@ -111,8 +111,8 @@ def test_unequal_numbers_of_rows(method, shifted):
 
 
 @pytest.mark.parametrize("method", ["mmd", "adda", "shot"])
-def test_frozen_features_are_computed_once(method, two_domains_of_pictures):
-    X, y, domain = two_domains_of_pictures
+def test_frozen_features_are_computed_once(method, two_domains_of_images):
+    X, y, domain = two_domains_of_images
     clf = DomainAdaptationClassifier(method=method, image_size=32, **FAST).fit(X, y, sample_domain=domain)
     assert clf.backbone_ == load_backbone("efficientnet_lite0")
     again = clone(clf).fit(X, y, sample_domain=domain)
@@ -138,12 +138,12 @@ def test_regressor(method, shifted):
     y = 100 + 7 * X[:, 0]
     masked = np.where(domain > 0, y, np.nan)
     reg = DomainAdaptationRegressor(method=method, epochs=100, head=MLPHead((16,)), random_state=0).fit(X, masked)
-    assert reg.score(X[domain > 0], y[domain > 0]) > (-5 if method in ("adda", "adabn") else 0.9)
+    assert reg.score(X[domain > 0], y[domain > 0]) > (0.5 if method == "adabn" else 0.9)
     given = clone(reg).fit(X, np.where(domain > 0, y, 1e9), sample_domain=domain)
     np.testing.assert_array_equal(given.predict(X), reg.predict(X))
 
 
-def test_what_cannot_be_a_start_is_told(shifted):
+def test_estimator_that_cannot_be_a_start_is_refused(shifted):
     X, y, domain = shifted
     for start in (LogisticRegression(), DomainAdaptationRegressor(**FAST).fit(X, X[:, 0])):
         with pytest.raises(
@@ -162,10 +162,11 @@ def test_search_without_routing_and_with_it(shifted):
     with sklearn.config_context(enable_metadata_routing=True):
         routed = GridSearchCV(pipe, grid, cv=2).fit(X, y, sample_domain=domain)
     np.testing.assert_array_equal(plain.predict_proba(X), routed.predict_proba(X))
-    assert "confusion" in plain.best_estimator_[-1].history_ or "coral" in plain.best_estimator_[-1].history_
+    term = {"coral": "coral", "mcc": "confusion"}[plain.best_params_["domainadaptationclassifier__method"]]
+    assert set(plain.best_estimator_[-1].history_) == {"loss", "source", term, "accuracy", "learning_rate"}
 
 
-def test_harm_is_told():
+def test_negative_transfer_is_warned_of():
     random = np.random.default_rng(0)
     sure = softmax(5 * random.normal(size=(200, 3)), axis=1)
     unsure, one = softmax(random.normal(size=(200, 3)), axis=1), np.tile([0.8, 0.1, 0.1], (200, 1))
@@ -182,7 +183,7 @@ def test_harm_is_told():
         warn_of_negative_transfer(one, one, np.array([9.0, 1.0, 0.0]))  # as lopsided as the source
 
 
-def test_harm_is_told_by_fit(shifted):
+def test_fit_warns_of_negative_transfer(shifted):
     def unsure(source, target):
         from keras import ops
 
@@ -202,8 +203,8 @@ def test_columns_of_other_scales_are_warned_of(shifted):
         DomainAdaptationClassifier(method="source_only", **FAST).fit(X, y, sample_domain=domain)
 
 
-def test_images_of_other_scales_are_refused(two_domains_of_pictures):
-    X, y, domain = two_domains_of_pictures
+def test_images_of_other_scales_are_refused(two_domains_of_images):
+    X, y, domain = two_domains_of_images
     X = np.where(domain[:, None, None] > 0, X / 255, X)
     with pytest.raises(
         ValueError, match=r"expected pixel values from 0 to 255, as in fit\. Got float64 values from 0 to 1"
@@ -229,14 +230,14 @@ def test_domain_score_tells_how_alike_embeddings_are(shifted):
         ({"weight": -1.0}, r"The 'weight' parameter .*Got -1.0 instead"),
     ],
 )
-def test_wrong_parameters_are_told(change, message, shifted):
+def test_wrong_parameters_are_refused(change, message, shifted):
     X, y, domain = shifted
     with pytest.raises(ValueError, match=message):
         DomainAdaptationClassifier(**{**FAST, **change}).fit(X, y, sample_domain=domain)
 
 
-def test_features_that_cannot_move_are_told(two_domains_of_pictures):
-    X, y, domain = two_domains_of_pictures
+def test_frozen_features_cannot_be_aligned(two_domains_of_images):
+    X, y, domain = two_domains_of_images
     clf = DomainAdaptationClassifier(method="coral", head="linear", image_size=32)
     frozen = clone(clf).set_params(aligned="backbone", head="mlp")
     with pytest.raises(
@@ -257,13 +258,13 @@ def test_features_that_cannot_move_are_told(two_domains_of_pictures):
         (np.full(240, 0.5), r"sample_domain: expected integers, positive for source samples.*Got 0\.5"),
     ],
 )
-def test_wrong_domains_are_told(domain, message, shifted):
+def test_wrong_domains_are_refused(domain, message, shifted):
     X, y, _ = shifted
     with pytest.raises(ValueError, match=message):
         DomainAdaptationClassifier(**FAST).fit(X, y, sample_domain=domain)
 
 
-def test_a_source_of_one_class_is_told(shifted):
+def test_a_source_of_one_class_is_refused(shifted):
     X, y, domain = shifted
     with pytest.raises(
         ValueError, match=r"y: expected at least 2 classes among the samples of positive weight\. Got 1"
@@ -271,7 +272,7 @@ def test_a_source_of_one_class_is_told(shifted):
         DomainAdaptationClassifier(**FAST).fit(X, np.where(domain > 0, 1, y), sample_domain=domain)
 
 
-def test_a_class_absent_from_the_source_is_told(shifted):
+def test_a_class_absent_from_the_source_is_refused(shifted):
     X, y, domain = shifted
     named = np.array(["cat", "dog"])[y]
     wanted = DomainAdaptationClassifier(**FAST, class_weight={"cat": 1, "dog": 1, "owl": 2})

@@ -13,6 +13,8 @@ from skltransfer.adaptation._methods import METHODS
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
 
 FAST = {"epochs": 6, "head": MLPHead((16,)), "random_state": 0}
+ONE_OF_A_KIND = ("coral", "dann", "mcd", "adda", "deepjdot", "mcc", "shot", "tent")
+"""Distances, each kind of adversary, transport, predictions, pseudo-labels, and what adapts in `predict`."""
 
 
 def one_norm(input_shape, random_state=None):
@@ -25,7 +27,9 @@ def one_norm(input_shape, random_state=None):
     return keras.Model(pictures, layers.MaxPooling2D(2)(layers.ReLU()(x)))
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.backends) if name in ONE_OF_A_KIND else name for name in METHODS]
+)
 def test_every_method_adapts_tells_its_terms_and_never_reads_labels_of_the_target(method, shifted):
     X, y, domain = shifted
     backbone = "auto"
@@ -37,7 +41,8 @@ def test_every_method_adapts_tells_its_terms_and_never_reads_labels_of_the_targe
     assert {len(values) for values in history.values()} == {6}
     terms = [values for name, values in history.items() if name not in ("loss", "learning_rate", "accuracy")]
     np.testing.assert_allclose(np.nansum(terms, axis=0), history["loss"], rtol=1e-4, atol=1e-5)
-    assert len(terms) == 1 or np.isnan(terms[-1][:2]).all()
+    assert (len(terms) > 1) == METHODS[method].trains
+    assert all(np.isnan(values[:2]).all() for values in terms[1:])
     assert clf.predict_proba(X).shape == (240, 2)
     if METHODS[method].source and not METHODS[method].anchored:  # others move away from it
         assert clf.score(X[domain > 0], y[domain > 0]) > 0.6
@@ -52,8 +57,8 @@ def test_every_method_adapts_tells_its_terms_and_never_reads_labels_of_the_targe
     [(method, "embedding") for method in ("dann", "adda", "adabn", "tent")]
     + [(method, "backbone") for method in ("dann", "adda", "mcd")],
 )
-def test_a_network_that_moves(method, aligned, two_domains_of_pictures):
-    X, y, domain = two_domains_of_pictures
+def test_a_trainable_network(method, aligned, two_domains_of_images):
+    X, y, domain = two_domains_of_images
     clf = DomainAdaptationClassifier(one_norm, method=method, aligned=aligned, batch_size=10, **FAST)
     before = clf.fit(X, y, sample_domain=domain).predict_proba(X)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), before)
@@ -67,7 +72,7 @@ def one_layer(input_shape, random_state=None):
     return keras.Sequential([keras.layers.Input(input_shape), keras.layers.Dense(16, activation="relu")])
 
 
-def test_features_of_the_backbone_or_the_embedding_are_brought_together(shifted):
+def test_features_of_the_backbone_or_the_embedding_are_aligned(shifted):
     X, y, domain = shifted
     distances = {}
     for aligned in ("embedding", "backbone"):
@@ -77,8 +82,9 @@ def test_features_of_the_backbone_or_the_embedding_are_brought_together(shifted)
     assert distances["backbone"] < 0.5 * distances["embedding"]
 
 
-def test_adabn_takes_the_statistics_of_the_target(two_domains_of_pictures):
-    X, y, domain = two_domains_of_pictures
+@pytest.mark.backends
+def test_adabn_takes_the_statistics_of_the_target(two_domains_of_images):
+    X, y, domain = two_domains_of_images
     clf = DomainAdaptationClassifier(one_norm, method="adabn", **FAST).fit(X, y, sample_domain=domain)
     alone = DomainAdaptationClassifier(one_norm, method="source_only", **FAST).fit(X, y, sample_domain=domain)
     moved = [
@@ -92,18 +98,22 @@ def test_adabn_takes_the_statistics_of_the_target(two_domains_of_pictures):
     assert not np.allclose(clf.backbone_.weights[first], alone.backbone_.weights[first])
 
 
-def test_tent_adapts_to_what_is_predicted(two_domains_of_pictures):
-    X, y, domain = two_domains_of_pictures
-    tent = DomainAdaptationClassifier(one_norm, method="tent", **FAST).fit(X, y, sample_domain=domain)
-    alone = DomainAdaptationClassifier(one_norm, method="source_only", **FAST).fit(X, y, sample_domain=domain)
-    assert tent.backbone_ == alone.backbone_
+def test_tent_lowers_the_entropy_of_what_is_predicted(two_domains_of_images):
+    X, y, domain = two_domains_of_images
+
+    def adapted(method):
+        clf = DomainAdaptationClassifier(one_norm, method=method, **FAST, learning_rate=0.01, batch_size=5)
+        return clf.fit(X, y, sample_domain=domain)
 
     def entropy(clf):
         return -(clf.predict_proba(X[20:]) * clf.predict_log_proba(X[20:])).sum(axis=1).mean()
 
-    assert entropy(tent) != entropy(alone)
+    tent = adapted("tent")
+    assert tent.backbone_ == adapted("source_only").backbone_
+    assert entropy(tent) < entropy(adapted("adabn"))  # which takes the same statistics
 
 
+@pytest.mark.backends
 def test_a_distance_of_ones_own(shifted):
     from keras import ops
 

@@ -97,6 +97,7 @@ def test_queries_of_zero_average():
     np.testing.assert_allclose(head.pool(maps), maps.mean(axis=(1, 2)))
 
 
+@pytest.mark.backends
 def test_training_starts_as_the_solved_head_on_averages(images, labels):
     still = TransferClassifier(head="attention", learning_rate=0, **OPTIONS).fit(images, labels)
     solved = TransferClassifier(image_size=64).fit(images, labels)
@@ -104,6 +105,7 @@ def test_training_starts_as_the_solved_head_on_averages(images, labels):
     np.testing.assert_allclose(still.attention_maps(images), 1 / 4)
 
 
+@pytest.mark.backends
 def test_network_and_array_head_agree(attending, images, labels):
     again = TransferClassifier(head="attention", solve_head=False, **OPTIONS)
     again.fit(images, labels, X_val=images, y_val=labels)
@@ -112,6 +114,7 @@ def test_network_and_array_head_agree(attending, images, labels):
     assert again.history_["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
 
 
+@pytest.mark.backends
 def test_same_fit_twice_is_bit_identical_and_so_is_a_pickle(attending, images, labels):
     again = TransferClassifier(head="attention", learning_rate=0.01, **OPTIONS).fit(images, labels)
     expected = attending.decision_function(images)
@@ -128,7 +131,7 @@ def test_a_frozen_part_too_large_to_keep_is_computed_in_each_epoch(attending, im
 
 
 @pytest.mark.parametrize("trainable", [1, "lora"])
-def test_backbone_and_head_move_together(attending, images, labels, trainable):
+def test_backbone_and_head_are_trained_together(attending, images, labels, trainable):
     both = TransferClassifier(head="attention", trainable=trainable, **OPTIONS).fit(images, labels)
     assert both.backbone_ != attending.backbone_
     assert both.history_["loss"][-1] < both.history_["loss"][0]
@@ -179,7 +182,7 @@ def test_vectors_have_no_places(images, labels):
         ("atention", "must be 'linear', 'mlp' or MLPHead"),
     ],
 )
-def test_attention_that_cannot_be_is_told(head, message):
+def test_attention_that_cannot_be_is_refused(head, message):
     with pytest.raises(ValueError, match=message):
         head_layers(head)
 
@@ -205,6 +208,7 @@ def rollout_by_hand(model, names, x):
     return total.mean(axis=1)
 
 
+@pytest.mark.backends
 def test_rollout_is_the_product_of_all_blocks(transformer, images):
     backbone, x = transformer.backbone_, images[:3, ..., None].astype("float32")
     slow = rollout_by_hand(backbone.to_keras(), [f"block{i}_attention" for i in range(4)], x)
@@ -270,7 +274,7 @@ def test_slopes_are_those_of_small_steps():
     np.testing.assert_allclose(head.slopes(features, directions), np.stack(slow, axis=1), atol=1e-6)
 
 
-def test_maps_sum_to_one_and_dark_rows_are_even(images, labels):
+def test_maps_sum_to_one_and_dark_samples_are_even(images, labels):
     clf = TransferClassifier("small_resnet", epochs=1, head="mlp", random_state=0).fit(images, labels)
     maps = clf.attention_maps(images)
     assert maps.shape == (40, 7, 7)
@@ -281,8 +285,8 @@ def test_maps_sum_to_one_and_dark_rows_are_even(images, labels):
     np.testing.assert_allclose(even, 1 / 49)
 
 
-def test_unknown_method_is_told(attending, images, transformer):
-    with pytest.raises(ValueError, match="method"):
+def test_unknown_method_is_refused(attending, images, transformer):
+    with pytest.raises(ValueError, match=r"Got method='rolout'; known: .* Did you mean 'rollout'\?"):
         attending.attention_maps(images, method="rolout")
     with pytest.raises(ValueError, match="method='head' shows the weights of an attention head"):
         transformer.attention_maps(images, method="head")
@@ -294,6 +298,7 @@ def activity(clf, images):
     return heat / np.linalg.norm(heat, axis=1, keepdims=True)
 
 
+@pytest.mark.backends
 def test_attention_transfer_keeps_activity_where_it_was(images, labels):
     options = {"image_size": 96, "epochs": 2, "learning_rate": 1e-3, "random_state": 0}
     start = activity(TransferClassifier(image_size=96).fit(images, labels), images)

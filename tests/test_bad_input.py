@@ -64,7 +64,7 @@ BAD = {
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize("case", BAD)
-def test_bad_rows_are_told_before_work_starts(estimator, case, images, labels):
+def test_bad_samples_are_refused_before_work_starts(estimator, case, images, labels):
     spoil, message = BAD[case]
     X = spoil(images)
     told(estimator, X, labels[: len(X)], message)
@@ -91,7 +91,7 @@ def test_object_arrays_of_another_kind(images, labels, tmp_path):
         (lambda y: np.stack([y, y], axis=1)[..., None], "Found array with dim 3"),
     ],
 )
-def test_bad_labels_are_told(quick, flat, labels, y, message):
+def test_bad_labels_are_refused(quick, flat, labels, y, message):
     told(quick, flat, y(labels), message)
 
 
@@ -148,7 +148,7 @@ def test_weights_that_are_none(estimator, weights, message):
     ],
 )
 @pytest.mark.parametrize("estimator", [TransferClassifier("mlp"), DomainAdaptationClassifier("mlp")])
-def test_bad_weights_of_classes_are_told(estimator, class_weight, message):
+def test_bad_weights_of_classes_are_refused(estimator, class_weight, message):
     told(estimator.set_params(class_weight=class_weight), np.arange(24.0).reshape(12, 2), np.arange(12) % 3, message)
 
 
@@ -223,7 +223,7 @@ def test_values_that_are_no_finite_numbers(parameter, make, value):
         ({"backbone": None}, "expected a name"),
     ],
 )
-def test_bad_parameters_are_told(quick, flat, labels, parameters, message):
+def test_bad_parameters_are_refused(quick, flat, labels, parameters, message):
     told(quick.set_params(**parameters), flat, labels, message)
 
 
@@ -256,28 +256,28 @@ def fitted(images, labels):
         (lambda i: with_value(i, np.nan), "sample 3 contains NaN"),
     ],
 )
-def test_rows_unlike_those_of_fit_are_told(fitted, images, change, message):
+def test_samples_unlike_those_of_fit_are_refused(fitted, images, change, message):
     with pytest.raises((ValueError, TypeError), match=message):
         fitted.predict(change(images))
 
 
-def test_unseen_scale_is_told_the_other_way_round(images, labels):
+def test_bytes_after_fractions_are_refused(images, labels):
     fitted = TransferClassifier(image_size=32).fit(images / 255, labels)
     with pytest.raises(ValueError, match=r"values from 0 to 1, as in fit\. Got uint8 values from 0 to 255"):
         fitted.predict(images)
 
 
-def test_one_picture_without_its_row_is_told(fitted, images):
-    with pytest.raises(ValueError, match=r"Expected|expected"):
+def test_one_image_alone_is_refused(fitted, images):
+    with pytest.raises(ValueError, match=r"^X: expected images of shape \(28, 28, 1\), as in fit"):
         fitted.predict(images[0])
 
 
-def test_wrong_number_of_columns_is_told_as_scikit_learn_does(quick, flat, labels):
+def test_wrong_number_of_columns_is_refused_as_scikit_learn_does(quick, flat, labels):
     with pytest.raises(ValueError, match="X has 700 features, but TransferClassifier is expecting 784 features"):
         quick.fit(flat, labels).predict(flat[:, :700])
 
 
-def test_renamed_columns_are_told(quick, flat, labels):
+def test_renamed_columns_are_refused(quick, flat, labels):
     frame = pd.DataFrame(flat, columns=[f"p{i}" for i in range(784)])
     with pytest.raises(ValueError, match="feature names should match those that were passed during fit"):
         quick.fit(frame, labels).predict(frame.rename(columns={"p3": "q"}))

@@ -95,7 +95,7 @@ def test_another_fit_does_not_take_up_this_one(clf, images, labels, tmp_path):
     assert len(list((tmp_path / "state").glob("*.npz"))) == 6
 
 
-def test_damaged_state_is_told_and_training_starts_again(clf, images, labels, tmp_path):
+def test_damaged_state_is_warned_of_and_training_starts_again(clf, images, labels, tmp_path):
     expected = clf.fit(images, labels).predict_proba(images)
     (state,) = (tmp_path / "state").glob("*.npz")
     state.write_bytes(state.read_bytes()[:1000])
@@ -104,7 +104,7 @@ def test_damaged_state_is_told_and_training_starts_again(clf, images, labels, tm
     np.testing.assert_array_equal(clf.predict_proba(images), expected)
 
 
-def test_folder_that_cannot_be_written_is_told_before_training(clf, images, labels, tmp_path):
+def test_folder_that_cannot_be_written_is_refused_before_training(clf, images, labels, tmp_path):
     (tmp_path / "state").write_text("in the way")
     with pytest.raises(OSError, match=r"checkpoint='.*state' cannot be written to .* Pass a folder that can, or None"):
         clf.fit(images, labels)
@@ -123,7 +123,7 @@ def test_failed_write_leaves_the_last_state_and_no_litter(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
-def test_fit_that_could_not_find_its_state_again_is_told(clf, images, labels, random_state):
+def test_checkpoint_without_an_int_as_random_state_is_refused(clf, images, labels, random_state):
     with pytest.raises(ValueError, match="checkpoint: expected an int as random_state, so that the same fit finds"):
         clf.set_params(random_state=random_state).fit(images, labels)
 
@@ -189,6 +189,7 @@ def test_targets_and_weights_are_part_of_the_key_held_out_or_not(field, held_out
     assert training_key(replace(plain, data=data)) != training_key(plain)
 
 
+@pytest.mark.backends
 def test_versions_and_backend_are_part_of_the_key(monkeypatch):
     plain = training_key(job())
     monkeypatch.setattr(checkpoint_module, "__version__", "another")
@@ -296,6 +297,7 @@ def stateful():
     ]
 
 
+@pytest.mark.backends
 def test_interrupted_fit_with_callbacks_ends_as_if_nothing_had_been(images, labels, tmp_path, interrupt, monkeypatch):
     options = {"epochs": 9, "early_stopping": True, "n_iter_no_change": 9, "learning_rate": 0.01, "random_state": 0}
     clf = TransferClassifier("small_cnn", **options, callbacks=stateful()).fit(images, labels)
@@ -340,7 +342,7 @@ def test_fits_with_other_callbacks_do_not_take_up_each_other(clf, images, labels
         np.testing.assert_array_equal(found, plain.predict_proba(images))
 
 
-def test_callback_that_cannot_be_told_from_others_is_refused(clf, images, labels):
+def test_callback_without_content_to_digest_is_refused(clf, images, labels):
     from keras.callbacks import Callback
 
     class Reports(Callback):

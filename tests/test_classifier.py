@@ -22,7 +22,7 @@ def test_is_logistic_regression_on_standardised_frozen_features(images, labels):
     np.testing.assert_allclose(ours.predict_proba(images), by_hand.predict_proba(scaled), atol=1e-6)
 
 
-def test_better_than_chance_on_other_pictures(sample):
+def test_better_than_chance_on_other_images(sample):
     clf = TransferClassifier(image_size=64).fit(sample.images, sample.target)
     assert clf.score(sample.images_test, sample.target_test) > 0.6
 
@@ -63,7 +63,7 @@ def test_labels_come_back_as_they_came(quick, flat, labels, rename):
 
 
 @given(st.lists(st.integers(0, 3), min_size=40, max_size=40).filter(lambda w: all(sum(w[i::4]) for i in range(4))))
-def test_weights_mean_repeated_and_absent_rows(flat, labels, weights):
+def test_weights_mean_repeated_and_absent_samples(flat, labels, weights):
     weights = np.array(weights)
     base = TransferClassifier(input_shape=(28, 28), image_size=32)
     weighted = clone(base).fit(flat, labels, sample_weight=weights)

@@ -16,11 +16,11 @@ def test_sample_is_balanced_and_complete(sample):
         assert set(counts) == {each}
 
 
-def test_no_test_picture_is_a_training_picture(sample):
+def test_no_test_image_is_a_training_image(sample):
     assert not set(map(bytes, sample.images)) & set(map(bytes, sample.images_test))
 
 
-def test_flat_rows_are_the_pictures(sample):
+def test_flat_samples_are_the_images(sample):
     np.testing.assert_array_equal(sample.data.reshape(-1, 28, 28), sample.images)
     np.testing.assert_array_equal(sample.data_test.reshape(-1, 28, 28), sample.images_test)
 
@@ -31,7 +31,7 @@ def test_return_X_y_gives_the_training_part(sample):
     np.testing.assert_array_equal(y, sample.target)
 
 
-def test_another_camera_is_reproducible_and_moves_something(images):
+def test_another_camera_is_reproducible_and_changes_images(images):
     moved = another_camera(images)
     np.testing.assert_array_equal(moved, another_camera(images, random_state=0))
     assert not np.array_equal(moved, another_camera(images, random_state=1))
@@ -49,11 +49,11 @@ def test_another_camera_keeps_shape_type_and_range(images, channels, dtype):
     assert moved.max() <= 255
 
 
-def test_another_camera_moves_colours_together(images):
+def test_another_camera_shifts_all_colors_alike(images):
     moved = another_camera(np.repeat(images[:3, ..., None], 3, axis=-1))
     np.testing.assert_array_equal(moved[..., 0], moved[..., 2])
 
 
-def test_single_picture_is_refused_with_the_remedy(images):
+def test_single_image_is_refused_with_the_remedy(images):
     with pytest.raises(ValueError, match=r"images: expected shape .* Got \(28, 28\); a single image goes in as"):
         another_camera(images[0])

@@ -19,6 +19,8 @@ from skltransfer.adaptation._method import Side, Step
 from skltransfer.adaptation._methods import METHODS
 from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximization
 
+pytestmark = pytest.mark.backends
+
 TOLERANCE = 1e-8 if _backend.name() == "tensorflow" else 1e-5
 """On torch and JAX, Keras takes means in single precision."""
 
@@ -140,7 +142,7 @@ def test_coral_by_hand(source, target):
 
 
 @given(SOURCE, TARGET, st.integers(-50, 50))
-def test_coral_is_unmoved_by_a_shift_and_zero_for_equal_batches(source, target, shift):
+def test_coral_is_invariant_to_a_shift_and_zero_for_equal_batches(source, target, shift):
     shifted = value(coral, source + shift, target)
     assert shifted == close(value(coral, source, target))
     assert value(coral, source, source) == 0
@@ -230,7 +232,7 @@ def dann_term(source, target):
     return METHODS["dann"].terms(step)["domain"]
 
 
-def test_rows_that_deceive_the_adversary_of_dann_go_no_further():
+def test_gradient_of_samples_assigned_to_the_other_domain_is_not_reversed():
     told, deceiving = [0.2, -0.2], [-0.2, 0.2]
     by_source, by_target = gradients(dann_term, np.ones((2, 2)), np.ones((2, 2)))(
         np.array([told, deceiving]), np.array([deceiving, told])

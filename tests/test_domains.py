@@ -43,7 +43,7 @@ def test_masks_go_with_labels_and_are_recognised(labels):
     assert masked(joined).tolist() == [False, False, True, True]
 
 
-def test_labels_of_target_rows_are_not_read():
+def test_labels_of_target_samples_are_not_read():
     assert read_domains([1, 2, None], [1, 1, -1], 3).target.sum() == 1
     assert read_domains([-1, 0, 1], [1, 1, -1], 3).source.sum() == 2
 

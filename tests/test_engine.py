@@ -34,7 +34,7 @@ def fit(network, samples, codes, callbacks=(), **changes):
     options = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, "seed": 3, **changes}
     tasks = (Task("classes", 4),)
     design = design_network(
-        network, TrainableLayers(len(network.stages)), statistics_move=True, goal=Decisions(tasks),
+        network, TrainableLayers(len(network.stages)), trains_statistics=True, goal=Decisions(tasks),
         preparation=PREPARATION, spec=((28, 28, 1), "uint8"),
     )  # fmt: skip
     targets = Targets(tasks, np.eye(4)[codes], np.ones((len(codes), 1)))
@@ -43,6 +43,7 @@ def fit(network, samples, codes, callbacks=(), **changes):
     return network.with_weights(trained.weights), trained.head, trained.history["loss"]
 
 
+@pytest.mark.backends
 def test_second_fit_on_a_pooled_network_is_bit_identical_to_the_first(problem):
     first = fit(*problem)
     fit(*problem, seed=9, learning_rate=0.01)
@@ -56,6 +57,7 @@ def test_other_seed_gives_other_weights(problem):
     assert fit(*problem)[0] != fit(*problem, seed=4)[0]
 
 
+@pytest.mark.backends
 def test_training_learns_and_leaves_the_source_alone(problem):
     network = problem[0]
     before = [w.copy() for w in network.weights]
@@ -65,7 +67,7 @@ def test_training_learns_and_leaves_the_source_alone(problem):
         np.testing.assert_array_equal(old, new)
 
 
-def test_learning_rate_zero_moves_nothing(problem):
+def test_learning_rate_zero_changes_nothing(problem):
     assert fit(*problem, learning_rate=0.0)[0].function_fingerprint == problem[0].function_fingerprint
 
 
@@ -79,6 +81,7 @@ def test_networks_are_built_once_per_structure(problem, monkeypatch):
     assert built == []
 
 
+@pytest.mark.backends
 def test_batches_are_equally_long_and_fillers_do_not_count(problem, monkeypatch):
     network, samples, codes = problem
     taken, steps = [], _trainer.CompiledNetwork.steps
@@ -92,6 +95,7 @@ def test_batches_are_equally_long_and_fillers_do_not_count(problem, monkeypatch)
     np.testing.assert_allclose(in_parts, at_once, rtol=1e-5)
 
 
+@pytest.mark.backends
 def test_callbacks_see_each_batch(problem):
     from keras.callbacks import Callback
 
@@ -105,6 +109,7 @@ def test_callbacks_see_each_batch(problem):
     assert seen == [(0, True), (1, True), (2, True)]
 
 
+@pytest.mark.backends
 def test_diverging_loss_names_epoch_and_learning_rate(problem):
     with pytest.raises(ValueError, match=r"The loss is (nan|inf) in epoch \d+ at learning_rate=1e\+30"):
         fit(*problem, learning_rate=1e30, epochs=20)
@@ -121,7 +126,7 @@ def test_memory_stays_flat_over_a_hundred_fits(problem):
     assert sizes[1] <= 1.05 * sizes[0]
 
 
-@pytest.mark.parametrize("corruption", [None, "gaussian", "mask", "dropout"])
+@pytest.mark.parametrize("corruption", [None, "gaussian", pytest.param("mask", marks=pytest.mark.backends), "dropout"])
 def test_reconstructions_are_learned_bit_identically(images, corruption):
     coder = with_log_variance(autoencoder((28, 28, 1), 4, hidden=(8, 8), bounded=False, seed=0))
     pixels = Preparation(0, 255, (28, 28), 1, (0.0,), (255.0,))
@@ -129,7 +134,8 @@ def test_reconstructions_are_learned_bit_identically(images, corruption):
         coder.decoder.architecture, "mse", pixels, corruption, patch=4, variational=corruption is not None
     )  # fmt: skip
     design = design_network(
-        coder, TrainableLayers(2), statistics_move=True, goal=goal, preparation=PREPARATION, spec=((28, 28, 1), "uint8")
+        coder, TrainableLayers(2), trains_statistics=True, goal=goal, preparation=PREPARATION,
+        spec=((28, 28, 1), "uint8"),
     )  # fmt: skip
     head = [*(coder.log_variance if goal.variational else ()), *coder.decoder.weights]
     targets = Targets((), np.empty((len(images), 0)), np.ones((len(images), 1)))

@@ -1,4 +1,4 @@
-"""Every check of scikit-learn, for every estimator and way of training; nothing is expected to fail."""
+"""Every check of scikit-learn, for every estimator, way of training and method of domain adaptation."""
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -12,8 +12,25 @@ from skltransfer import (
     TransferClassifier,
     TransferRegressor,
 )
+from skltransfer.adaptation._methods import METHODS
 
 WAYS = ["head", "lora", 1, GradualUnfreezing(every=10)]
+QUICK = {"epochs": 10, "learning_rate": 0.1}
+TOGETHER = "tent adapts to the samples that are predicted together"
+
+
+def normalized(input_shape):
+    """Build a network with a batch normalization, whose statistics `adabn` and `tent` take anew."""
+    import keras
+
+    layers = keras.layers
+    return keras.Sequential([layers.Input(input_shape), layers.Dense(16), layers.BatchNormalization(), layers.ReLU()])
+
+
+def expected_failures(estimator):
+    """Only a method that adapts in `predict` may depend on the other samples there."""
+    method = METHODS.get(getattr(estimator, "method", None))
+    return {"check_methods_subset_invariance": TOGETHER} if method is not None and method.predicts else {}
 
 
 @parametrize_with_checks(
@@ -29,9 +46,16 @@ WAYS = ["head", "lora", 1, GradualUnfreezing(every=10)]
         BackboneTransformer(),
         DomainAdaptationClassifier(epochs=100),
         DomainAdaptationRegressor(epochs=100),
+        *(DomainAdaptationClassifier(normalized, method=method, **QUICK) for method in METHODS),
+        *(
+            DomainAdaptationRegressor(normalized, method=name, **QUICK)
+            for name, method in METHODS.items()
+            if not method.classes
+        ),
         AutoencoderTransformer(epochs=100),
         AutoencoderTransformer(loss="mae", hidden=(), epochs=100),
-    ]
+    ],
+    expected_failed_checks=expected_failures,
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

@@ -137,7 +137,7 @@ def test_unwritable_folder_warns_once_and_loses_nothing(tmp_path, fallback):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     store = FolderStore(blocked, fallback)
-    with pytest.warns(UserWarning, match=r"memory=.*cannot be written .*remembered in this process only"):
+    with pytest.warns(UserWarning, match=r"memory=.*cannot be written .*cached in this process only"):
         store.keep(SPACE, rows(0, 3))
     store.keep(SPACE, rows(3, 6))
     assert len(store.find(SPACE, list(rows(0, 6)))) == 6

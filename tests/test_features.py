@@ -36,6 +36,7 @@ def computed(action):
     return features.n_computed - before, result
 
 
+@pytest.mark.backends
 def test_same_as_the_bare_network_step_by_step(lite0, images, rows, empty_store):
     import keras
 
@@ -46,7 +47,7 @@ def test_same_as_the_bare_network_step_by_step(lite0, images, rows, empty_store)
     np.testing.assert_allclose(ours, bare, atol=1e-4)
 
 
-def test_each_row_is_computed_once_whoever_asks(plan, rows, empty_store):
+def test_each_sample_is_computed_once_whoever_asks(plan, rows, empty_store):
     assert computed(lambda: extract(plan, rows))[0] == len(rows)
     assert computed(lambda: extract(plan, rows))[0] == 0
     copied = ArraySamples(rows.values[::-1].copy())
@@ -55,12 +56,12 @@ def test_each_row_is_computed_once_whoever_asks(plan, rows, empty_store):
     np.testing.assert_array_equal(reverse, extract(plan, rows)[::-1])
 
 
-def test_equal_rows_in_one_call_are_computed_once(plan, rows, empty_store):
+def test_equal_samples_in_one_call_are_computed_once(plan, rows, empty_store):
     twice = ArraySamples(np.concatenate([rows.values[:5], rows.values[:5]]))
     assert computed(lambda: extract(plan, twice))[0] == 5
 
 
-def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_store):
+def test_other_features_of_the_same_samples_are_not_mixed_up(lite0, rows, empty_store):
     plans = [
         plan_extraction(lite0, FORMAT, image_size=32),
         plan_extraction(lite0, FORMAT, image_size=40),
@@ -75,13 +76,14 @@ def test_other_features_of_the_same_rows_are_not_mixed_up(lite0, rows, empty_sto
             assert one.shape != other.shape or not np.allclose(one, other)
 
 
-def test_a_row_does_not_depend_on_its_batch(plan, rows):
+@pytest.mark.backends
+def test_a_sample_does_not_depend_on_its_batch(plan, rows):
     alone = np.stack([next(compute(plan, rows, [i])) for i in range(6)])
     together = np.stack(list(compute(plan, rows, range(len(rows)))))[:6]
     np.testing.assert_array_equal(alone, together)
 
 
-def test_what_the_caller_does_to_the_features_stays_with_the_caller(plan, rows, empty_store):
+def test_changing_returned_features_leaves_the_cache_unchanged(plan, rows, empty_store):
     first = extract(plan, rows)
     kept = first.copy()
     first[:] = -1
@@ -148,11 +150,11 @@ def test_files_and_arrays_of_the_same_pixels_agree(lite0, images, tmp_path, empt
         (InputFormat(ImageArrays(), (96, 96, 3)), 96, None),
     ],
 )
-def test_size_at_which_pictures_are_seen(lite0, format, image_size, size):
+def test_image_size(lite0, format, image_size, size):
     assert plan_extraction(lite0, format, image_size=image_size).preparation.size == size
 
 
-def test_untrained_network_sees_pictures_as_they_are():
+def test_untrained_network_does_not_resize_images():
     network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     assert plan_extraction(network, FORMAT).preparation.size is None
 
@@ -165,24 +167,24 @@ def test_untrained_network_sees_pictures_as_they_are():
         ({"stage": 17}, r"stage=17 is out of range: 'efficientnet_lite0' has 17 stages, numbered from 0 to 16"),
     ],
 )
-def test_wrong_options_are_told(lite0, options, message):
+def test_wrong_options_are_refused(lite0, options, message):
     with pytest.raises(ValueError, match=message):
         plan_extraction(lite0, FORMAT, **options)
 
 
-def test_table_for_a_picture_network_is_told(lite0):
+def test_table_for_an_image_network_is_refused(lite0):
     with pytest.raises(ValueError, match=r"Got a table of 784 columns; .* pass input_shape=\(height, width\)"):
         plan_extraction(lite0, InputFormat(Table(), (784,)))
 
 
-def test_pictures_for_a_table_network_are_told():
+def test_images_for_a_table_network_are_refused():
     network = load_backbone("mlp", input_shape=(784,), random_state=0)
     expected = r"'mlp' takes samples of shape .* Got images of shape \(28, 28, 1\); pass a backbone"
     with pytest.raises(ValueError, match=expected):
         plan_extraction(network, FORMAT)
 
 
-def test_another_size_for_a_fixed_network_is_told():
+def test_another_size_for_a_fixed_network_is_refused():
     network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     with pytest.raises(ValueError, match=r"'image_size' parameter must be 'auto' or \(28, 28\)"):
         plan_extraction(network, FORMAT, image_size=64)

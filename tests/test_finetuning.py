@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from skltransfer import AttentionTransfer, GradualUnfreezing, LoRA, MLPHead
-from skltransfer._engine.augmentation import augmentation_json
+from skltransfer._engine.augmentation import AUGMENTATIONS, _named_augmentation, augmentation_json
 from skltransfer._engine.schedules import rate_factor, stage_shares
 from skltransfer._engine.trainable import resolve_trainable
 from skltransfer._estimators.holdout import check_held, check_split
@@ -27,7 +27,7 @@ from skltransfer._heads.parameters import head_layers
         (GradualUnfreezing(2, stages=4), True, 4, "weights"),
     ],
 )
-def test_what_moves(trainable, pretrained, stages, kind):
+def test_which_layers_are_fine_tuned(trainable, pretrained, stages, kind):
     moves = resolve_trainable(trainable, pretrained=pretrained, n_stages=5)
     assert (moves.stages, moves.kind) == (stages, kind)
 
@@ -50,7 +50,7 @@ def test_what_moves(trainable, pretrained, stages, kind):
         (GradualUnfreezing(stages=7), r"GradualUnfreezing\(stages=…\): .* from 1 to 5"),
     ],
 )
-def test_what_cannot_move_is_told(trainable, message):
+def test_wrong_trainable_is_refused(trainable, message):
     with pytest.raises(ValueError, match=message):
         resolve_trainable(trainable, pretrained=True, n_stages=5)
 
@@ -87,7 +87,7 @@ def test_cosine_falls_after_a_linear_warm_up():
 
 
 @given(st.lists(st.integers(0, 6), min_size=1), st.integers(0, 7), st.floats(0.1, 1))
-def test_deeper_weights_move_less_and_frozen_ones_not_at_all(depths, moving, decay):
+def test_learning_rates_fall_with_depth_and_are_0_in_frozen_layers(depths, moving, decay):
     shares = stage_shares(depths, moving, decay)
     for depth, share in zip(depths, shares, strict=True):
         assert share == pytest.approx(decay ** (depth + 1) if depth < moving else 0.0)
@@ -101,14 +101,16 @@ def test_deeper_weights_move_less_and_frozen_ones_not_at_all(depths, moving, dec
         (lambda x: x, TypeError, "Got function"),
     ],
 )
-def test_unknown_augmentation_is_told(augmentation, error, message):
+def test_unknown_augmentation_is_refused(augmentation, error, message):
     with pytest.raises(error, match=message):
         augmentation_json(augmentation)
 
 
 def test_names_of_augmentations_always_mean_the_same_network():
-    assert augmentation_json("flip") == augmentation_json("flip")
-    assert augmentation_json("flip") != augmentation_json("flip_shift")
+    known = {name: augmentation_json(name) for name in AUGMENTATIONS}
+    assert len(set(known.values())) == len(AUGMENTATIONS)
+    _named_augmentation.cache_clear()
+    assert {name: augmentation_json(name) for name in AUGMENTATIONS} == known
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_names_of_augmentations_always_mean_the_same_network():
         (MLPHead(dropout=1.0), r"MLPHead\(dropout=…\): expected a share from 0 to below 1. Got 1.0"),
     ],
 )
-def test_unknown_head_is_told(head, message):
+def test_unknown_head_is_refused(head, message):
     with pytest.raises(ValueError, match=message):
         head_layers(head)
 
@@ -142,12 +144,12 @@ CODES = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2])
         (0.1, None, np.zeros(9), "expected at least 2 groups, one to hold out. Got 1"),
     ],
 )
-def test_rows_that_cannot_be_held_out_are_told(share, classes, groups, message):
+def test_samples_that_cannot_be_held_out_are_refused(share, classes, groups, message):
     with pytest.raises(ValueError, match=message):
         check_split(share, 9, classes, groups)
 
 
-def test_groups_that_leave_a_class_out_are_told():
+def test_groups_that_leave_a_class_out_are_refused():
     with pytest.raises(ValueError, match="no whole groups to hold out such that each class is on both sides"):
         check_held(CODES, np.array([0, 1]))
     check_held(CODES % 2, np.array([0, 4]))

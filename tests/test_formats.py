@@ -270,7 +270,7 @@ def in_memory(mode):
 
 
 @pytest.mark.parametrize("mode", IN_MEMORY)
-def test_images_in_memory_are_seen_alike_and_stay_as_they_are(mode):
+def test_images_in_memory_give_the_same_features_and_stay_unchanged(mode):
     image, seen = in_memory(mode)
     before = image.tobytes()
     samples = read_image_files([image], learn=True)
@@ -287,7 +287,7 @@ def test_images_in_memory_are_turned_upright(orientation):
     np.testing.assert_array_equal(decode(image), np.asarray(ImageOps.exif_transpose(image)))
 
 
-def test_image_that_is_not_read_yet_is_seen_alike_in_fit_and_afterwards():
+def test_image_that_is_not_read_yet_gives_the_same_in_fit_and_afterwards():
     twelve = f"P5 {WIDTH} {HEIGHT} 4095\n".encode() + np.rint(GREY / 255 * 4095).astype(">u2").tobytes()
     image = Image.open(io.BytesIO(twelve))
     samples = read_image_files([image], learn=True)
@@ -497,7 +497,7 @@ def test_deep_file_after_a_fit_that_saw_none(tmp_path):
             samples.resized([position], (8, 8))
 
 
-def test_real_numbers_of_two_scales_are_told_apart(tmp_path):
+def test_scales_of_real_numbers_are_recognized(tmp_path):
     (tmp_path / "bytes.tif").write_bytes(tiff_bytes(GREY.astype(np.float32)))
     (tmp_path / "shares.tif").write_bytes(tiff_bytes(GREY.astype(np.float32) / 255))
     samples = read_image_files([tmp_path / "bytes.tif", tmp_path / "shares.tif"], learn=True)

@@ -31,7 +31,7 @@ def test_same_probabilities_as_scikit_learn(n_rows, n_features, n_classes, C):
 
 
 @given(st.lists(st.integers(1, 4), min_size=24, max_size=24), st.sampled_from([2, 3]))
-def test_integer_weight_is_a_repeated_row(weights, n_classes):
+def test_integer_weight_is_a_repeated_sample(weights, n_classes):
     features, codes = problem(24, 60, n_classes)
     weights = np.array(weights)
     often, codes_often = features.repeat(weights, axis=0), codes.repeat(weights)
@@ -47,7 +47,7 @@ def test_same_fit_twice_is_bit_identical():
 
 
 @given(st.permutations(range(30)))
-def test_order_of_rows_changes_nothing(order):
+def test_order_of_samples_changes_nothing(order):
     features, codes = problem(30, 80, 3)
     order = list(order)
     a = fit_logistic(features, codes, n_classes=3, C=0.1, weights=np.ones(30))
@@ -72,7 +72,7 @@ def test_probabilities_sum_to_one_and_agree_with_their_logarithms(n_outputs, siz
     np.testing.assert_allclose(np.exp(log_probabilities(decisions)), probabilities(decisions), atol=1e-12)
 
 
-def test_weighted_moments_are_those_of_repeated_rows():
+def test_weighted_moments_are_those_of_repeated_samples():
     values, weights = np.random.default_rng(0).normal(3, 2, (10, 4)), np.arange(1, 11)
     mean, scale = weighted_moments(values, weights.astype(float))
     np.testing.assert_allclose(mean, values.repeat(weights, axis=0).mean(axis=0))

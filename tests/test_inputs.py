@@ -35,7 +35,7 @@ def pixels_of(path):
      lambda p: np.array(p, dtype=object), lambda p: pd.DataFrame({"path": p}),
      lambda p: pl.DataFrame({"path": list(map(str, p))}), lambda p: [Image.fromarray(pixels_of(f)) for f in p]],
 )  # fmt: skip
-def test_pictures_in_any_container_are_read_alike(files, wrap):
+def test_images_in_any_container_are_read_alike(files, wrap):
     X = wrap(files)
     assert str(recognise(gathered(X), ReadOptions())) == "image_files"
     rows = read_image_files(X)
@@ -82,7 +82,7 @@ def test_recognise(X, input_shape, kind):
     hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
     st.sampled_from(["uint8", "float32", "float64", "int64", "bool"]),
 )
-def test_grey_and_flattened_pictures_are_the_same_pixels(shape, dtype):
+def test_grey_and_flattened_images_are_the_same_pixels(shape, dtype):
     pixels = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
     grey = image_array(pixels, None)
     flat = image_array(pixels.reshape(len(pixels), -1), shape[1:])
@@ -101,7 +101,7 @@ def test_symmetric_range():
 
 
 @pytest.mark.parametrize("values", [[-2.1, 2.6], [0, 70000], [-1, 200]])
-def test_unknown_range_is_told(values):
+def test_unknown_range_is_refused(values):
     with pytest.raises(ValueError, match=r"Got values from .* pass the images before standardization"):
         learn_range(np.array(values))
 
@@ -111,18 +111,18 @@ def test_unknown_range_is_told(values):
     [(1, np.array([[0, 255]], dtype=np.uint8)), (255, np.array([[0.0, 0.5]])), (65535, np.array([[7]], dtype=np.uint8)),
      (255, np.array([[0.0, 4000.0]])), (1, np.array([[-1.0, 1.0]]))],
 )  # fmt: skip
-def test_another_scale_is_told(high, pixels):
+def test_another_scale_is_refused(high, pixels):
     with pytest.raises(ValueError, match=r"expected pixel values from 0 to .*, as in fit\. Got .* values from"):
         check_range(pixels, InputFormat(ImageArrays(), (1, 1, 1), 0, high))
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((2, 2)), np.array([[0, 1]], dtype=np.uint8), np.array([[3.0, 200.5]])])
-def test_dark_pictures_are_no_other_scale(pixels):
+def test_dark_images_are_no_other_scale(pixels):
     check_range(pixels, InputFormat(ImageArrays(), (1, 1, 1), 0, 255))
 
 
 @given(st.integers(0, 9), st.sampled_from([np.nan, np.inf, -np.inf]))
-def test_first_bad_row_is_named(row, value):
+def test_first_bad_sample_is_named(row, value):
     pixels = np.zeros((10, 3, 3, 1))
     pixels[row, 1, 2] = value
     with pytest.raises(ValueError, match=f"sample {row} contains NaN or infinity"):
@@ -142,28 +142,28 @@ def test_first_bad_row_is_named(row, value):
         ([np.zeros((4, 4)), np.zeros((4, 5))], None, r"Sample 0 has shape \(4, 4\), sample 1 has \(4, 5\)"),
     ],
 )
-def test_wrong_shapes_are_told(X, input_shape, message):
+def test_wrong_shapes_are_refused(X, input_shape, message):
     with pytest.raises(ValueError, match=message):
         image_array(X, input_shape)
 
 
-def test_arrays_of_words_are_told():
+def test_arrays_of_words_are_refused():
     with pytest.raises(TypeError, match=r"expected numbers in every image\. Sample 0 holds"):
         image_array([np.array([["a"]]), np.array([["b"]])], None)
 
 
-def test_missing_file_is_named_with_its_row(files, tmp_path):
+def test_missing_file_is_named_with_its_position(files, tmp_path):
     with pytest.raises(ValueError, match=r"sample 6, '.*nowhere\.png', is missing"):
         read_image_files([*files, tmp_path / "nowhere.png"])
 
 
-def test_file_that_is_no_image_is_named_with_its_row(files, tmp_path):
+def test_file_that_is_no_image_is_named_with_its_position(files, tmp_path):
     (tmp_path / "notes.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"sample 6, '.*notes\.png', is not an image"):
         read_image_files([*files, tmp_path / "notes.png"])
 
 
-def test_folder_among_files_is_told(files, tmp_path):
+def test_folder_among_files_is_refused(files, tmp_path):
     with pytest.raises(ValueError, match=r"sample 6, .* is not an image"):
         read_image_files([*files, tmp_path])
 
@@ -174,12 +174,12 @@ def test_truncated_image_is_named_when_it_is_read(files):
         read_image_files(files).resized([2], (8, 8))
 
 
-def test_object_array_of_another_kind_is_told(files):
+def test_object_array_of_another_kind_is_refused(files):
     with pytest.raises(TypeError, match="sample 1 is a float, but the first sample is an image"):
         read_image_files(np.array([files[0], 3.5], dtype=object))
 
 
 @given(st.lists(st.booleans(), min_size=5, max_size=5))
-def test_take_keeps_the_chosen_rows(kept):
+def test_take_keeps_the_chosen_samples(kept):
     rows = ArraySamples(np.arange(5)[:, None]).take(np.array(kept))
     assert rows.values.ravel().tolist() == np.flatnonzero(kept).tolist()

@@ -11,6 +11,8 @@ from skltransfer._keras import backend as _backend
 from skltransfer._targets.task import Task, task_loss, weighted_loss
 from skltransfer.autoencoder._losses import gaussian_divergence, reconstruction_loss, structural_similarity
 
+pytestmark = pytest.mark.backends
+
 OUTPUTS = arrays(np.float64, (5, 3), elements=st.floats(-30, 30))
 
 
@@ -54,7 +56,7 @@ def test_missing_targets_do_not_count(outputs, present):
 
 
 @given(arrays(np.float64, (4, 3), elements=st.floats(-9, 9)), arrays(np.float64, (4, 3), elements=st.floats(-9, 9)))
-def test_pulls_are_squared_distances(now, then):
+def test_l2_sp_and_delta_are_squared_distances(now, then):
     expected = 0.5 * np.sum((now - then) ** 2)
     assert float(l2_sp([now[:2], now[2:]], [then[:2], then[2:]])) == pytest.approx(expected, abs=1e-4)
     weights = np.array([0.0, 1.0, 2.0])

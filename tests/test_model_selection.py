@@ -165,7 +165,7 @@ class TestEveryScorer:
 
 @settings(max_examples=5)
 @given(seed=st.integers(0, 1000))
-def test_order_of_rows_does_not_matter(seed):
+def test_order_of_samples_does_not_matter(seed):
     X, y = load_digits(return_X_y=True)
     X, y, domain = X[:60] / 16, y[:60], np.repeat([1, -1], 30)
     fitted, order = LogisticRegression(max_iter=1000).fit(X[:30], y[:30]), np.random.default_rng(seed).permutation(60)
@@ -324,7 +324,7 @@ def test_circular_validation_of_one_class(two_domains):
     assert CircularValidation()(same, X, y) == np.mean(y[domain > 0] == 3)
 
 
-def test_mixtures_of_frames_and_sparse_rows(digits):
+def test_mixtures_of_frames_and_sparse_samples(digits):
     pd, sparse = pytest.importorskip("pandas"), pytest.importorskip("scipy.sparse")
     X, y = digits[0][:200] / 16, digits[1][:200]
     frame = pd.DataFrame(X, columns=[f"pixel {i}" for i in range(64)], index=np.arange(200) + 7)
@@ -336,7 +336,7 @@ def test_mixtures_of_frames_and_sparse_rows(digits):
     )
 
 
-def test_mixtures_of_one_class_or_one_row_each(digits):
+def test_mixtures_of_one_class_or_one_sample_each(digits):
     X = digits[0][:20]
     same = LogisticRegression().fit([[0.0] * 64, [1e9] * 64], [3, 7])
     assert MixValScorer(random_state=0)(same, X) == 0.5
@@ -353,7 +353,7 @@ def test_scores_of_a_network(images, labels, quick):
         assert np.isfinite(scorer(quick, rows, labels, sample_domain=domain))
 
 
-def test_target_scorers_take_all_rows_without_masks(fitted, two_domains):
+def test_target_scorers_take_all_samples_without_masks(fitted, two_domains):
     X, _, domain = two_domains
     target = X[domain < 0]
     for scorer in OF_TARGET:
@@ -371,7 +371,7 @@ def test_scorers_of_both_domains_tell_what_is_missing(scorer, fitted, two_domain
         scorer(fitted, X, y, sample_domain=-np.ones(len(X)))
 
 
-def test_bad_estimators_rows_and_parameters(fitted, two_domains, digits):
+def test_bad_estimators_samples_and_parameters(fitted, two_domains, digits):
     X, y, _ = two_domains
     ridge = RidgeClassifier().fit(digits[0][:300] / 16, digits[1][:300])
     for scorer in (DeepEmbeddedValidation(), *OF_TARGET[:3]):

@@ -267,7 +267,7 @@ def test_clipped_pixels_are_what_is_trained_on(images, labels, trainable):
     np.testing.assert_array_equal(*(model.predict_proba(over) for model in models))
 
 
-def test_twelve_bits_in_sixteen_are_seen_as_eight_bits_are(images):
+def test_twelve_bits_in_sixteen_give_the_features_of_eight_bits(images):
     twelve = images.astype(np.uint16) * 16
     with pytest.warns(UserWarning, match="0 to 4095"):
         learned_ = BackboneTransformer(image_size=32).fit(twelve)

@@ -25,7 +25,7 @@ def closed():
     mpl.pyplot.close("all")
 
 
-def test_worst_pictures_come_first(fitted, sample):
+def test_worst_images_come_first(fitted, sample):
     display = ReconstructionDisplay.from_estimator(fitted, sample.images, n_images=5)
     scores = fitted.score_samples(sample.images)
     np.testing.assert_allclose(display.scores, np.sort(scores)[:5])
@@ -35,7 +35,7 @@ def test_worst_pictures_come_first(fitted, sample):
     np.testing.assert_allclose(shown, display.images[0] / 255)
 
 
-def test_flattened_pictures_and_files_are_drawn(sample, tmp_path):
+def test_flattened_images_and_files_are_drawn(sample, tmp_path):
     from PIL import Image
 
     flat = AutoencoderTransformer(input_shape=(28, 28), hidden=(8,), epochs=1).fit(sample.data)
@@ -47,7 +47,7 @@ def test_flattened_pictures_and_files_are_drawn(sample, tmp_path):
     assert ReconstructionDisplay.from_estimator(files, paths).reconstructions.shape == (3, 16, 16, 3)
 
 
-def test_tables_are_not_drawn_as_pictures():
+def test_tables_are_not_drawn_as_images():
     X = np.random.default_rng(0).normal(size=(9, 4))
     table = AutoencoderTransformer(hidden=(), epochs=1).fit(X)
     with pytest.raises(ValueError, match=r"X: expected images. Got a table of 4 columns"):
@@ -71,7 +71,7 @@ def test_bad_input_of_latent_display(fitted, sample):
         LatentDisplay.from_estimator(single, sample.images)
 
 
-def test_heat_lies_over_pictures(sample, tmp_path):
+def test_heat_lies_over_images(sample, tmp_path):
     from PIL import Image
 
     clf = TransferClassifier(image_size=64).fit(sample.images, sample.target)

@@ -66,7 +66,7 @@ def test_examples_run(example, tmp_path, request):
     subprocess.run([sys.executable, str(example)], cwd=tmp_path, env=environment, check=True, timeout=300)
 
 
-def test_demo_prints_a_table_and_draws_a_picture(tmp_path):
+def test_demo_prints_a_table_and_draws_an_image(tmp_path):
     from PIL import Image
 
     command = [sys.executable, "-m", "skltransfer", "demo", "--out", "picture.png"]

@@ -67,7 +67,7 @@ def test_missing_values_do_not_count(source, images, ink, trainable):
         np.testing.assert_allclose(with_holes.predict(images)[:, 0], whole.predict(images), rtol=1e-8)
 
 
-def test_missing_targets_that_cannot_be_are_told(source, images, ink):
+def test_missing_targets_that_cannot_be_are_refused(source, images, ink):
     empty = ink.copy()
     empty[:, 1] = np.nan
     with pytest.raises(ValueError, match=r"expected some values of target 1\. Got none; drop that column"):
@@ -84,12 +84,12 @@ def test_missing_targets_that_cannot_be_are_told(source, images, ink):
         (lambda y: np.full(len(y), "high"), "could not convert string to float|dtype='numeric'"),
     ],
 )
-def test_bad_values_are_told(source, images, ink, y, message):
+def test_bad_values_are_refused(source, images, ink, y, message):
     with pytest.raises(ValueError, match=message):
         TransferRegressor(source).fit(images, y(ink[:, 0]))
 
 
-def test_zero_weight_is_an_absent_row_and_two_a_repeated_one(source, images, ink):
+def test_zero_weight_is_an_absent_sample_and_two_a_repeated_one(source, images, ink):
     weights = np.arange(40) % 3
     weighted = TransferRegressor(source).fit(images, ink, sample_weight=weights)
     repeated = TransferRegressor(source).fit(images.repeat(weights, axis=0), ink.repeat(weights, axis=0))

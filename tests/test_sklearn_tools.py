@@ -1,4 +1,4 @@
-"""The estimators inside scikit-learn's own tools, on real pictures."""
+"""The estimators inside scikit-learn's own tools, on real images."""
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def test_feature_union(extractor, flat, labels):
     lambda est: RandomizedSearchCV(est, {"C": [0.01, 0.1, 1.0]}, n_iter=2, cv=2, random_state=0),
     lambda est: HalvingGridSearchCV(est, {"C": [0.01, 0.1]}, cv=2, min_resources=20, random_state=0),
 ])  # fmt: skip
-def test_searches_run_the_network_once_a_row(make, quick, flat, labels, empty_store):
+def test_searches_run_the_network_once_a_sample(make, quick, flat, labels, empty_store):
     before = features.n_computed
     search = make(quick).fit(flat, labels)
     assert features.n_computed - before == len(flat)
@@ -85,8 +85,8 @@ def test_search_over_backbones(flat, labels):
     other = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     grid = {"backbone": ["efficientnet_lite0", other], "trainable": ["head"]}
     search = GridSearchCV(TransferClassifier(input_shape=(28, 28)), grid, cv=2).fit(flat, labels)
-    assert len(search.cv_results_["params"]) == 2
-    assert search.best_params_["backbone"] in grid["backbone"]
+    assert search.best_estimator_.backbone_ == load_backbone("efficientnet_lite0")
+    assert np.diff(search.cv_results_["mean_test_score"]) < -0.1
 
 
 def test_cross_validation(quick, flat, labels):
@@ -132,9 +132,8 @@ def test_permutation_importance(labels):
 
     X, y = load_digits(n_class=3, return_X_y=True)
     model = TransferClassifier(input_shape=(8, 8), image_size=32).fit(X[:40], y[:40])
-    importances = permutation_importance(model, X[40:48], y[40:48], n_repeats=1, random_state=0).importances_mean
-    assert importances.shape == (64,)
-    assert np.isfinite(importances).all()
+    found = permutation_importance(model, X[40:48], y[40:48], scoring="neg_log_loss", n_repeats=1, random_state=0)
+    np.testing.assert_array_equal(found.importances_mean != 0, np.ptp(X[40:48], axis=0) > 0)
 
 
 def test_two_processes_share_features_through_a_folder(quick, flat, labels, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Several labels a row: multi-label, several tasks on one backbone, labels that are missing."""
+"""Several labels for a sample: multi-label, several tasks on one backbone, labels that are missing."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_two_tasks_are_solved_as_each_alone(source, images, both):
 
 
 @pytest.mark.parametrize("trainable", ["head", 2])
-def test_labels_that_a_row_has_or_has_not(source, images, has, trainable):
+def test_labels_that_a_sample_has_or_has_not(source, images, has, trainable):
     clf = TransferClassifier(source, trainable=trainable, C=10, epochs=60, learning_rate=1e-3, random_state=0)
     clf.fit(images, has)
     assert clf.predict_proba(images).shape == clf.decision_function(images).shape == (40, 3)
@@ -88,7 +88,7 @@ def test_missing_indicators_may_be_nan(source, images, has):
     assert clf.predict(images).shape == (40, 3)
 
 
-def test_task_without_two_classes_is_told(source, images, both):
+def test_task_without_two_classes_is_refused(source, images, both):
     with pytest.raises(ValueError, match=r"task 1 of y: expected at least 2 classes .* Got 1 class: \['same'\]"):
         TransferClassifier(source).fit(images, np.column_stack([both[:, 0], ["same"] * 40]))
 
@@ -153,7 +153,7 @@ def test_missing_values_of_several_targets(nothing):
         regressor.fit(X, y[:, 0])
 
 
-def test_texts_among_other_labels_are_told():
+def test_texts_among_other_labels_are_refused():
     labels = np.array([["a", 1], [2, 0], ["b", 1]], dtype=object)
     with pytest.raises(TypeError, match=r"y: expected labels of one type\. Got int and str; make all of them texts"):
         read_labels(labels)

@@ -66,7 +66,7 @@ def test_last_places_are_the_last_before_vectors(teacher):
     assert last_places(teacher.architecture) == teacher.stages[-1]
 
 
-def test_student_looks_where_the_teacher_looks_in_rows_it_has_not_seen(teacher, sample, images, labels):
+def test_attention_of_student_and_teacher_agrees_on_new_samples(teacher, sample, images, labels):
     apart = [
         distance(student(teacher, strength).fit(images, labels).backbone_, teacher, sample.images_test)
         for strength in (0.0, STRONG)
@@ -74,13 +74,14 @@ def test_student_looks_where_the_teacher_looks_in_rows_it_has_not_seen(teacher, 
     assert apart[1] < 0.7 * apart[0]
 
 
-def test_pull_is_the_loss_written_by_hand(teacher, images, labels):
+def test_attention_transfer_loss_is_the_one_written_by_hand(teacher, images, labels):
     still = {"learning_rate": 0.0, "epochs": 1, "batch_size": 40}
     fitted, plain = (student(teacher, strength, **still).fit(images, labels) for strength in (STRONG, 0.0))
     pull = fitted.history_["loss"][0] - plain.history_["loss"][0]
     assert pull == pytest.approx(STRONG * distance(fitted.backbone_, teacher, images), rel=1e-3)
 
 
+@pytest.mark.backends
 def test_loss_falls_and_the_same_fit_twice_is_bit_identical(images, labels):
     fitted = student("efficientnet_lite0").fit(images, labels)
     assert fitted.history_["loss"][-1] < 0.8 * fitted.history_["loss"][0]
@@ -97,7 +98,7 @@ def test_clone_keeps_the_teacher(teacher):
     assert cloned.set_params(attention_transfer__strength=2.0).attention_transfer.strength == 2.0
 
 
-def test_teacher_sees_each_row_once(teacher, images, labels, empty_store):
+def test_teacher_computes_each_sample_once(teacher, images, labels, empty_store):
     before = features.n_computed
     grid = {"attention_transfer__strength": [1.0, 10.0], "learning_rate": [1e-4, 1e-3]}
     GridSearchCV(student(teacher, epochs=2), grid, cv=2, scoring=lambda *_: 0.0).fit(images, labels)
@@ -105,7 +106,7 @@ def test_teacher_sees_each_row_once(teacher, images, labels, empty_store):
     assert features.n_computed - before == len(images) + fits  # each fit asks one row how large the grid is
 
 
-def test_starting_network_teaches_as_a_number_does(teacher, images, labels):
+def test_starting_network_as_teacher_is_the_same_as_a_number(teacher, images, labels):
     number, value = (
         TransferClassifier(teacher, trainable=1, attention_transfer=pull, epochs=2, random_state=0).fit(images, labels)
         for pull in (10.0, AttentionTransfer(10.0))
@@ -115,7 +116,7 @@ def test_starting_network_teaches_as_a_number_does(teacher, images, labels):
     np.testing.assert_allclose(itself.history_["loss"], number.history_["loss"], rtol=1e-3)
 
 
-def test_network_of_vectors_is_pulled_at_its_last_grid(images, labels):
+def test_attention_transfer_to_a_network_of_vectors_is_at_its_last_grid(images, labels):
     source = TransferClassifier("small_cnn", epochs=2, random_state=0).fit(images, labels).backbone_
     options = {"trainable": "all", "epochs": 4, "learning_rate": 3e-3, "random_state": 0}
     moved = [
@@ -140,14 +141,14 @@ def test_network_of_vectors_is_pulled_at_its_last_grid(images, labels):
     ],
     ids=str,
 )
-def test_teaching_goes_with_everything_else(teacher, images, labels, options):
+def test_attention_transfer_goes_with_other_options(teacher, images, labels, options):
     source = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     fitted = student(teacher, backbone=source, learning_rate=3e-3, **options).fit(images, labels)
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
     assert fitted.predict(images).shape == labels.shape
 
 
-def test_teacher_sees_the_views_of_a_row(teacher, images, labels, empty_store):
+def test_teacher_computes_the_views_of_a_sample(teacher, images, labels, empty_store):
     before = features.n_computed
     student(teacher, augmentation="flip_shift", n_views=3, epochs=4).fit(images, labels)
     assert features.n_computed - before == 3 * len(images) + 1
@@ -164,12 +165,12 @@ def test_checkpoint_is_that_of_one_teacher(teacher, images, labels, tmp_path):
     np.testing.assert_array_equal(resumed.predict_proba(images), first.predict_proba(images))
 
 
-def test_patches_of_a_transformer_lie_in_the_picture(teacher, images, labels):
+def test_patches_of_a_transformer_lie_in_the_image(teacher, images, labels):
     fitted = student(teacher, backbone=one_block, epochs=3).fit(images, labels)
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]
 
 
-def test_regressors_partial_fits_and_files_are_taught(teacher, images, tmp_path):
+def test_attention_transfer_to_regressors_in_partial_fit_and_for_files(teacher, images, tmp_path):
     pull = AttentionTransfer(STRONG, teacher=teacher)
     ink = images.mean(axis=(1, 2))
     reg = TransferRegressor("small_cnn", attention_transfer=pull, epochs=2, random_state=0)
@@ -182,7 +183,7 @@ def test_regressors_partial_fits_and_files_are_taught(teacher, images, tmp_path)
     assert clf.fit(files, ink[:8]).predict(files).shape == (8,)
 
 
-def test_sequences_and_sounds_are_taught():
+def test_attention_transfer_for_sequences_and_audio():
     random = np.random.default_rng(0)
     X, y = random.normal(size=(24, 20, 2)), np.arange(24) % 2
     teacher, own = (load_backbone(one_block, input_shape=(20, 2), random_state=seed) for seed in (1, 0))
@@ -235,7 +236,7 @@ def _table():
         ({"teacher": _table}, r"this teacher cannot take these samples\. X: the backbone"),
     ],
 )
-def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, labels, options, message):
+def test_impossible_attention_transfer_is_refused_before_work_starts(teacher, images, labels, options, message):
     options = {"strength": STRONG, "teacher": teacher, **options}
     if callable(options["teacher"]):
         options["teacher"] = options["teacher"]()
@@ -245,7 +246,7 @@ def test_what_cannot_be_taught_is_told_before_work_starts(teacher, images, label
     assert features.n_computed - before <= 2
 
 
-def test_negative_numbers_and_texts_are_told(teacher, images, labels):
+def test_negative_numbers_and_texts_are_refused(teacher, images, labels):
     with pytest.raises(ValueError, match="The 'attention_transfer' parameter"):
         TransferClassifier("small_cnn", attention_transfer=-1.0).fit(images, labels)
     with pytest.raises(ValueError, match=r"only the head is trained\. Got trainable='auto'"):

@@ -93,6 +93,7 @@ def reference(text, folder):
     return x.mean(axis=0)
 
 
+@pytest.mark.backends
 def test_port_is_exact(encoded):
     folder = port._find("model.safetensors", None).parent
     for text, row in zip(TEXTS, encoded, strict=True):
@@ -174,8 +175,8 @@ def test_samples_that_are_no_texts_are_named(texts, match):
         TransferClassifier().fit(texts, list(range(len(texts))))
 
 
-@pytest.mark.parametrize("trainable", [2, LoRA(rank=2), "norm"])
-def test_fine_tuning_moves_what_it_says(minilm, trainable):
+@pytest.mark.parametrize("trainable", [2, pytest.param(LoRA(rank=2), marks=pytest.mark.backends), "norm"])
+def test_which_weights_of_an_encoder_are_fine_tuned(minilm, trainable):
     settings = {"trainable": trainable, "epochs": 2, "batch_size": 8, "random_state": 0}
     tuned = TransferClassifier(minilm, **settings).fit(SHORT, SHORT_LABELS)
     again = TransferClassifier(minilm, **settings).fit(SHORT, SHORT_LABELS)
@@ -201,7 +202,7 @@ def test_the_tuned_encoder_starts_another(minilm, tmp_path):
     assert TransferClassifier(saved).fit(TEXTS, LABELS).score(TEXTS, LABELS) == 1
 
 
-def test_parts_of_unequal_rows_are_remembered_in_a_folder(minilm, tmp_path, empty_store):
+def test_features_of_samples_of_unequal_length_are_cached_in_a_folder(minilm, tmp_path, empty_store):
     settings = {"trainable": 1, "epochs": 1, "batch_size": 8, "random_state": 0, "memory": tmp_path}
     first = TransferClassifier(minilm, **settings).fit(TEXTS, LABELS)
     before = features.n_computed
@@ -210,6 +211,7 @@ def test_parts_of_unequal_rows_are_remembered_in_a_folder(minilm, tmp_path, empt
     assert first.backbone_ == again.backbone_
 
 
+@pytest.mark.backends
 def test_a_network_cut_in_two_is_the_same_network(minilm, encoded):
     upper = cut(minilm, 2)
     lower = features.Extraction(minilm, "block3", "none", minilm.tokenization)
@@ -219,6 +221,7 @@ def test_a_network_cut_in_two_is_the_same_network(minilm, encoded):
     np.testing.assert_allclose(list(features.compute(whole, between, range(16))), encoded, atol=2e-5)
 
 
+@pytest.mark.backends
 @pytest.mark.parametrize("pooling", ["avg", "max"])
 def test_padding_is_not_pooled(pooling):
     from keras import ops
@@ -230,7 +233,7 @@ def test_padding_is_not_pooled(pooling):
     np.testing.assert_allclose(found, x.mean(axis=1) if pooling == "avg" else x.max(axis=1), rtol=1e-5)
 
 
-def test_a_small_transformer_learns_words_from_the_rows():
+def test_a_small_transformer_learns_words_from_the_samples():
     settings = {"epochs": 20, "batch_size": 8, "random_state": 0}
     source = TransferClassifier("small_transformer", **settings).fit(TEXTS, LABELS)
     assert source.score(TEXTS, LABELS) == 1
@@ -250,7 +253,7 @@ def test_a_learned_vocabulary_knows_its_words():
     assert json.loads(words.definition)["model"]["vocab"]["[PAD]"] == 0
 
 
-def test_what_cannot_be_done_with_texts_is_told(minilm):
+def test_what_cannot_be_done_with_texts_is_refused(minilm):
     cases = [
         (TransferClassifier(minilm, mixup=0.2, trainable=1), r"mixup mixes numbers\. Got texts; pass mixup=0"),
         (TransferClassifier(minilm, augmentation="flip"), r"augmentation changes images\. Got texts"),
@@ -269,7 +272,7 @@ def test_what_cannot_be_done_with_texts_is_told(minilm):
         fitted.predict(np.eye(4))
 
 
-def test_missing_and_foreign_weights_are_told(tmp_path, monkeypatch):
+def test_missing_and_foreign_weights_are_refused(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"weights=.* of 'minilm_l6' holds no model\.safetensors"):
         load_backbone("minilm_l6", weights=tmp_path)
     for name in port.DIGESTS:

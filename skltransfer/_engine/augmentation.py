@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -109,15 +109,34 @@ class _Changer:
         return self._call(sample)
 
 
-AUGMENTATIONS: dict[str, Callable[[Any], list[Any]]] = {
-    "flip": lambda layers: [layers.RandomFlip("horizontal", name="flip")],
-    "flip_shift": lambda layers: [
-        layers.RandomFlip("horizontal", name="flip"),
-        layers.RandomTranslation(0.125, 0.125, name="shift"),
-    ],
-    "rand_augment": lambda layers: [layers.RandAugment(name="rand_augment")],
+class NamedAugmentation(NamedTuple):
+    """An augmentation that has a name.
+
+    Parameters
+    ----------
+    layers : callable
+        From `keras.layers` to layers that take and give images from 0 to 255, one after the other.
+    text : str
+        What it does, as docstrings say it after its name.
+    """
+
+    layers: Callable[[Any], list[Any]]
+    text: str
+
+
+AUGMENTATIONS: dict[str, NamedAugmentation] = {
+    "flip": NamedAugmentation(lambda layers: [layers.RandomFlip("horizontal", name="flip")], "mirrors them"),
+    "flip_shift": NamedAugmentation(  # as is usual for CIFAR-10
+        lambda layers: [
+            layers.RandomFlip("horizontal", name="flip"),
+            layers.RandomTranslation(0.125, 0.125, name="shift"),
+        ],
+        "also shifts them by an eighth at most",
+    ),
+    "rand_augment": NamedAugmentation(
+        lambda layers: [layers.RandAugment(name="rand_augment")], "is RandAugment (Cubuk et al., 2020)"
+    ),
 }
-"""Mirror images; also shifted by an eighth at most, as is usual for CIFAR-10; RandAugment of Cubuk et al. (2020)."""
 
 
 def augmentation_json(augmentation: Any, *, parameter: str = "augmentation", others: Sequence[str] = ()) -> str:
@@ -161,5 +180,5 @@ def augmentation_json(augmentation: Any, *, parameter: str = "augmentation", oth
 def _named_augmentation(name: str) -> str:
     keras = import_keras()
     with own_settings():
-        layers = AUGMENTATIONS[name](keras.layers)
+        layers = AUGMENTATIONS[name].layers(keras.layers)
         return json.dumps(keras.saving.serialize_keras_object(keras.Sequential(layers, name=name)), sort_keys=True)

@@ -45,8 +45,8 @@ def training_key(job: Any, callbacks: Any = ()) -> str:
         ).hex()
     except TypeError as error:
         raise ValueError(
-            f"checkpoint: this training cannot be told from others, whose state it might take up. {error} Pass "
-            "checkpoint=None, or leave this out."
+            f"checkpoint: this training cannot be distinguished from others, whose state it might take up. {error} "
+            "Pass checkpoint=None, or leave this out."
         ) from error
 
 

@@ -33,7 +33,7 @@ class Design:
         is part of the head, and always trainable.
     trainable : TrainableLayers
         Which layers are fine-tuned.
-    statistics_move : bool
+    trains_statistics : bool
         Whether batch normalizations use the statistics of mini-batches, and update their own.
     goal : Goal
         What is on top, and what is learned.
@@ -47,45 +47,45 @@ class Design:
         A serialised Keras layer that changes images from 0 to 255 at random.
     padded : bool
         Whether samples have lengths of their own, with vectors of zeros after their ends.
-    pulled, matched, attended : bool
+    l2_sp, delta, attention_transfer : bool
         Whether the loss has an L2-SP penalty, a DELTA feature penalty, and an attention-transfer
         loss towards the network that training starts from.
-    taught : int
+    n_teacher_places : int
         Places of a teacher's attention map, which then comes before each sample; see `TeacherMaps`.
-    raw : tuple of int or None
+    sample_shape : tuple of int or None
         Shape of the sample after it.
     """
 
     architecture: str | None
     depths: tuple[int, ...]
     trainable: TrainableLayers
-    statistics_move: bool
+    trains_statistics: bool
     goal: Goal
     preparation: AnyPreparation | None
     spec: SampleSpec
     dtype: str = "float32"
     augmentation: str | None = None
     padded: bool = False
-    pulled: bool = False
-    matched: bool = False
-    attended: bool = False
-    taught: int = 0
-    raw: tuple[int, ...] | None = None
+    l2_sp: bool = False
+    delta: bool = False
+    attention_transfer: bool = False
+    n_teacher_places: int = 0
+    sample_shape: tuple[int, ...] | None = None
 
     @property
     def keeps_start(self) -> bool:
         """Tell whether training looks at features of the network that it starts from."""
-        return self.matched or self.attended or self.goal.keeps_start
+        return self.delta or self.attention_transfer or self.goal.keeps_start
 
 
 def design_network(
-    backbone: Backbone | None, trainable: TrainableLayers, *, goal: Goal, statistics_move: bool, **options: Any
+    backbone: Backbone | None, trainable: TrainableLayers, *, goal: Goal, trains_statistics: bool, **options: Any
 ) -> Design:
     """Design a network for training on a backbone, or on features if it is None."""
     if backbone is None:
         return Design(None, (), trainable, False, goal, **options)
     layers = {path.rpartition("/")[0] for path in backbone.paths if path.endswith("/moving_mean")}
-    updated = statistics_move and bool(layers - {STANDARDIZE})
+    updated = trains_statistics and bool(layers - {STANDARDIZE})
     dtype = str(backbone.weights[0].dtype) if backbone.weights else "float32"
     depths = tuple(depth - goal.n_own_stages for depth in weight_depths(backbone))
     return Design(backbone.architecture, depths, trainable, updated, goal, dtype=dtype, **options)

@@ -123,7 +123,7 @@ class Loop:
         self.views, self.targets, self.validation = job.data.views, job.data.targets, job.data.validation
         self.n_outputs = self.targets.values.shape[1]
         self.answers = np.concatenate([self.targets.values, self.targets.weights], axis=1)
-        self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.statistics_move
+        self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.trains_statistics
         self.specs = () if job.metrics is None else job.metrics.specs
         self.metrics = [spec.build() for spec in self.specs]
         self.at = _Progress(np.random.default_rng(self.training.seed + self.training.initial_epoch))

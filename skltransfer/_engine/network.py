@@ -28,10 +28,10 @@ class Network(keras.Model):
         self.augment = None if design.augmentation is None else deserialized_layer(design.augmentation)
         self.settings: dict[str, Any] = {}
         self.anchors: list[Any] = []
-        self.rivals: list[Any] = []
-        if design.matched:
+        self.adversary_weights: list[Any] = []
+        if design.delta:
             self.importance = self.setting("importance", (body.outputs[0].shape[-1],))
-        if design.attended or design.taught:
+        if design.attention_transfer or design.n_teacher_places:
             self.transfer = self.setting("attention_transfer")
         self.watched, self.watched_anchor = self._watched(body), self._watched(self.anchor)
 
@@ -52,11 +52,11 @@ class Network(keras.Model):
     @property
     def anchored(self) -> list[Any]:
         """The weights whose start is kept, for the L2-SP penalty."""
-        return self.body.trainable_variables if self.design.pulled else []
+        return self.body.trainable_variables if self.design.l2_sp else []
 
     def add_anchors(self) -> None:
         """Make variables for the values that these weights start from."""
-        if self.design.pulled:
+        if self.design.l2_sp:
             self.l2_sp = self.setting("l2_sp")
         self.anchors = [self._constant(v.shape, f"anchor{i}") for i, v in enumerate(self.anchored)]
 
@@ -76,30 +76,32 @@ class Network(keras.Model):
         """Turn samples into what the body takes."""
         return x if self.design.preparation is None else self.design.preparation(x)
 
-    def apart(self, batch: Any) -> tuple[Any, Any]:
+    def split_teacher_map(self, batch: Any) -> tuple[Any, Any]:
         """Return samples, and a teacher's attention map of each, as feature maps of one channel."""
-        if not self.design.taught:
+        if not self.design.n_teacher_places:
             return batch, None
-        assert self.design.raw is not None
-        x, width = ops.cast(batch, self.design.dtype), self.design.taught
-        return ops.reshape(x[:, width:], (-1, *self.design.raw)), x[:, :width, None]
+        assert self.design.sample_shape is not None
+        x, width = ops.cast(batch, self.design.dtype), self.design.n_teacher_places
+        return ops.reshape(x[:, width:], (-1, *self.design.sample_shape)), x[:, :width, None]
 
-    def hold(self, prepared: Any, features: Any, training: bool, places: Any = None, teacher: Any = None) -> None:
+    def add_penalties(
+        self, prepared: Any, features: Any, training: bool, places: Any = None, teacher: Any = None
+    ) -> None:
         """Add the penalties to the loss."""
-        if training and self.design.pulled:
+        if training and self.design.l2_sp:
             self.add_loss(self.l2_sp * l2_sp(self.anchored, self.anchors))
         if training and self.anchor is not None:
-            start, where = look(self.watched_anchor, prepared, training=False)
-            if self.design.matched:
+            start, where = features_and_places(self.watched_anchor, prepared, training=False)
+            if self.design.delta:
                 self.add_loss(delta(features, start, self.importance))
-            if self.design.attended:
+            if self.design.attention_transfer:
                 self.add_loss(self.transfer * attention_transfer(places, where))
         if training and teacher is not None:
             self.add_loss(self.transfer * attention_transfer(places, teacher))
 
     def _watched(self, model: Any) -> Any:
         """Let a model that gives vectors give its last grid or sequence beside them, if attention is transferred."""
-        wanted = model is not None and (self.design.attended or self.design.taught)
+        wanted = model is not None and (self.design.attention_transfer or self.design.n_teacher_places)
         if not wanted or len(model.outputs[0].shape) > 2:
             return model
         name = last_places(self.design.architecture)
@@ -116,7 +118,7 @@ class Network(keras.Model):
         return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
 
 
-def look(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
+def features_and_places(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
     """Return features, and the last grid or sequence that they come from."""
     found = model(x, training=training)
     return tuple(found) if isinstance(found, list | tuple) else (found, found)

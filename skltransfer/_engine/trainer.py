@@ -36,7 +36,7 @@ class CompiledNetwork:
             self.network(np.zeros((1, *(length or 8 for length in design.spec[0])), dtype=design.spec[1]))
             self.optimizer = SharedAdamW(learning_rate=1e-3)
 
-        self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile())
+        self.network.compile(self.optimizer, SampleLoss(design), jit_compile=_backend.jit_compile(self.network))
         self.optimizer.build(self.network.trainable_variables)
         self._steps = _backend.compile_steps(self.network, design.spec[0], outputs=design.goal.measured)
         self.metrics = [metric.name for metric in self.network.metrics]
@@ -48,7 +48,7 @@ class CompiledNetwork:
     def variables(self) -> list[Any]:
         """Everything that training changes."""
         changed = [*self.network.trainable_variables, *self.optimizer.variables, *self._seeds]
-        if self.design.statistics_move:
+        if self.design.trains_statistics:
             changed += [v for v in self._body_weights if not v.trainable]
         return changed
 
@@ -63,7 +63,7 @@ class CompiledNetwork:
         assign_all(self.optimizer.variables, self._fresh)
         for variable in self._seeds:
             variable.assign(random.integers(2**31, size=variable.shape))
-        assign_all(self.network.rivals, _drawn(self.network.rivals, random))
+        assign_all(self.network.adversary_weights, _drawn(self.network.adversary_weights, random))
         assign_all(self.network.anchors, read(self.network.anchored))
         if self.network.anchor is not None:
             assert backbone is not None
@@ -112,7 +112,7 @@ class CompiledNetwork:
         trainable = self.design.trainable
         trained = {id(weight) for weight in self._body_weights if weight.trainable}
         for layer in all_layers(self.body):
-            if hasattr(layer, "moving_mean") and not self.design.statistics_move:
+            if hasattr(layer, "moving_mean") and not self.design.trains_statistics:
                 layer.trainable = False  # keeps its statistics; which of its weights are trainable is settled below
         depth = dict(zip(map(id, self._body_weights), self.design.depths, strict=True))
         for weight in self._body_weights:

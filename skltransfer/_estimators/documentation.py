@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -72,11 +73,18 @@ def _indented(cls: type, line: re.Match[str], texts: Mapping[str, str]) -> str:
     return "\n".join(indent + part for part in texts[name].splitlines())
 
 
+def _told() -> str:
+    return ", ".join(f'"{name}" {augmentation.text}' for name, augmentation in AUGMENTATIONS.items())
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, 100, initial_indent="    ", subsequent_indent="    ")
+
+
 SHARED = entries(
     f"""\
 augmentation : {{{names(AUGMENTATIONS)}}}, keras.layers.Layer or None, default=None
-    Random changes of images in training: "flip" mirrors them, "flip_shift" also shifts them by an
-    eighth at most, "rand_augment" is RandAugment; a layer takes and gives images from 0 to 255.
+{_paragraph(f"Random changes of images in training: {_told()}; a layer takes and gives images from 0 to 255.")}
 """
 ) | entries(
     """\

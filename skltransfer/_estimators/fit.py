@@ -264,12 +264,12 @@ def design_for(
         None if above is None else above.backbone,
         trainable,
         goal=goal,
-        statistics_move=network.n_trainable > 0 and trains_statistics,
+        trains_statistics=network.n_trainable > 0 and trains_statistics,
         preparation=None if above is None else above.preparation,
         spec=spec,
         padded=network.padded,
-        pulled=bool(own.l2_sp and above is not None),
-        matched=bool(own.delta and above is not None),
+        l2_sp=bool(own.l2_sp and above is not None),
+        delta=bool(own.delta and above is not None),
         **options,
     )
     prepare(design)

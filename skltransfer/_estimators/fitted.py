@@ -109,7 +109,8 @@ class FittedModel:
             A functional model. It takes pixels in the range that `fit` saw, of the size at
             which the network sees image files, or of the image arrays of `fit`; token ids,
             0 after the end of a text (``backbone.tokenization.encode``); waveforms at 16 kHz; or the columns of a
-            table. Several tasks of classes are several outputs.
+            table, in double precision if they are few (on JAX, where ``jax_enable_x64`` is set). Several tasks of
+            classes are several outputs.
 
         Raises
         ------

@@ -10,10 +10,7 @@ import numpy as np
 from skltransfer._engine.forward import output_layers
 from skltransfer._features.extraction import Extraction
 from skltransfer._heads.head import Head
-from skltransfer._inputs.audio import LogMelSpectrogram
-from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.kind import InputFormat
-from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras.optional import import_keras
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.values import ValueEncoding
@@ -41,7 +38,7 @@ def keras_graph(
         folded = fold(extraction.backbone)
         body = build(folded.architecture)
         assign(body, folded.weights)
-        shape, dtype = _input_spec(extraction, format, body.inputs[0].dtype)
+        shape, dtype = format.kind.raw_spec(format, extraction.preparation, body.inputs[0].dtype)
         samples = keras.Input(shape, dtype=dtype, name="samples")
         prepared = samples if extraction.preparation is None else extraction.preparation(samples)
         if head is not None and head.takes_maps:
@@ -52,22 +49,8 @@ def keras_graph(
         return keras.Model(samples, x, name="model")
 
 
-def _input_spec(extraction: Extraction, format: InputFormat, dtype: str) -> tuple[tuple[int | None, ...], str]:
-    """Shape of one raw sample, and its dtype."""
-    preparation = extraction.preparation
-    if isinstance(preparation, Tokenization):
-        return (None,), "int32"
-    if isinstance(preparation, LogMelSpectrogram):
-        return (preparation.samples,), dtype
-    if isinstance(preparation, Preparation) and format.kind.sizes_vary:
-        assert preparation.size is not None
-        return (*preparation.size, 3), dtype
-    return format.shape, dtype
-
-
 def _head(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding | None, output: str) -> Any:
     """Put the layers of a head on features."""
-    layers = import_keras().layers
     if head.queries is not None:
         from skltransfer._heads.network import AttentionPooling
 
@@ -78,19 +61,24 @@ def _head(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding | None, ou
         x = _dense(x, kernel, bias, activation="relu", name=f"hidden{number}")
     if output == "features":
         return x
-    if isinstance(encoding, ValueEncoding):
-        return _dense(x, head.coef * encoding.scale, head.intercept * encoding.scale + encoding.mean, name="values")
     assert encoding is not None
-    decisions = _dense(x, head.coef, head.intercept, name="decisions")
-    if encoding.binary:
-        return decisions if output == "decisions" else layers.Activation("sigmoid", dtype=x.dtype)(decisions)
+    mean, scale = encoding.units
+    return _answers(_dense(x, head.coef * scale, head.intercept * scale + mean, name="decisions"), encoding, output)
+
+
+def _answers(decisions: Any, encoding: LabelEncoding | ValueEncoding, output: str) -> Any:
+    """Turn decision values into probabilities if these are wanted; values are in their own units already."""
+    layers, kind = import_keras().layers, encoding.tasks[0].kind
+    if kind != "classes":
+        wanted = kind == "labels" and output != "decisions"
+        return layers.Activation("sigmoid", dtype=decisions.dtype)(decisions) if wanted else decisions
     ends = np.cumsum([task.n_outputs for task in encoding.tasks]).tolist()
     parts = [decisions[:, end - task.n_outputs : end] for task, end in zip(encoding.tasks, ends, strict=True)]
     if output == "decisions":
         answers = [part[:, 1] - part[:, 0] if part.shape[1] == 2 else part for part in parts]
     else:
-        answers = [layers.Softmax(dtype=x.dtype)(part) for part in parts]
-    return answers if encoding.several else answers[0]
+        answers = [layers.Softmax(dtype=decisions.dtype)(part) for part in parts]
+    return answers if len(answers) > 1 else answers[0]
 
 
 def _dense(x: Any, kernel: Any, bias: Any, *, activation: str | None = None, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Where features are remembered: in the process, or in a folder that processes share."""
+"""Where features are cached: in the process, or in a folder that processes share."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ProcessStore:
         return {digest: sample for digest, sample in found if sample is not None}
 
     def keep(self, space: bytes, samples: Mapping[bytes, Features]) -> None:
-        """Remember samples of features computed by the network that ``space`` names."""
+        """Keep features of samples, computed by the network that ``space`` names."""
         for digest, sample in samples.items():
             self._samples.put(space + digest, sample, sample.nbytes)
 
@@ -108,7 +108,7 @@ class FolderStore:
         return found
 
     def keep(self, space: bytes, samples: Mapping[bytes, Features]) -> None:
-        """Remember samples of features; if the folder cannot be written, warn once and go on."""
+        """Keep features of samples; if the folder cannot be written, warn once and go on."""
         if not self._writable:
             return self._fallback.keep(space, samples)
         try:
@@ -116,7 +116,7 @@ class FolderStore:
         except OSError as error:
             self._writable = False
             warnings.warn(
-                f"memory={str(self.folder)!r} cannot be written ({error.strerror or error}). Features are remembered "
+                f"memory={str(self.folder)!r} cannot be written ({error.strerror or error}). Features are cached "
                 "in this process only; pass a folder with free space that this user may write.",
                 UserWarning,
                 stacklevel=2,
@@ -159,13 +159,13 @@ def _read(path: Path, member: str) -> NDArray[Any] | None:
 
 
 process_store = ProcessStore(max_bytes=2**29)
-"""Features remembered in this process: 512 MiB, about 100,000 images of EfficientNet-Lite0."""
+"""Features cached in this process: 512 MiB, about 100,000 images of EfficientNet-Lite0."""
 
 _folder_stores: dict[Path, FolderStore] = {}
 
 
 def store_for(memory: str | os.PathLike[str] | None) -> ProcessStore | FolderStore:
-    """Return where features are remembered: this process, or the folder that ``memory`` names."""
+    """Return where features are cached: this process, or the folder that ``memory`` names."""
     if memory is None:
         return process_store
     return _folder_stores.setdefault(path := Path(memory).absolute(), FolderStore(path, process_store))

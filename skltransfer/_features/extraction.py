@@ -149,7 +149,7 @@ def extract(extraction: Extraction, samples: Samples, *, memory: str | os.PathLi
     ndarray of shape (n_samples, n_features)
     """
     features: Features | None = None
-    for i, sample in enumerate(remembered(extraction, samples, memory=memory)):
+    for i, sample in enumerate(iter_features(extraction, samples, memory=memory)):
         if features is None:
             features = np.empty((len(samples), *sample.shape), sample.dtype)
         features[i] = sample
@@ -162,11 +162,11 @@ def extract_samples(
 ) -> Samples:
     """Return the features of samples as samples for the rest of the network; see `extract`."""
     if not extraction.pooled and None in samples.layout(extraction.preparation)[0]:
-        return RaggedSamples(list(remembered(extraction, samples, memory=memory)))
+        return RaggedSamples(list(iter_features(extraction, samples, memory=memory)))
     return ArraySamples(extract(extraction, samples, memory=memory))
 
 
-def remembered(
+def iter_features(
     extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None
 ) -> Iterator[Features]:
     """Yield the features of samples, computing only those that are not cached."""

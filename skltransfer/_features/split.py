@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import gen_batches
 
-from skltransfer._features.extraction import Extraction, compute, extract, extract_samples, remembered
+from skltransfer._features.extraction import Extraction, compute, extract, extract_samples, iter_features
 from skltransfer._inputs.samples import Samples, pad
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone
@@ -55,7 +55,7 @@ class SplitNetwork:
         """Yield the features of each sample as the head takes them."""
         if self.above is None:
             assert self.below is not None
-            return remembered(self.below, samples, memory=memory)
+            return iter_features(self.below, samples, memory=memory)
         taken = self.samples(samples, memory)
         return compute(self.above, taken, range(len(taken)))
 
@@ -87,7 +87,7 @@ class SplitNetwork:
         return replace(self, above=replace(self.above, backbone=self.above.backbone.with_weights(weights)))
 
     def joined(self, backbone: Backbone) -> Backbone:
-        """Put the part that moves back into the whole network."""
+        """Put the trainable part back into the whole network."""
         if self.above is None:
             assert self.below is not None
             return self.below.backbone
@@ -96,20 +96,20 @@ class SplitNetwork:
         return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.n_trainable)
 
 
-def split_network(whole: Extraction, moving: int, samples: Samples, memory: Any) -> SplitNetwork:
-    """SplitNetwork off all but the last ``moving`` stages, unless what they compute is too large to keep."""
+def split_network(whole: Extraction, n_trainable: int, samples: Samples, memory: Any) -> SplitNetwork:
+    """Split off all but the last ``n_trainable`` stages, unless what they compute is too large to keep."""
     stages = whole.backbone.stages
-    if moving == 0 and whole.pooling != "none":
+    if n_trainable == 0 and whole.pooling != "none":
         return SplitNetwork(whole, None, 0)
-    if moving == len(stages):
-        return SplitNetwork(None, whole, moving)
-    below = replace(whole, stage=stages[-moving - 1], pooling="none")
+    if n_trainable == len(stages):
+        return SplitNetwork(None, whole, n_trainable)
+    below = replace(whole, stage=stages[-n_trainable - 1], pooling="none")
     if extract_samples(below, first(samples), memory=memory).read([0]).nbytes * len(samples) > FROZEN_BYTES:
-        return SplitNetwork(None, whole, moving)
-    if moving == 0:
+        return SplitNetwork(None, whole, n_trainable)
+    if n_trainable == 0:
         return SplitNetwork(below, None, 0)
-    above = cut(whole.backbone, moving)
-    return SplitNetwork(below, Extraction(above, above.stages[-1], whole.pooling, None), moving)
+    above = cut(whole.backbone, n_trainable)
+    return SplitNetwork(below, Extraction(above, above.stages[-1], whole.pooling, None), n_trainable)
 
 
 def first(samples: Samples) -> Samples:

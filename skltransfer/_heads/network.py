@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from skltransfer._engine.design import Design
-from skltransfer._engine.network import Network, look
+from skltransfer._engine.network import Network, features_and_places
 from skltransfer._engine.pooling import pool_features
 from skltransfer._heads.head import SMALLEST_SQUARE, head_of_channels
 
@@ -77,7 +77,7 @@ class DecidingNetwork(Network):
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute decision values."""
-        samples, teacher = self.apart(batch)
+        samples, teacher = self.split_teacher_map(batch)
         return self.last(self.embed(self.prepare(self.pixels(samples, training)), training, teacher))
 
     def embed(self, prepared: Any, training: bool, teacher: Any = None) -> Any:
@@ -88,8 +88,8 @@ class DecidingNetwork(Network):
         """Compute one vector a sample, below the hidden layers."""
         x = prepared
         if self.body is not None:
-            maps, places = look(self.watched, x, training=training and self.design.trainable.stages > 0)
-            self.hold(x, maps, training, places, teacher)
+            maps, places = features_and_places(self.watched, x, training=training and self.design.trainable.stages > 0)
+            self.add_penalties(x, maps, training, places, teacher)
             x = maps if self.attend is not None else pool_features(maps, "avg", padded=self.design.padded)
         if self.attend is not None:
             x = self.attend(x)

@@ -261,8 +261,14 @@ class Audio(SampleKind):
         """
         return 3 * format.shape[0] // 2, 32 * -(-2 * format.shape[1] // 32)
 
+    def raw_spec(
+        self, format: InputFormat, preparation: LogMelSpectrogram, dtype: str
+    ) -> tuple[tuple[int | None, ...], str]:
+        """Return that a raw sample is a waveform of the length that the network sees."""
+        return (preparation.samples,), dtype
+
     def check_restorable(self) -> None:
-        """Raise ValueError, as spectrograms cannot be heard."""
+        """Raise ValueError, as spectrograms are not turned back into waveforms."""
         raise ValueError(
             "X: expected a table, images or sequences. Got audio, which a decoder does not give back; "
             "BackboneTransformer and TransferClassifier take it."

@@ -1,4 +1,4 @@
-"""Of which form one item is: what can be told of it without knowing what the other samples are."""
+"""Of which form one item is: what can be said of it without knowing what the other samples are."""
 
 from __future__ import annotations
 

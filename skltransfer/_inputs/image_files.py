@@ -207,6 +207,10 @@ class ImageFiles(SampleKind):
         """Return the shape of one sample for a function that builds a network."""
         return super().builder_shape(format, SMALL_IMAGE if isinstance(image_size, str) else image_size)
 
+    def raw_spec(self, format: InputFormat, preparation: Any, dtype: str) -> tuple[tuple[int | None, ...], str]:
+        """Return that a raw sample is a color image of the size at which the network sees it."""
+        return (*preparation.size, 3), dtype
+
     def layout(self, X: Any, format: InputFormat) -> tuple[tuple[int, ...], str]:
         """Return that images are given back as bytes, of the size that the decoder has."""
         return (), "uint8"

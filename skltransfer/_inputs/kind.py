@@ -205,6 +205,10 @@ class SampleKind(ABC):
     def _preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> Any:
         """Settle how samples become what a network takes that takes no texts."""
 
+    def raw_spec(self, format: InputFormat, preparation: Any, dtype: str) -> tuple[tuple[int | None, ...], str]:
+        """Return shape and dtype of one raw sample for a network that prepares it itself, and computes in ``dtype``."""
+        return format.shape, dtype
+
     def layout(self, X: Any, format: InputFormat) -> tuple[tuple[int, ...], str]:
         """Return shape and dtype of a sample as the user has it, for others that are given back in the same way."""
         values = stacked(X, "samples") if isinstance(X, list) else as_array(X)

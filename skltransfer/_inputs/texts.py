@@ -205,6 +205,10 @@ class Texts(SampleKind):
         """Return None: texts have no shape."""
         return
 
+    def raw_spec(self, format: InputFormat, preparation: Any, dtype: str) -> tuple[tuple[int | None, ...], str]:
+        """Return that a raw sample is token ids, as many as there are."""
+        return (None,), "int32"
+
     def preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> Tokenization:
         """Return how texts become token numbers; see `SampleKind.preparation`."""
         if network.tokenization is None:

@@ -47,9 +47,9 @@ def _limit_threads(backend: str, threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def jit_compile() -> bool:
-    """Whether training steps are compiled by XLA: on JAX only (it slows convolutions on a CPU)."""
-    return name() == "jax"
+def jit_compile(network: Any) -> bool:
+    """Whether XLA compiles training steps: on JAX only (it slows convolutions on a CPU), and if all layers allow it."""
+    return name() == "jax" and all(layer.supports_jit for layer in network._flatten_layers())
 
 
 def concurrent_batches() -> int:

@@ -40,7 +40,7 @@ class ByteLRU:
             return item[0]
 
     def put(self, key: bytes, value: Any, n_bytes: int) -> None:
-        """Remember a value of so many bytes; one that is larger than the room is not kept."""
+        """Keep a value of so many bytes; one that is larger than the room is not kept."""
         with self._lock:
             if key in self._items:
                 self.n_bytes -= self._items.pop(key)[1]

@@ -29,8 +29,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     becomes alike. The labels of target samples are never read.
 
     The methods "adabn", "shot" and "tent" need no source samples once the network is trained;
-    "tent" adapts to the samples that are predicted, in `predict`. ``trainable="head"`` makes any
-    method a shallow one, on features that are computed once and cached.
+    "tent" adapts to the samples that are predicted, in `predict`: a prediction depends on which samples are
+    predicted together, so predict many of the target at once, and not one after the other.
+    ``trainable="head"`` makes any method a shallow one, on features that are computed once and cached.
 
     Parameters
     ----------

@@ -91,7 +91,7 @@ class AdaptingNetwork(DecidingNetwork):
         super().add_anchors()
         terms = self.terms(np.zeros((n_samples, self.width + 1)), self.call(batch, training=True))
         self.tracked = [keras.metrics.Mean(name=name) for name in terms]
-        self.rivals = [weight for layer in self.adversary_layers for weight in layer.weights]
+        self.adversary_weights = [weight for layer in self.adversary_layers for weight in layer.weights]
 
     def _start_features(self, x: Any) -> Any:
         if self.anchor is not None:

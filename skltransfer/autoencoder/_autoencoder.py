@@ -22,12 +22,13 @@ from skltransfer._inputs.formats import Layout
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
+from skltransfer.autoencoder._documentation import AUTOENCODER_TEXTS
 from skltransfer.autoencoder._fitted import BLOCK_SAMPLES
 from skltransfer.autoencoder._fitting import AutoencoderParameters, AutoencoderRecipe, check_samples
 from skltransfer.autoencoder._losses import RECONSTRUCTION_LOSSES
 
 
-@documented()
+@documented(AUTOENCODER_TEXTS)
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TrainedMixin, BackboneEstimator):
     """Learn a few values that describe a sample, from samples without labels.
 
@@ -60,15 +61,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Reconstruction loss: squared or absolute differences (columns of a table are brought to
         unit deviation, pixels to 0 to 1), binary cross-entropy (samples from 0 to 1), or structural
         similarity (images).
-    corruption : {"gaussian", "mask", "dropout", "flip", "flip_shift", "rand_augment"}, \
-            keras.layers.Layer or None, default=None
-        How samples are corrupted, after ``augmentation``, before the encoder sees them in
-        training; the reconstruction is compared with the whole sample as it was. Noise is added
-        ("gaussian"); values are replaced by the mean ("mask"), single ones in tables, patches of an
-        eighth of the side of images and sequences; or values are dropped, and the others scaled up
-        ("dropout"). With "mask", a table may miss values (NaN). A name
-        of an augmentation, or a layer that takes and gives images from 0 to 255, distorts
-        images: latent values then hardly depend on what it changes.
+    {corruption}
     corruption_level : float, default=0.3
         Deviation of the noise (in deviations of a column, or of the range of pixels), or share
         of what is dropped or masked.

@@ -120,7 +120,8 @@ def _each(function: Callable[..., Any], *arrays: Array) -> Array:
     """Compute a number for each sample; the last one repeated, so that vector instructions reach all of them."""
     n_samples = len(arrays[0])
     filled = np.minimum(np.arange(-(-n_samples // WIDEST) * WIDEST), n_samples - 1)
-    return import_keras().ops.convert_to_numpy(function(*(array[filled] for array in arrays)))[:n_samples]
+    ops = import_keras().ops
+    return ops.convert_to_numpy(function(*(ops.convert_to_tensor(array[filled]) for array in arrays)))[:n_samples]
 
 
 def pixel_target(backbone: Backbone, format: InputFormat) -> Preparation | None:

@@ -43,14 +43,14 @@ class ReconstructingNetwork(Network):
     @property
     def anchored(self) -> list[Any]:
         """The weights whose start is kept for the L2-SP penalty."""
-        return [*super().anchored, *self.decoder.trainable_variables] if self.design.pulled else []
+        return [*super().anchored, *self.decoder.trainable_variables] if self.design.l2_sp else []
 
     def call(self, batch: Any, training: bool = False) -> Any:
         """Compute the loss of each sample, shape (n_samples, 1)."""
         taken, samples = self._parts(batch, training)
         target = samples if self.goal.target is None else self.goal.target(samples)
         before, mean = self.encoder(taken, training=training)
-        self.hold(taken, mean, training)
+        self.add_penalties(taken, mean, training)
         latent, divergence = mean, 0.0
         if self.log_variance is not None:
             log_variance = self.log_variance(before)

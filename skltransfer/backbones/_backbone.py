@@ -105,7 +105,7 @@ class Backbone:
     def function_fingerprint(self) -> str:
         """Digest of what its features depend on, in hexadecimal: the architecture, the weights and the expected input.
 
-        Features are remembered under it. A name, or a decoder on top, makes no difference to them.
+        Features are cached under it. A name, or a decoder on top, makes no difference to them.
         """
         expects = repr((self.input_shape, self.mean, self.std, self.bgr, self.tokenization, self.padded))
         weights = (np.ascontiguousarray(array) for array in self.weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -20,35 +21,52 @@ class Source(StrEnum):
     BUILDER = "a builder function"
     APPLICATION = "a network of keras.applications"
     HUB = "a preset"
-    LITE0 = "'efficientnet_lite0'"
-    MINILM = "'minilm_l6'"
+    EMBEDDED = "an embedded network"
 
 
-_NO_WEIGHTS = "it has its weights; leave weights out"
-_NO_SHAPE = "the shape of its samples is its own; leave input_shape out"
-_KNOWN = "what pixels it expects is known; leave {option} out"
-REFUSED: dict[Source, dict[str, str]] = {
-    Source.VALUE: {"weights": _NO_WEIGHTS, "input_shape": _NO_SHAPE},
-    Source.MODEL: {"weights": _NO_WEIGHTS, "input_shape": _NO_SHAPE},
-    Source.FILE: {"weights": _NO_WEIGHTS, "input_shape": _NO_SHAPE},
-    Source.HUB: {"weights": _NO_WEIGHTS, "input_shape": _NO_SHAPE, "mean": _KNOWN, "std": _KNOWN},
-    Source.LITE0: {"input_shape": _NO_SHAPE, "mean": _KNOWN, "std": _KNOWN},
-    Source.MINILM: {"input_shape": _NO_SHAPE, "mean": "it takes texts", "std": "it takes texts"},
-    Source.APPLICATION: {"input_shape": _NO_SHAPE, "mean": _KNOWN, "std": _KNOWN},
-    Source.BUILDER: {},
+@dataclass(frozen=True)
+class Options:
+    """Which options of `load_backbone` go with a source.
+
+    Parameters
+    ----------
+    refused : mapping of str to str
+        Options that do not, and why.
+    weights : tuple of str
+        What ``weights`` may be, in words, besides "pretrained": "None", "a file" or "a folder".
+    """
+
+    refused: Mapping[str, str]
+    weights: tuple[str, ...] = ()
+
+
+_NO_SHAPE = {"input_shape": "the shape of its samples is its own; leave input_shape out"}
+_ITS_OWN = {"weights": "it has its weights; leave weights out", **_NO_SHAPE}
+_KNOWN = {option: f"what pixels it expects is known; leave {option} out" for option in ("mean", "std")}
+_NO_PIXELS = dict.fromkeys(("mean", "std"), "it takes texts")
+
+PINNED_IMAGES = Options({**_NO_SHAPE, **_KNOWN}, ("None",))
+PINNED_TEXTS = Options({**_NO_SHAPE, **_NO_PIXELS}, ("a folder",))
+OPTIONS: dict[Source, Options] = {
+    Source.VALUE: Options(_ITS_OWN),
+    Source.MODEL: Options(_ITS_OWN),
+    Source.FILE: Options(_ITS_OWN),
+    Source.HUB: Options({**_ITS_OWN, **_KNOWN}),
+    Source.APPLICATION: Options({**_NO_SHAPE, **_KNOWN}, ("None", "a file")),
+    Source.BUILDER: Options({}, ("None",)),
 }
-"""Options that do not go with a source, and why."""
+"""Of an embedded network, its row in `EMBEDDED` has them."""
 
 
-def check_options(kind: Source, what: str, options: dict[str, Any]) -> None:
+def check_options(takes: Options, what: str, options: dict[str, Any]) -> None:
     """Raise ValueError if an option does not go with the source.
 
     Parameters
     ----------
-    kind : Source
-        What the source is.
+    takes : Options
+        Which options go with it.
     what : str
-        How an error sentence calls it.
+        How an error sentence calls the source.
     options : dict of str to object
         Options of `load_backbone` by name.
     """
@@ -56,17 +74,15 @@ def check_options(kind: Source, what: str, options: dict[str, Any]) -> None:
         unset = "pretrained" if option == "weights" else None
         if (isinstance(value, str) or value is None) and value == unset:
             continue
-        if option in REFUSED[kind]:
-            raise ValueError(
-                f"{option}={value!r} does not go with {what}: {REFUSED[kind][option].format(option=option)}."
-            )
-        if option == "weights" and (kind, value is None) in (
-            (Source.LITE0, False),
-            (Source.BUILDER, False),
-            (Source.MINILM, True),
-        ):
-            expected = "'pretrained' or a folder" if kind == Source.MINILM else "'pretrained' or None"
+        if option in takes.refused:
+            raise ValueError(f"{option}={value!r} does not go with {what}: {takes.refused[option]}.")
+        if option == "weights" and not _allowed(value, takes.weights):
+            expected = " or ".join(("'pretrained'", *takes.weights))
             raise ValueError(f"weights={value!r} does not go with {what}: expected {expected}.")
+
+
+def _allowed(weights: Any, words: tuple[str, ...]) -> bool:
+    return "None" in words if weights is None else words != ("None",)
 
 
 def expecting(backbone: Backbone, mean: Any, std: Any) -> Backbone:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,14 @@ from skltransfer._validation import unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
 from skltransfer.backbones._backbone import Backbone, building, from_keras
 from skltransfer.backbones._builders import PIXELS, mlp, small_cnn, small_resnet, small_transformer
+from skltransfer.backbones._embedded import EMBEDDED
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones._hub import PREFIX, load_hub
-from skltransfer.backbones._options import Source, check_options, expecting
-from skltransfer.backbones.efficientnet_lite import efficientnet_lite0
-from skltransfer.backbones.minilm import load_minilm
+from skltransfer.backbones._options import OPTIONS, Source, check_options, expecting
 
 Builder = Callable[..., Any]
 
 FILES = (".safetensors", ".keras", ".h5")
-LITE0_FILE = Path(__file__).parent / "weights" / "efficientnet_lite0.safetensors"
-LITE0_DIGEST = "9b3fd52e9361e86b55da9b1a10c79d6c289b948f7dcbe99f5d0033be4382c18d"
 
 
 _builders: dict[str, Builder] = {}
@@ -95,7 +91,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
     >>> list_backbones("*lite*")
     ['efficientnet_lite0']
     """
-    names = ["efficientnet_lite0", "minilm_l6", *_builders, *EXPECTS]
+    names = [*EMBEDDED, *_builders, *EXPECTS]
     return [name for name in names if fnmatch.fnmatchcase(name.lower(), pattern.lower())]
 
 
@@ -168,7 +164,8 @@ def load_backbone(
     """
     kind = _kind(source)
     options = {"weights": weights, "input_shape": input_shape, "mean": mean, "std": std}
-    check_options(kind, repr(source) if isinstance(source, str) else kind, options)
+    takes = EMBEDDED[source].takes if kind == Source.EMBEDDED else OPTIONS[kind]
+    check_options(takes, repr(source) if isinstance(source, str) else kind, options)
     return expecting(_load(source, weights, input_shape, random_state), mean, std)
 
 
@@ -195,10 +192,8 @@ def _load(source: Any, weights: Any, input_shape: Any, random_state: Any) -> Bac
         return built
     if kind == Source.HUB:
         return _hub(source.removeprefix(PREFIX))
-    if kind == Source.MINILM:
-        return load_minilm(None if weights == "pretrained" else weights)
     seed = None if weights is not None else _seed(random_state)
-    return _lite0(seed) if kind == Source.LITE0 else _application(source, weights, seed)
+    return EMBEDDED[source].load(weights, seed) if kind == Source.EMBEDDED else _application(source, weights, seed)
 
 
 def _kind(source: Any) -> Source:
@@ -224,14 +219,11 @@ def _kind_of_name(name: str) -> Source:
         return Source.HUB
     if name in _builders:
         return Source.BUILDER
-    kinds = {
-        "efficientnet_lite0": Source.LITE0,
-        "minilm_l6": Source.MINILM,
-        **dict.fromkeys(EXPECTS, Source.APPLICATION),
-    }
-    if name not in kinds:
-        raise unknown_name("backbone", name, list_backbones())
-    return kinds[name]
+    if name in EMBEDDED:
+        return Source.EMBEDDED
+    if name in EXPECTS:
+        return Source.APPLICATION
+    raise unknown_name("backbone", name, list_backbones())
 
 
 def _seed(random_state: Any) -> int:
@@ -240,56 +232,6 @@ def _seed(random_state: Any) -> int:
 
 _application = lru_cache(maxsize=4)(load_application)
 _hub = lru_cache(maxsize=4)(load_hub)
-
-
-@lru_cache(maxsize=4)
-def _lite0(seed: int | None) -> Backbone:
-    """Return the embedded network, or an untrained one if there is a seed."""
-    with building(seed or 0):
-        untrained = from_keras(
-            efficientnet_lite0(), size=(224, 224), mean=(127.0,) * 3, std=(128.0,) * 3, pretrained=False,
-        )  # fmt: skip
-    if seed is not None:
-        return untrained
-    arrays = read_weights(LITE0_FILE, LITE0_DIGEST)
-    return replace(
-        untrained,
-        weights=tuple(arrays[path] for path in untrained.paths),
-        classifier=(arrays["logits/kernel"], arrays["logits/bias"]),
-        pretrained=True,
-    )
-
-
-def read_weights(path: Path, digest: str) -> dict[str, np.ndarray]:
-    """Read a safetensors file as float32 arrays by name.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    digest : str
-        The SHA-256 that it must have, in hexadecimal.
-
-    Raises
-    ------
-    OSError
-        If the file is missing, or is not the one that was shipped.
-    """
-    import hashlib
-
-    from safetensors.numpy import load
-
-    remedy = 'Reinstall the package: pip install --force-reinstall "skltransfer".'
-    if not path.is_file():
-        raise OSError(f"The weight file {path.name} is missing from the installed package. {remedy}")
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
-        raise OSError(
-            f"The weight file {path.name} is damaged or was changed: expected SHA-256 {digest}, got {found} "
-            f"({len(content)} bytes). {remedy}"
-        )
-    return {name: array.astype(np.float32) for name, array in load(content).items()}
 
 
 def _from_builder(builder: Builder, name: str, input_shape: Any, random_state: Any) -> Backbone:

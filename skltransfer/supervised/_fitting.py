@@ -184,15 +184,15 @@ class SupervisedRecipe(Recipe):
         """Settle the network that is trained."""
         own, (shape, dtype) = self.parameters, trainable_spec(setup.network, samples, self.parameters.memory)
         inside = own.augmentation is not None and setup.network.below is None and teacher is None
-        taught = 0 if teacher is None else teacher.n_places
-        spec = ((taught + math.prod(shape),), "float32") if taught else (shape, dtype)
+        n_places = 0 if teacher is None else teacher.n_places
+        spec = ((n_places + math.prod(shape),), "float32") if n_places else (shape, dtype)
         return design_for(
             own, setup.network, setup.start, setup.trainable,
             (spec[0], "float32" if own.mixup and spec[1] == "uint8" else spec[1]), goal,
             augmentation=augmentation_json(own.augmentation) if inside else None,
-            attended=bool(attention_strength(own.attention_transfer)[0]) and teacher is None,
-            taught=taught,
-            raw=shape if taught else None,
+            attention_transfer=bool(attention_strength(own.attention_transfer)[0]) and teacher is None,
+            n_teacher_places=n_places,
+            sample_shape=shape if n_places else None,
         )  # fmt: skip
 
     def _job(

@@ -41,6 +41,7 @@ def test_embedded_network(lite0):
     assert lite0.pretrained
 
 
+@pytest.mark.backends
 def test_rebuilt_network_computes_the_same():
     model = tiny()
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
@@ -167,7 +168,7 @@ def test_with_weights_changes_a_copy(lite0):
     assert lite0.weights[0].any()
 
 
-def test_unbuilt_and_subclassed_models_are_told():
+def test_unbuilt_and_subclassed_models_are_refused():
     import keras
 
     class Own(keras.Model):
@@ -179,7 +180,7 @@ def test_unbuilt_and_subclassed_models_are_told():
             load_backbone(model)
 
 
-def test_two_outputs_are_told():
+def test_two_outputs_are_refused():
     import keras
 
     inputs = keras.Input((3,))
@@ -191,6 +192,7 @@ def test_repr_says_what_it_is(lite0):
     assert repr(lite0) == "<Backbone 'efficientnet_lite0', pretrained, input (None, None, 3), 3.41 M weights>"
 
 
+@pytest.mark.backends
 def test_folding_keeps_the_function_and_drops_the_norms(lite0, images):
     x = np.repeat(images[:4, ..., None], 3, axis=-1).astype("float32") / 64 - 1
     folded = fold(lite0)

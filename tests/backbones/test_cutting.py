@@ -22,6 +22,7 @@ def test_last_stages_after_the_others_compute_what_the_whole_does(lite0, n_stage
     np.testing.assert_allclose(split, whole.predict_on_batch(x), atol=1e-5)
 
 
+@pytest.mark.backends
 def test_joined_again_it_is_the_same_network(lite0):
     again = join(lite0, cut(lite0, 3), 3)
     assert again.function_fingerprint == lite0.function_fingerprint

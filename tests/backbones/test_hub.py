@@ -20,6 +20,7 @@ def bert(tmp_path_factory):
     return folder, network, tokenizer
 
 
+@pytest.mark.backends
 def test_texts_go_through_as_in_keras_hub(bert):
     folder, network, tokenizer = bert
     texts = ["a good film.", "A badly unknown film", ""]
@@ -41,7 +42,7 @@ def test_a_preset_is_fine_tuned(bert):
     assert load_backbone(f"hub:{bert[0]}") == source
 
 
-def test_pictures_are_scaled_as_the_preset_says(tmp_path, images):
+def test_images_are_scaled_as_the_preset_says(tmp_path, images):
     network = keras_hub.models.ResNetBackbone(
         input_conv_filters=[64], input_conv_kernel_sizes=[3], stackwise_num_filters=[64], stackwise_num_blocks=[1],
         stackwise_num_strides=[1], block_type="basic_block", image_shape=(None, None, 3),
@@ -59,6 +60,6 @@ def test_pictures_are_scaled_as_the_preset_says(tmp_path, images):
     np.testing.assert_allclose(features, network.predict(scaled, verbose=0).mean(axis=(1, 2)), rtol=1e-3, atol=1e-3)
 
 
-def test_unknown_presets_are_told(tmp_path):
+def test_unknown_presets_are_refused(tmp_path):
     with pytest.raises(OSError, match=r"backbone='hub:.*' cannot be loaded: .*Expected a preset that KerasHub knows"):
         load_backbone(f"hub:{tmp_path}")

@@ -3,13 +3,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skltransfer import list_backbones, load_backbone, register_backbone
 from skltransfer.backbones import _registry
-from skltransfer.backbones._registry import LITE0_DIGEST, LITE0_FILE, read_weights
+from skltransfer.backbones._embedded import EMBEDDED, LITE0_DIGEST, LITE0_FILE, read_weights
 
 
 def test_shipped_weights_are_small_and_the_pinned_ones():
@@ -20,7 +22,7 @@ def test_shipped_weights_are_small_and_the_pinned_ones():
 
 
 @pytest.mark.parametrize("damage", ["truncated", "tampered"])
-def test_damaged_weights_are_told_with_their_checksum(tmp_path, damage):
+def test_damaged_weights_are_refused_with_their_checksum(tmp_path, damage):
     content = bytearray(LITE0_FILE.read_bytes())
     content[5_000_000] ^= 1
     file = tmp_path / "w.safetensors"
@@ -29,13 +31,18 @@ def test_damaged_weights_are_told_with_their_checksum(tmp_path, damage):
         read_weights(file, LITE0_DIGEST)
 
 
-def test_missing_weights_are_told(tmp_path):
+def test_missing_weights_are_refused(tmp_path):
     with pytest.raises(OSError, match=r"missing from the installed package\. Reinstall"):
         read_weights(tmp_path / "none.safetensors", LITE0_DIGEST)
 
 
+def test_embedded_networks_are_listed_first_under_licenses_of_the_package():
+    assert list_backbones()[: len(EMBEDDED)] == list(EMBEDDED)
+    license = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["license"]
+    assert {row.license for row in EMBEDDED.values()} <= set(license.split(" AND "))
+
+
 def test_list_by_pattern():
-    assert list_backbones()[0] == "efficientnet_lite0"
     assert list_backbones("MOBILE*V2") == ["MobileNetV2"]
     assert {"mlp", "small_cnn", "ResNet50"} <= set(list_backbones())
     assert list_backbones("nothing") == []
@@ -176,7 +183,7 @@ def test_keras_file_with_code_is_refused(tmp_path):
         load_backbone(tmp_path / "code.keras")
 
 
-def test_damaged_and_missing_keras_files_are_told(tmp_path):
+def test_damaged_and_missing_keras_files_are_refused(tmp_path):
     (tmp_path / "bad.keras").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(OSError, match=r"bad\.keras' cannot be loaded: .* save it again"):
         load_backbone(tmp_path / "bad.keras")
@@ -184,7 +191,7 @@ def test_damaged_and_missing_keras_files_are_told(tmp_path):
         load_backbone("none.keras")
 
 
-def test_other_types_are_told():
+def test_other_types_are_refused():
     with pytest.raises(TypeError, match=r"expected a name, a \.keras file, .* or a Backbone\. Got int"):
         load_backbone(7)
 
@@ -212,7 +219,7 @@ def test_application_with_a_file_of_weights(tmp_path):
         load_backbone("MobileNetV2", weights="nowhere.weights.h5")
 
 
-def test_application_offline_is_told(tmp_path):
+def test_application_offline_is_refused(tmp_path):
     code = (
         "from skltransfer import load_backbone\n"
         "try:\n    load_backbone('MobileNetV2')\n"

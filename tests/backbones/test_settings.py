@@ -93,7 +93,7 @@ def test_an_error_inside_leaves_the_settings_as_they_were():
         keras.config.set_dtype_policy("float32")
 
 
-def test_an_unknown_backend_is_told():
+def test_an_unknown_backend_is_refused():
     code = "from skltransfer import load_backbone\nload_backbone('mlp', input_shape=(3,))"
     environment = {**os.environ, "KERAS_BACKEND": "numpy"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
