@@ -1,5 +1,6 @@
 """Fine-tuning on real pictures: what moves, from where, how fast, held by what, and when it stops."""
 
+import keras
 import numpy as np
 import pytest
 from sklearn.callback import ProgressBar
@@ -7,7 +8,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, load_backbone
+from skltransfer import (
+    AutoencoderTransformer,
+    GradualUnfreezing,
+    LoRA,
+    MLPHead,
+    TransferClassifier,
+    TransferRegressor,
+    load_backbone,
+)
 from skltransfer._estimators.holdout import hold_out
 from skltransfer._features import extraction as features
 from skltransfer._features import split
@@ -146,6 +155,32 @@ def test_pull_to_the_start_keeps_weights_near(source, images, labels):
         return sum(float(np.sum(np.square(new - old))) for new, old in pairs)
 
     assert distance(l2_sp=10.0) < 0.2 * distance()
+
+
+@pytest.mark.parametrize("penalty", ["l2_sp", "delta"])
+@pytest.mark.parametrize("estimator", [TransferClassifier, TransferRegressor, AutoencoderTransformer])
+def test_penalties_count_by_their_strength_in_double_precision(estimator, penalty):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    options = {"trainable": "all", "schedule": "constant", "warmup": 0.0, "random_state": 0}
+    start = estimator(hidden=(4,), epochs=1) if estimator is AutoencoderTransformer else estimator("mlp", epochs=1)
+    start = start.set_params(**options).fit(X, y).backbone_
+    assert start.weights[0].dtype == np.float64
+
+    def second_loss(strength):  # the first step is the same, as nothing has left its start
+        return estimator(start, epochs=2, **options).set_params(**{penalty: strength}).fit(X, y).history_["loss"][1]
+
+    losses = np.diff([second_loss(strength) for strength in (1.0, 2.0, 4.0)])
+    assert losses[1] == pytest.approx(2 * losses[0], rel=1e-2)
+    assert losses[0] > 1e-5
+
+
+def test_regularizers_of_a_network_in_double_precision():
+    dense = keras.layers.Dense(3, activation="relu", kernel_regularizer=keras.regularizers.L2(0.5), dtype="float64")
+    network = keras.Sequential([keras.Input((3,), dtype="float64"), dense])
+    X, penalty = np.random.default_rng(0).normal(size=(20, 3)), 0.5 * float(np.sum(np.square(dense.get_weights()[0])))
+    fitted = TransferRegressor(network, trainable="all", epochs=1, batch_size=20, alpha=1e9, random_state=0)
+    fitted.fit(X, np.repeat([-1.0, 1.0], 10))
+    assert fitted.history_["loss"][0] == pytest.approx(0.5 + penalty, rel=1e-5)  # values are standardized
 
 
 def test_pull_of_features_keeps_features_near(source, images, labels):
