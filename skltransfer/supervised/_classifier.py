@@ -78,8 +78,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,), or list of ndarray
-        The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1.
+    classes_ : ndarray of shape (n_classes,) or (n_labels, 2), or list of ndarray
+        The labels, as they came, sorted; 0 and 1 for each of several labels that a sample has or has not, and a
+        list for other tasks.
     {model_}
     {backbone_}
     {n_features_in_}
@@ -214,7 +215,8 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             ``input_shape``, image files, texts, waveforms or audio files, or a table.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Labels of any type that can be sorted. With several columns, each is a task of
-            its own; NaN or None marks a label that is missing.
+            its own; NaN or None marks a label that is missing. Columns of 0 and 1 are labels that a
+            sample has or has not.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights; 0 leaves a sample out.
         X_val, y_val : like X and y, default=None
@@ -381,7 +383,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
 
     @property
     def classes_(self) -> Any:
-        """The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1."""
+        """The labels, as they came, sorted: 0 and 1 for each of several labels, a list for other tasks."""
         return self.model_.encoding.classes_
 
     def __sklearn_tags__(self) -> Any:
