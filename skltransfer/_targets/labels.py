@@ -135,9 +135,10 @@ class LabelEncoding:
         Raises
         ------
         ValueError
-            If a label is not among those that were learned, or the weights of classes leave
-            nothing to learn.
+            If a label is not among those that were learned, labels have another shape, or the weights
+            of classes leave nothing to learn.
         """
+        self._check_shape(y)
         check_class_weight(class_weight, self.classes)
         columns = y.T if y.ndim == 2 else y[None]
         values, task_weights = [], []
@@ -151,6 +152,16 @@ class LabelEncoding:
             values.append(codes[:, None].astype(float) if self.binary else np.eye(len(labels))[codes])
             task_weights.append(own)
         return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
+
+    def _check_shape(self, y: Array) -> None:
+        """Refuse labels of another number of tasks than were learned."""
+        learned = f"(n_samples, {len(self.classes)})" if self.several else "(n_samples,)"
+        if (y.ndim == 2) != self.several or (self.several and y.shape[1] != len(self.classes)):
+            raise ValueError(
+                f"y: expected labels of shape {learned}, as the classes that were learned first. Got an array of shape "
+                f"{y.shape}; pass labels of the same tasks, and, at the first call of partial_fit, a column of classes "
+                "for each task."
+            )
 
     def directions(self, y: Array) -> Floats:
         """Return how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
@@ -198,8 +209,8 @@ def _warn_of_one_hot(y: Array) -> None:
     """Warn of labels of 0 and 1 of which each sample has exactly one."""
     if y.shape[1] > 2 and not missing(y).any() and ((y == 1).sum(axis=1) == 1).all():
         warnings.warn(
-            f"Each of {len(y)} samples has exactly one of {y.shape[1]} labels, so y looks like classes, one-hot encoded. "
-            "They are learned as labels of which a sample may have several, or none; pass y.argmax(axis=1) if "
+            f"Each of {len(y)} samples has exactly one of {y.shape[1]} labels, so they look like classes, one-hot "
+            "encoded. They are learned as labels of which a sample may have several, or none; pass y.argmax(axis=1) if "
             "they exclude each other.",
             UserWarning,
             stacklevel=2,

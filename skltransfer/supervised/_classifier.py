@@ -254,14 +254,20 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
         """Continue training for one more epoch, over these samples.
 
+        Calls with the same samples are the epochs of one fit with ``schedule="constant"`` and
+        ``warmup=0``: the optimizer's moments and the random numbers go on. They start anew after
+        `fit`, and where parameters change the network that is trained. ``delta`` weighs channels by
+        the samples of each call.
+
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The samples.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Their labels.
-        classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; needed at the first call.
+        classes : array-like of shape (n_classes,) or (n_rows, n_tasks), default=None
+            All labels that will ever come; needed at the first call. With several tasks, a column
+            holds those of each, in any order and any number of times.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights; 0 leaves a sample out.
 
@@ -273,7 +279,8 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         Raises
         ------
         ValueError
-            If ``classes`` is not given at the first call, or a label is not among them.
+            If ``classes`` is not given at the first call, a label is not among them, or there is
+            another number of tasks.
         """
         earlier = getattr(self, "model_", None)
         if earlier is None:
