@@ -125,6 +125,7 @@ class Loop:
         self.n_outputs = self.targets.values.shape[1]
         self.answers = np.concatenate([self.targets.values, self.targets.weights], axis=1)
         self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.statistics_move
+        self.n_measured: int | None = None  # how many samples of a mini-batch, the first ones; None is all
         self.specs = () if job.metrics is None else job.metrics.specs
         self.metrics = [spec.build() for spec in self.specs]
         self.at = _Progress(np.random.default_rng(self.training.seed + self.training.initial_epoch))
@@ -232,7 +233,7 @@ class Loop:
         measures.add_losses([len(part) for part in parts], losses)
         if outputs is not None:
             for (_, answer), output in zip(pairs, outputs, strict=True):
-                measures.add_outputs(answer, output[: len(answer)])
+                measures.add_outputs(answer[: self.n_measured], output[: len(answer)][: self.n_measured])
 
     def begin_epoch(self, samples: Samples) -> None:
         """Get ready for an epoch on these samples."""
