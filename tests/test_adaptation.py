@@ -2,6 +2,7 @@
 
 import warnings
 
+import keras
 import numpy as np
 import pytest
 import sklearn
@@ -32,12 +33,59 @@ FAST = {"epochs": 6, "head": MLPHead((16,)), "random_state": 0}
 @pytest.mark.parametrize("mask", [-1, np.nan, None], ids=str)
 def test_masked_labels_are_the_target(mask, shifted):
     X, y, domain = shifted
-    hidden = np.array(["cat", "dog"], object)[y] if mask is None else y.astype(type(mask))
+    hidden = np.array(["cat", "dog"], object)[y] if mask is None else (y + 1).astype(type(mask))
     hidden[domain < 0] = mask
     clf = DomainAdaptationClassifier(method="coral", **FAST).fit(X, hidden)
     given = DomainAdaptationClassifier(method="coral", **FAST).fit(X, y, sample_domain=domain)
     np.testing.assert_array_equal(clf.predict_proba(X), given.predict_proba(X))
     assert clf.predict(X)[0] in clf.classes_
+
+
+def test_labels_of_which_minus_one_may_be_a_class_are_told(shifted):
+    X, y, domain = shifted
+    y = np.where(domain < 0, -1, y)
+    clf = DomainAdaptationClassifier(**FAST | {"epochs": 1}, method="source_only")
+    with pytest.warns(UserWarning, match="y: -1 is read as unknown, so 120 of 240 samples are the target"):
+        assert clf.fit(X, y).classes_.tolist() == [0, 1]
+    assert clf.fit(X, y, sample_domain=np.abs(domain)).classes_.tolist() == [-1, 0, 1]
+
+
+@pytest.mark.parametrize("method", ["coral", "dann", "adda"])
+def test_a_method_without_weight_is_source_only(shifted, method):
+    X, y, domain = shifted
+    fits = [
+        DomainAdaptationClassifier(**FAST, **options).fit(X, y, sample_domain=domain)
+        for options in ({"method": method, "weight": 0}, {"method": "source_only"})
+    ]
+    np.testing.assert_array_equal(*(clf.predict_proba(X) for clf in fits))
+    assert fits[0].history_ == fits[1].history_
+
+
+def test_samples_of_the_source_decide_when_to_stop(shifted):
+    X, y, domain = shifted
+    options = {**FAST, "epochs": 30, "source_epochs": 20, "method": "coral", "n_iter_no_change": 2, "tol": 0.5}
+    recorded = keras.callbacks.History()
+    clf = DomainAdaptationClassifier(**options, early_stopping=True, callbacks=[recorded])
+    clf.fit(X, y, sample_domain=domain)
+    n_source = clf.n_iter_ - 10  # the epochs that adapt are never cut short
+    assert 3 <= n_source < 20
+    assert np.isfinite(clf.history_["val_loss"]).all()
+    assert recorded.history["val_loss"] == clf.history_["val_loss"]
+    assert recorded.epoch == list(range(10))  # of the training that came last
+    with pytest.raises(ValueError, match=r"early_stopping holds out samples of the source\. Got target samples only"):
+        DomainAdaptationClassifier(FrozenEstimator(clf), method="shot", early_stopping=True).fit(X[domain < 0])
+
+
+@pytest.mark.parametrize("estimator", [DomainAdaptationClassifier, DomainAdaptationRegressor])
+def test_samples_for_validation(shifted, estimator):
+    X, y, domain = shifted
+    clf = estimator(**FAST, method="coral").fit(X, y, sample_domain=domain, X_val=X[domain < 0], y_val=y[domain < 0])
+    plain = estimator(**FAST, method="coral").fit(X, y, sample_domain=domain)
+    np.testing.assert_array_equal(clf.predict(X), plain.predict(X))
+    if estimator is DomainAdaptationClassifier:
+        own = clf.predict_proba(X[domain < 0])[np.arange(120), y[domain < 0]]
+        assert clf.history_["val_loss"][-1] == pytest.approx(-np.log(own).mean(), rel=1e-4)
+        assert clf.history_["val_accuracy"][-1] == pytest.approx(clf.score(X[domain < 0], y[domain < 0]))
 
 
 def test_adaptation_helps_where_the_target_lies_elsewhere(shifted):

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from skltransfer._heads.solver import fit_logistic
@@ -16,6 +17,18 @@ def problem(n_rows, n_features, n_classes, seed=0):
     codes = np.arange(n_rows) % n_classes
     centres = random.normal(size=(n_classes, n_features))
     return (random.normal(size=(n_rows, n_features)) + 0.5 * centres[codes]) * random.uniform(0.1, 9, n_features), codes
+
+
+@pytest.mark.parametrize(("n_samples", "n_features"), [(60, 5), (500, 420)])  # the second is solved as a large problem
+def test_one_sample_of_each_of_many_classes(n_samples, n_features):
+    X = np.random.default_rng(0).normal(size=(n_samples, n_features))
+    head = fit_logistic(X, np.arange(n_samples), n_classes=n_samples, C=0.5, weights=np.ones(n_samples))
+    centered = X - X.mean(axis=0)
+    scale = np.sqrt(np.mean(np.square(centered)))
+    residuals = softmax(head(X), axis=1) - np.eye(n_samples)
+    slope = 0.5 * centered.T @ residuals / scale + head.coef * scale  # 0 where the penalized loss is least
+    assert np.abs(slope).max() < 1e-6 * np.abs(head.coef * scale).max()
+    assert np.abs(residuals.sum(axis=0)).max() < 1e-6
 
 
 @pytest.mark.parametrize(("n_rows", "n_features"), [(40, 200), (200, 40), (50, 50)])

@@ -6,6 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.ensemble import StackingClassifier
+from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.tree import DecisionTreeClassifier
 
 from skltransfer import TransferClassifier, TransferRegressor
 from skltransfer._targets.domains import masked
@@ -65,7 +68,47 @@ def test_labels_that_a_sample_has_or_has_not(source, images, has, trainable):
     assert set(np.unique(clf.predict(images))) <= {0, 1}
     np.testing.assert_array_equal(clf.predict(images), clf.decision_function(images) > 0)
     assert (clf.predict(images) == has).mean() > 0.9
-    assert clf.classes_.tolist() == [0, 1]
+    assert clf.classes_.tolist() == [[0, 1]] * 3
+
+
+@pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba", "decision_function"])
+def test_labels_are_predicted_across_folds(source, images, has, method):
+    clf, folds = TransferClassifier(source), KFold(2)
+    found = cross_val_predict(clf, images, has, cv=folds, method=method)
+    for train, test in folds.split(images):
+        own = clone(clf).fit(images[train], has[train])
+        np.testing.assert_array_equal(found[test], getattr(own, method)(images[test]))
+
+
+def test_labels_are_stacked(source, flat, has):
+    stacked = StackingClassifier(
+        [("net", TransferClassifier(source, input_shape=(28, 28)))],
+        DecisionTreeClassifier(max_depth=1, random_state=0),
+        cv=2,
+    ).fit(flat, has)
+    assert stacked.stack_method_ == ["predict_proba"]
+    np.testing.assert_array_equal(stacked.transform(flat), stacked.estimators_[0].predict_proba(flat))
+    assert stacked.predict(flat).shape == has.shape
+
+
+def test_classes_that_are_one_hot_encoded_are_told(labels):
+    one_hot = (labels[:, None] == np.unique(labels)).astype(int)
+    with pytest.warns(UserWarning, match=r"Each of 40 samples has exactly one of 4 labels.* y\.argmax\(axis=1\)"):
+        assert LabelEncoding.learn(read_labels(one_hot)).binary
+    one_hot[0] = 0
+    assert LabelEncoding.learn(read_labels(one_hot)).binary
+    assert LabelEncoding.learn(read_labels(one_hot[:, :2])).binary
+
+
+@pytest.mark.parametrize(
+    "y",
+    [[["a"], ["a", "b"]], [("a", "b"), ("c",)], [{"a"}, {"b"}], pd.Series([[1, 2], [3, 4]]), [np.ones(2), np.ones(3)]],
+)
+def test_collections_of_labels_are_told(y):
+    with pytest.raises(
+        ValueError, match=r"y: .* such as .* for sample 0; make a table of them by .*MultiLabelBinarizer"
+    ):
+        read_labels(y)
 
 
 def test_missing_labels_do_not_count_in_their_task(source, images, both):

@@ -1,13 +1,25 @@
 """Fine-tuning on real images: which layers, learning rates, penalties, augmentation, and early stopping."""
 
+import pickle
+
+import keras
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer import GradualUnfreezing, LoRA, MLPHead, TransferClassifier, load_backbone
+from skltransfer import (
+    AutoencoderTransformer,
+    GradualUnfreezing,
+    LoRA,
+    MLPHead,
+    TransferClassifier,
+    TransferRegressor,
+    load_backbone,
+)
 from skltransfer._engine.augmentation import AUGMENTATIONS, Augmentation, AugmentedSamples, augmentation_json
 from skltransfer._estimators.holdout import hold_out
 from skltransfer._features import extraction as features
@@ -157,6 +169,32 @@ def test_l2_sp_penalty_keeps_weights_near(source, images, labels):
         return sum(float(np.sum(np.square(new - old))) for new, old in pairs)
 
     assert distance(l2_sp=10.0) < 0.2 * distance()
+
+
+@pytest.mark.parametrize("penalty", ["l2_sp", "delta"])
+@pytest.mark.parametrize("estimator", [TransferClassifier, TransferRegressor, AutoencoderTransformer])
+def test_penalties_count_by_their_strength_in_double_precision(estimator, penalty):
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    options = {"trainable": "all", "schedule": "constant", "warmup": 0.0, "random_state": 0}
+    start = estimator(hidden=(4,), epochs=1) if estimator is AutoencoderTransformer else estimator("mlp", epochs=1)
+    start = start.set_params(**options).fit(X, y).backbone_
+    assert start.weights[0].dtype == np.float64
+
+    def second_loss(strength):  # the first step is the same, as nothing has left its start
+        return estimator(start, epochs=2, **options).set_params(**{penalty: strength}).fit(X, y).history_["loss"][1]
+
+    losses = np.diff([second_loss(strength) for strength in (1.0, 2.0, 4.0)])
+    assert losses[1] == pytest.approx(2 * losses[0], rel=1e-2)
+    assert losses[0] > 1e-5
+
+
+def test_regularizers_of_a_network_in_double_precision():
+    dense = keras.layers.Dense(3, activation="relu", kernel_regularizer=keras.regularizers.L2(0.5), dtype="float64")
+    network = keras.Sequential([keras.Input((3,), dtype="float64"), dense])
+    X, penalty = np.random.default_rng(0).normal(size=(20, 3)), 0.5 * float(np.sum(np.square(dense.get_weights()[0])))
+    fitted = TransferRegressor(network, trainable="all", epochs=1, batch_size=20, alpha=1e9, random_state=0)
+    fitted.fit(X, np.repeat([-1.0, 1.0], 10))
+    assert fitted.history_["loss"][0] == pytest.approx(0.5 + penalty, rel=1e-5)  # values are standardized
 
 
 @pytest.mark.backends
@@ -319,13 +357,74 @@ def test_partial_fit_learns_from_parts(backbone, source, images, labels):
         for part in (slice(20), slice(20, None)):
             clf.partial_fit(images[part], labels[part], classes=sorted(set(labels)))
     assert clf.score(images, labels) > 0.8
-    assert clf.history_["loss"][0] < 0.7
+    assert clf.history_["loss"][-1] < 0.7
+    assert len(clf.history_["loss"]) == clf.n_iter_ == 24
 
 
 def test_partial_fit_from_scratch_keeps_moving_the_network(images, labels):
     clf = TransferClassifier("small_cnn", random_state=0)
     first = clf.partial_fit(images, labels, classes=sorted(set(labels))).backbone_
     assert changed(first, clf.partial_fit(images, labels).backbone_) == list(first.paths)
+
+
+@pytest.fixture(scope="module")
+def columns():
+    """A table of two classes, and a network in double precision for it."""
+    X, y = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    return X, y, TransferClassifier("mlp", epochs=1, random_state=0).fit(X, y).backbone_
+
+
+@pytest.mark.parametrize(
+    "options", [{"l2_sp": 1.0}, {"trainable": LoRA(rank=1)}, {"trainable": "head", "head": MLPHead((4,), dropout=0.5)}]
+)
+def test_calls_of_partial_fit_are_epochs_of_one_fit(columns, options):
+    X, y, start = columns
+    options = {"trainable": "all", "batch_size": 8, "schedule": "constant", "warmup": 0.0, "random_state": 0, **options}
+    whole = TransferClassifier(start, epochs=3, **options).fit(X, y)
+    parts = TransferClassifier(start, **options)
+    for _ in range(3):
+        parts = pickle.loads(pickle.dumps(parts.partial_fit(X, y, classes=[0, 1])))
+    np.testing.assert_array_equal(parts.predict_proba(X), whole.predict_proba(X))
+    assert parts.history_ == whole.history_
+    assert parts.n_iter_ == 3
+
+
+def test_calls_of_partial_fit_go_on_in_regressors_and_autoencoders(columns):
+    X, y, _ = columns
+    options = {"batch_size": 8, "schedule": "constant", "warmup": 0.0, "random_state": 0}
+    for estimator in (TransferRegressor("mlp", **options), AutoencoderTransformer(hidden=(4,), **options)):
+        whole = clone(estimator).set_params(epochs=2).fit(X, y)
+        assert estimator.partial_fit(X, y).partial_fit(X, y).history_ == whole.history_
+
+
+def test_partial_fit_counts_on_after_a_fit(columns):
+    X, y, start = columns
+    clf = TransferClassifier(start, trainable=1, epochs=2, early_stopping=True, random_state=0).fit(X, y)
+    before = clf.history_
+    clf.partial_fit(X, y)
+    assert (clf.n_iter_, clf.model_.n_epochs) == (3, 3)
+    assert clf.history_["loss"][:2] == before["loss"]
+    assert np.isnan(clf.history_["val_loss"][2])
+    clf.set_params(trainable="head", head="linear").partial_fit(X, y)  # another network is trained
+    assert len(clf.history_["loss"]) == clf.n_iter_ == 4
+    assert len(clf.fit(X, y).history_) == 0
+
+
+def test_partial_fit_keeps_to_the_tasks_that_it_began_with(columns):
+    X, y, start = columns
+    both = np.column_stack([y, y[::-1]])
+    one = TransferClassifier(start, random_state=0).partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(
+        ValueError, match=r"y: expected labels of shape \(n_samples,\), .*\. Got an array of shape \(20, 2\)"
+    ):
+        one.partial_fit(X, both)
+    two = TransferClassifier(start, random_state=0).partial_fit(X, both, classes=[[0, 0], [1, 1]])
+    assert two.predict(X).shape == (20, 2)
+    for wrong in (y, np.column_stack([both, y])):
+        with pytest.raises(ValueError, match=r"y: expected labels of shape \(n_samples, 2\), .* Got an array of shape"):
+            two.partial_fit(X, wrong)
+    with pytest.raises(ValueError, match=r"y: expected 1 columns, as in the first call\. Got 2"):
+        TransferRegressor(start, random_state=0).partial_fit(X, y).partial_fit(X, both)
 
 
 def test_partial_fit_needs_all_classes_at_once(source, images, labels):

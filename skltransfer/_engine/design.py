@@ -9,6 +9,7 @@ from skltransfer._engine.goal import Goal
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import SampleSpec
+from skltransfer._utils.hashing import value_digest
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._builders import STANDARDIZE
 from skltransfer.backbones._cutting import weight_depths
@@ -76,6 +77,16 @@ class Design:
     def keeps_start(self) -> bool:
         """Tell whether training looks at features of the network that it starts from."""
         return self.delta or self.attention_transfer or self.goal.keeps_start
+
+    @property
+    def looks_back(self) -> bool:
+        """Tell whether training needs the weights that the first epoch started from."""
+        return self.l2_sp or self.keeps_start or self.trainable.kind == "lora"
+
+    @property
+    def key(self) -> str:
+        """Digest of all of it, in hexadecimal."""
+        return value_digest(self, "design").hex()
 
 
 def design_network(

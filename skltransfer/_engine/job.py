@@ -91,6 +91,29 @@ class TrainingData:
 
 
 @dataclass(frozen=True, eq=False)
+class TrainingState:
+    """Where a training stood when it ended, for another one to go on from.
+
+    Parameters
+    ----------
+    design : str
+        Digest of the network's `Design`; a network of another design starts anew.
+    arrays : list of ndarray
+        All that training changes: weights, the optimizer's moments, seeds.
+    random : mapping of str to object
+        State of the generator of random numbers.
+    start : sequence of ndarray or None
+        Weights of the network below the head before the first training, where it is held near
+        them or has LoRA adapters beside them.
+    """
+
+    design: str
+    arrays: list[Array]
+    random: Mapping[str, Any]
+    start: Sequence[Array] | None
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingJob:
     """All that decides what a training gives.
 
@@ -108,6 +131,10 @@ class TrainingJob:
         Where the weights on top start; those of decisions are else drawn at random.
     metrics : Metrics, optional
         What is measured in each epoch besides the loss and what the goal measures.
+    state : TrainingState, optional
+        Of an earlier training that this one continues.
+    keeps_state : bool
+        Whether another training may continue this one.
     """
 
     design: Design
@@ -116,6 +143,8 @@ class TrainingJob:
     backbone: Backbone | None
     head: Sequence[Array] | None = None
     metrics: Metrics | None = None
+    state: TrainingState | None = None
+    keeps_state: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,12 +161,15 @@ class TrainingResult:
         How many were trained.
     history : dict of str to list of float
         Losses, metrics and learning rate of each epoch.
+    state : TrainingState or None
+        Where it stood, if the job keeps it.
     """
 
     weights: list[Array]
     head: list[Array]
     epochs: int
     history: dict[str, list[float]]
+    state: TrainingState | None = None
 
 
 class Watcher:

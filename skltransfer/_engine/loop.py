@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -20,6 +20,7 @@ from skltransfer._engine.design import Design
 from skltransfer._engine.job import (
     TrainingJob,
     TrainingResult,
+    TrainingState,
     Watcher,
 )
 from skltransfer._engine.measures import EpochMeasures
@@ -124,14 +125,27 @@ class Loop:
         self.n_outputs = self.targets.values.shape[1]
         self.answers = np.concatenate([self.targets.values, self.targets.weights], axis=1)
         self.fills = len(self.targets) >= self.training.batch_size and not trainer.design.trains_statistics
+        self.n_measured: int | None = None  # how many samples of a mini-batch, the first ones; None is all
         self.specs = () if job.metrics is None else job.metrics.specs
         self.metrics = [spec.build() for spec in self.specs]
         self.at = _Progress(np.random.default_rng(self.training.seed + self.training.initial_epoch))
 
+    @property
+    def _continued(self) -> TrainingState | None:
+        """State of an earlier training of such a network, if there is one."""
+        state = self.job.state
+        return state if state is not None and state.design == self.trainer.design.key else None
+
     def start(self) -> None:
-        """Set weights and strengths as they are before the first epoch."""
-        self.trainer.reset(self.job.backbone, self.job.head, self.at.random)
+        """Set weights and strengths as they are before the first epoch, or as an earlier training left them."""
+        state, backbone = self._continued, self.job.backbone
+        if state is not None and state.start is not None and backbone is not None:
+            backbone = backbone.with_weights(state.start)
+        self.trainer.reset(backbone, self.job.head, self.at.random)
         self.trainer.set_values(self.training.values)
+        if state is not None:
+            assign_all(self.trainer.variables, state.arrays)
+            self.at.random.bit_generator.state = state.random
 
     def runner(self, callbacks: Sequence[Any]) -> CallbackRunner:
         """Set up callbacks for this training."""
@@ -219,7 +233,7 @@ class Loop:
         measures.add_losses([len(part) for part in parts], losses)
         if outputs is not None:
             for (_, answer), output in zip(pairs, outputs, strict=True):
-                measures.add_outputs(answer, output[: len(answer)])
+                measures.add_outputs(answer[: self.n_measured], output[: len(answer)][: self.n_measured])
 
     def begin_epoch(self, samples: Samples) -> None:
         """Get ready for an epoch on these samples."""
@@ -307,7 +321,15 @@ class Loop:
         """Return what training has given, with the best weights if there was validation."""
         if self.at.best_arrays:
             assign_all(self.trainer.variables, self.at.best_arrays)
-        return self.present()
+        return replace(self.present(), state=self.state() if self.job.keeps_state else None)
+
+    def state(self) -> TrainingState:
+        """Return where the training stands, for another one to go on from."""
+        design, earlier, start = self.trainer.design, self._continued, None
+        if design.looks_back:
+            assert self.job.backbone is not None
+            start = self.job.backbone.weights if earlier is None else earlier.start
+        return TrainingState(design.key, read(self.trainer.variables), self.at.random.bit_generator.state, start)
 
     def _names(self) -> list[str]:
         """Names of what is measured in each epoch."""

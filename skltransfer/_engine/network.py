@@ -49,6 +49,10 @@ class Network(keras.Model):
         losses = super().compute_metrics(x, y, y_pred, sample_weight)
         return {**losses, OUTPUTS: y_pred} if self.design.goal.measured else losses
 
+    def _aggregate_additional_loss(self, loss):  # type: ignore[no-untyped-def]
+        """Sum up a penalty in the dtype of the loss that Keras adds it to, where the network has another."""
+        return ops.cast(super()._aggregate_additional_loss(loss), self._compile_loss.dtype)
+
     @property
     def anchored(self) -> list[Any]:
         """The weights whose start is kept, for the L2-SP penalty."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from skltransfer._engine.design import Design, design_network
 from skltransfer._engine.goal import Goal
-from skltransfer._engine.job import TrainingJob, TrainingResult, TrainingSettings
+from skltransfer._engine.job import TrainingJob, TrainingResult, TrainingSettings, TrainingState
 from skltransfer._engine.loop import prepare, train
 from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.fitted import FittedModel
@@ -51,6 +51,10 @@ class Start:
         Epochs that it was trained before, by an estimator that it continues.
     continued : bool
         Whether it continues an earlier fit of the same estimator.
+    history : mapping of str to list of float
+        Of the epochs that it was trained before.
+    training : TrainingState or None
+        Where their training stood.
     """
 
     backbone: Backbone
@@ -58,14 +62,28 @@ class Start:
     head: list[Array] | None = None
     n_epochs: int = 0
     continued: bool = False
+    history: Mapping[str, list[float]] = field(default_factory=dict)
+    training: TrainingState | None = None
+
+    @classmethod
+    def again(cls, earlier: FittedModel, head: list[Array] | None, *, once: bool) -> Start:
+        """Start from what an estimator learned; with `once`, go on with the training that it learned from."""
+        start = cls(earlier.backbone, earlier.pretrained, head, continued=True)
+        if not once:
+            return start
+        return replace(start, n_epochs=earlier.n_epochs, history=earlier.history, training=earlier.training)
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A network between two phases of a fit: below the head, and the weights of the head if there are any."""
+    """A network between two phases of a fit: below the head, and the weights of the head if there are any.
+
+    Where another call may continue it, `training` is where its training stood.
+    """
 
     network: SplitNetwork
     head: list[Array] | None
+    training: TrainingState | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +138,8 @@ class Setup:
 
     def n_epochs_after(self, history: dict[str, list[float]]) -> int:
         """Return where another call of `partial_fit` continues; a solved head counts as an epoch."""
-        return self.start.n_epochs + max(len(history.get("loss", ())), 1)
+        n_before, n_now = (len(of.get("loss", ())) for of in (self.start.history, history))
+        return self.start.n_epochs + max(n_now - n_before, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +231,9 @@ def fit(
     setup = Setup(start, trainable, network, samples, targets, held_out, groups)
     phases = recipe.phases(setup)
     monitor.begin(sum(phase.settings.epochs for phase in phases))
-    states, history = [State(network, start.head)], dict[str, list[float]]()
+    states, history = [State(network, start.head)], dict(start.history)
     for phase in phases:
-        interim = partial(_interim, recipe, setup, states[-1])
+        interim = partial(_interim, recipe, setup, states[-1], history, phase)
         found = _trained(phase.job(states[-1]), own, monitor.watcher(interim))
         states.append(_next(states[-1], found))
         history = _extended(history, found, phase.loss_name)
@@ -302,12 +321,14 @@ def _standardized(start: Start, format: InputFormat, samples: Samples, weights: 
 
 
 def _next(state: State, found: TrainingResult) -> State:
-    return State(state.network.with_weights(found.weights), found.head)
+    return State(state.network.with_weights(found.weights), found.head, found.state)
 
 
-def _interim(recipe: Recipe, setup: Setup, state: State, found: TrainingResult) -> dict[str, Any]:
+def _interim(
+    recipe: Recipe, setup: Setup, state: State, history: dict[str, list[float]], phase: Phase, found: TrainingResult
+) -> dict[str, Any]:
     """Return the attributes of an estimator that would end here."""
-    return {"model_": recipe.interim(setup, _next(state, found), found.history)}
+    return {"model_": recipe.interim(setup, _next(state, found), _extended(history, found, phase.loss_name))}
 
 
 def _trained(job: TrainingJob, own: FitParameters, watcher: FitWatcher) -> TrainingResult:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skltransfer._engine.job import TrainingState
 from skltransfer._estimators.graph import keras_graph
 from skltransfer._features.extraction import Extraction
 from skltransfer._features.split import SplitNetwork
@@ -44,6 +45,8 @@ class FittedModel:
         Losses and learning rate of each epoch; empty if the head was solved.
     n_features : int
         How many features it computes, if there is no head.
+    training : TrainingState or None
+        Where the last call of `partial_fit` left the training: moments of the optimizer, and random numbers.
     selection : mapping of str to list
         What was tried for the head, by column; empty if nothing was chosen.
     """
@@ -57,6 +60,7 @@ class FittedModel:
     n_epochs: int = 0
     history: Mapping[str, list[float]] = field(default_factory=dict)
     n_features: int = 0
+    training: TrainingState | None = None
     selection: Mapping[str, list[Any]] = field(default_factory=dict, kw_only=True)
 
     @property

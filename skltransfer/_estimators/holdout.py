@@ -36,8 +36,14 @@ def hold_out(
     samples, targets, held_out
         Those that are left, and those held out.
     """
-    everything, strata = np.arange(len(samples)), targets.strata()
-    check_split(share, len(samples), strata, groups)
+    out = held_mask(targets, groups, share=share, seed=seed)
+    return samples.take(~out), targets.take(~out), (samples.take(out), targets.take(out))
+
+
+def held_mask(targets: Targets, groups: Any, *, share: float, seed: int) -> NDArray[np.bool_]:
+    """Return which samples `hold_out` sets aside."""
+    everything, strata = np.arange(len(targets)), targets.strata()
+    check_split(share, len(targets), strata, groups)
     options: dict[str, Any] = {"random_state": seed}
     if groups is None:
         _, held = train_test_split(everything, test_size=share, stratify=strata, **options)
@@ -47,8 +53,7 @@ def hold_out(
         folds = StratifiedGroupKFold(max(2, round(1 / share)), shuffle=True, **options)
         held = next(folds.split(everything, strata, groups))[1]
     check_held(strata, held)
-    out = np.isin(everything, held)
-    return samples.take(~out), targets.take(~out), (samples.take(out), targets.take(out))
+    return np.isin(everything, held)
 
 
 def check_split(share: float, n_samples: int, classes: NDArray[np.intp] | None, groups: Any) -> None:

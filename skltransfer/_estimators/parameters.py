@@ -22,6 +22,11 @@ TRAINING_CONSTRAINTS: dict[str, Any] = {
     "layer_decay": [Interval(Real, 0, 1, closed="right")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "batch_norm": [StrOptions({"auto", "inference", "train"})],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "callbacks": [list, tuple, None],
     "verbose": ["verbose"],
 }
 """Of all estimators that may train a network."""
@@ -30,15 +35,10 @@ REGULARIZED_CONSTRAINTS: dict[str, Any] = {
     "l2_sp": [Interval(Real, 0, None, closed="left")],
     "delta": [Interval(Real, 0, None, closed="left")],
     "augmentation": "no_validation",
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "tol": [Interval(Real, 0, None, closed="left")],
     "warm_start": ["boolean"],
     "checkpoint": [str, os.PathLike, None],
-    "callbacks": [list, tuple, None],
 }
-"""Of those with penalties, augmentation, early stopping and checkpoints."""
+"""Of those with penalties, augmentation and checkpoints."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

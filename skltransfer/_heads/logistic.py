@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax
+from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
 from skltransfer._heads.span import Span
@@ -17,6 +17,11 @@ from skltransfer._utils.types import Floats
 MAX_STEPS = 200
 TYPICAL_CURVATURE = 0.03
 """Second derivative of the log loss of a sample near the solution, on average; only scales the coordinates."""
+TYPICAL_CLASSES = 10
+"""Up to so many classes; it falls with more, as most of them are improbable for most samples."""
+LARGE_PRODUCT = 10**8
+"""Multiplications in a product of matrices from which BLAS threads are worth waking, and single precision is enough
+for the curvature: the slope, which says where the solution is, is in double precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +69,25 @@ class Coordinates:
             Steps of Newton's method.
         """
         codes, weights = self.codes[some], self.weights[some]
-        damping = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * self.span.strength + 1.0)
-        constant = 1.0 / np.sqrt(TYPICAL_CURVATURE * C * self.weights.sum())
+        curvature = C * TYPICAL_CURVATURE * min(1.0, TYPICAL_CLASSES / self.n_classes)
+        damping = 1.0 / np.sqrt(curvature * self.span.strength + 1.0)
+        constant = 1.0 / np.sqrt(curvature * self.weights.sum())
         units = np.append(damping, constant)[:, None]
+        basis = np.column_stack([self.span.scores[some] * damping, np.full(len(codes), constant)])
+        n_outputs = 1 if self.n_classes == 2 else self.n_classes
+        large = basis.size * n_outputs >= LARGE_PRODUCT
         problem = _Problem(
-            basis=np.column_stack([self.span.scores[some] * damping, np.full(len(codes), constant)]),
+            basis=basis,
+            rough=basis.astype(np.float32) if large else basis,
             penalty=np.append(np.square(damping), 0.0)[:, None],
-            targets=codes[:, None].astype(np.float64) if self.n_classes == 2 else np.eye(self.n_classes)[codes],
+            codes=codes,
+            n_outputs=n_outputs,
             weights=C * weights[:, None],
         )
-        with _threadpools().limit(limits=1, user_api="blas"):  # waking threads costs more than these small products
+        with _threadpools().limit(limits=None if large else 1, user_api="blas"):
             found = minimize(
                 problem.value_and_slope,
-                np.zeros(np.prod(problem.shape)) if start is None else (start / units).ravel(),
+                np.zeros(problem.shape).ravel() if start is None else (start / units).ravel(),
                 jac=True,
                 hessp=problem.curvature_along,
                 method="Newton-CG",
@@ -93,42 +104,54 @@ class Coordinates:
 class _Problem:
     """Penalized log loss of decision values ``basis @ theta``, with its first two derivatives.
 
-    ``targets`` has one column of 0 and 1 for two classes (a sigmoid), and one column a
-    class for more (a softmax).
+    There is one output for two classes (a sigmoid), and one a class for more (a softmax).
+    ``rough`` is ``basis``, in the precision in which the second derivative is computed.
+    Tables of samples by classes are changed in place, as they are the largest there are.
     """
 
     basis: Floats
+    rough: Floats
     penalty: Floats
-    targets: Floats
+    codes: NDArray[np.intp]
+    n_outputs: int
     weights: Floats
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.basis.shape[1], self.targets.shape[1]
+        return self.basis.shape[1], self.n_outputs
 
     def value_and_slope(self, flat: Floats) -> tuple[float, Floats]:
         theta = flat.reshape(self.shape)
         decisions = self.basis @ theta
-        if self.shape[1] == 1:
-            losses = np.logaddexp(0.0, decisions) - self.targets * decisions
+        if self.n_outputs == 1:
+            losses = np.logaddexp(0.0, decisions) - self.codes[:, None] * decisions
             self._expected = expit(decisions)
+            residuals = self.weights * (self._expected - self.codes[:, None])
         else:
-            logs = log_softmax(decisions, axis=1)
-            losses = -self.targets * logs
-            self._expected = np.exp(logs)
+            own = np.arange(len(decisions)), self.codes
+            decisions -= decisions.max(axis=1, keepdims=True)
+            chosen = decisions[own]
+            self._expected = np.exp(decisions, out=decisions)
+            totals = self._expected.sum(axis=1, keepdims=True)
+            losses = np.log(totals) - chosen[:, None]
+            self._expected /= totals
+            residuals = self.weights * self._expected
+            residuals[own] -= self.weights[:, 0]
         value = np.sum(self.weights * losses) + 0.5 * np.sum(self.penalty * np.square(theta))
-        slope = self.basis.T @ (self.weights * (self._expected - self.targets)) + self.penalty * theta
-        return float(value), slope.ravel()
+        return float(value), (self.basis.T @ residuals + self.penalty * theta).ravel()
 
     def curvature_along(self, flat: Floats, direction: Floats) -> Floats:
         """Product of the Hessian, where the slope was last asked for, with a direction."""
-        theta = direction.reshape(self.shape)
-        change = self._expected * (self.basis @ theta)
-        if self.shape[1] == 1:
-            change *= 1.0 - self._expected
+        theta, basis = direction.reshape(self.shape), self.rough
+        expected = self._expected.astype(basis.dtype, copy=False)
+        change = basis @ theta.astype(basis.dtype, copy=False)
+        change *= expected
+        if self.n_outputs == 1:
+            change *= 1.0 - expected
         else:
-            change -= self._expected * change.sum(axis=1, keepdims=True)
-        return (self.basis.T @ (self.weights * change) + self.penalty * theta).ravel()
+            change -= expected * change.sum(axis=1, keepdims=True)
+        change *= self.weights
+        return (basis.T @ change + self.penalty * theta).ravel()
 
 
 @lru_cache

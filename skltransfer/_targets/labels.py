@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
@@ -21,10 +22,13 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Array, Floats
 
+COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
+"""What holds several labels of one sample."""
+
 
 def read_labels(y: Any) -> Array:
     """Check labels of one task (1-D) or several (2-D; see `missing` for labels that are not there)."""
-    shape = np.asarray(y).shape
+    shape = _table_of_labels(y).shape
     if len(shape) != 2 or shape[1] == 1:
         y = column_or_1d(y, warn=True)
         if y.dtype == object and missing(y).any():
@@ -41,6 +45,24 @@ def read_labels(y: Any) -> Array:
         if len(labels):
             check_classification_targets(labels)
     return y
+
+
+def _table_of_labels(y: Any) -> Array:
+    """Return labels as an array, and refuse lists of labels that are no table."""
+    try:
+        read = np.asarray(y)
+    except ValueError:  # lists of unequal lengths
+        read = np.array([*y, None], dtype=object)[:-1]
+    number = (
+        next((i for i, label in enumerate(read) if isinstance(label, COLLECTIONS)), None) if read.ndim == 1 else None
+    )
+    if number is None:
+        return read
+    raise ValueError(
+        "y: expected one label for each sample, or a table with a column for each label. Got collections of labels, "
+        f"such as {read[number]!r} for sample {number}; make a table of them by "
+        "sklearn.preprocessing.MultiLabelBinarizer."
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,11 +91,17 @@ class LabelEncoding:
         ------
         ValueError
             If a task has fewer than two classes.
+
+        Warns
+        -----
+        UserWarning
+            If labels look like classes that are one-hot encoded.
         """
         columns = [known(column) for column in y.T] if y.ndim == 2 else [y]
         classes = tuple(LabelEncoder().fit(column).classes_ for column in columns)
         binary = y.ndim == 2 and all(set(labels.tolist()) <= {0, 1} for labels in classes)
         if binary:
+            _warn_of_one_hot(y)
             classes = tuple(np.array([0, 1]) for _ in classes)
         for number, labels in enumerate(classes):
             if len(labels) < 2:
@@ -86,8 +114,10 @@ class LabelEncoding:
 
     @property
     def classes_(self) -> Any:
-        """The labels as an estimator shows them: a list for several tasks, unless all are 0 or 1."""
-        return list(self.classes) if self.several and not self.binary else self.classes[0]
+        """The labels as an estimator shows them: a list for several tasks, and an array of 0 and 1 for labels."""
+        if self.binary:
+            return np.stack(self.classes)  # cross_val_predict counts its entries
+        return list(self.classes) if self.several else self.classes[0]
 
     @property
     def units(self) -> tuple[Any, Any]:
@@ -105,9 +135,10 @@ class LabelEncoding:
         Raises
         ------
         ValueError
-            If a label is not among those that were learned, or the weights of classes leave
-            nothing to learn.
+            If a label is not among those that were learned, labels have another shape, or the weights
+            of classes leave nothing to learn.
         """
+        self._check_shape(y)
         check_class_weight(class_weight, self.classes)
         columns = y.T if y.ndim == 2 else y[None]
         values, task_weights = [], []
@@ -121,6 +152,16 @@ class LabelEncoding:
             values.append(codes[:, None].astype(float) if self.binary else np.eye(len(labels))[codes])
             task_weights.append(own)
         return Targets(self.tasks, np.concatenate(values, axis=1), np.stack(task_weights, axis=1))
+
+    def _check_shape(self, y: Array) -> None:
+        """Refuse labels of another number of tasks than were learned."""
+        learned = f"(n_samples, {len(self.classes)})" if self.several else "(n_samples,)"
+        if (y.ndim == 2) != self.several or (self.several and y.shape[1] != len(self.classes)):
+            raise ValueError(
+                f"y: expected labels of shape {learned}, as the classes that were learned first. Got an array of shape "
+                f"{y.shape}; pass labels of the same tasks, and, at the first call of partial_fit, a column of classes "
+                "for each task."
+            )
 
     def directions(self, y: Array) -> Floats:
         """Return how decision values add up to those of labels: 1 for each label's own, -1 where one is not had."""
@@ -162,6 +203,18 @@ class LabelEncoding:
             return decisions
         each = [part[:, 1] - part[:, 0] if part.shape[1] == 2 else part for part in self.split(decisions)]
         return each if self.several else each[0]
+
+
+def _warn_of_one_hot(y: Array) -> None:
+    """Warn of labels of 0 and 1 of which each sample has exactly one."""
+    if y.shape[1] > 2 and not missing(y).any() and ((y == 1).sum(axis=1) == 1).all():
+        warnings.warn(
+            f"Each of {len(y)} samples has exactly one of {y.shape[1]} labels, so they look like classes, one-hot "
+            "encoded. They are learned as labels of which a sample may have several, or none; pass y.argmax(axis=1) if "
+            "they exclude each other.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_class_weight(class_weight: Any, classes: Sequence[Array]) -> None:

@@ -44,7 +44,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for
         "cdan", "cdan_e" and "mcd", 0.01 for "mdd", 10 for "mmd", "jmmd" and "deepjdot", and
-        1 for the others.
+        1 for the others. 0 is ``method="source_only"``.
     {ramp}
     {aligned}
     {input_shape}
@@ -64,9 +64,14 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {layer_decay}
     {weight_decay}
     {batch_norm}
+    {early_stopping}
+    {validation_fraction}
+    {n_iter_no_change}
+    {tol}
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the source; each class of a dict has to be there. As in scikit-learn, a
         class that it does not name weighs 1, and nothing is learned from samples of one that weighs 0.
+    {callbacks}
     {verbose}
     {random_state}
 
@@ -157,7 +162,12 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         layer_decay: float = 1.0,
         weight_decay: float = 0.0,
         batch_norm: str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
         class_weight: Any = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -183,7 +193,12 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.layer_decay = layer_decay
         self.weight_decay = weight_decay
         self.batch_norm = batch_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
         self.class_weight = class_weight
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
@@ -191,7 +206,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        sample_domain: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> DomainAdaptationClassifier:
         """Learn from the samples of the source, and adapt to those of the target.
 
@@ -209,6 +230,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
             domain. Without it, samples whose label is masked (-1 among integers, NaN among
             floats, None) are the target; if none is, all samples are of the source, and nothing is
             adapted.
+        X_val, y_val : like X and y, default=None
+            Labeled samples whose loss is in ``history_`` and, with ``early_stopping``, decides when to
+            stop training on the source, instead of samples held out.
 
         Returns
         -------
@@ -229,7 +253,11 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         encoding = LabelEncoding.learn(read_labels(known.y)) if start is None else start.encoding
         _check_weighted(self.class_weight, encoding.classes[0])
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, format, encoding, FitMonitor(self, X, y, sample_weight))
+        held_out = None
+        if X_val is not None:
+            seen = self._validation(X_val, y_val, format)
+            held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
+        return self._fit(known, targets, format, encoding, FitMonitor(self, X, y, sample_weight), held_out)
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict labels.

@@ -35,6 +35,17 @@ schedule : {"cosine", "constant"}, default="cosine"
     Learning-rate schedule of each of the two parts of the training: down to 0, or constant.
 warmup : float, default=0.1
     Share of the epochs on the source alone in which the learning rate rises to its peak.
+early_stopping : bool, default=False
+    Whether to hold out samples of the source, stop training on the source alone when their loss
+    no longer falls, and keep the weights of the best epoch. The epochs that adapt are never
+    cut short, as no labels of the target say when to stop; the loss of the samples held out is in
+    ``history_`` there, too.
+validation_fraction : float, default=0.1
+    Share of the samples of the source that are held out, of each class alike.
+callbacks : list of keras.callbacks.Callback, default=None
+    Called while the network is trained, as Keras does, on the source alone first and then in the
+    epochs that adapt: each is a training of its own, whose epochs are counted from 0. The objects
+    themselves are used, as in `TransferClassifier`.
 batch_norm : {"auto", "inference", "train"}, default="auto"
     Whether batch normalizations of fine-tuned layers use the statistics of mini-batches, in
     which both domains are mixed. "auto" is "inference" on a pretrained backbone and "train" on

@@ -132,6 +132,10 @@ class AdaptationRecipe(Recipe):
                 f"{able}."
             )
 
+    def holds_out(self, trainable: TrainableLayers) -> bool:
+        """Whether samples are still to be held out: those of the source are already."""
+        return False
+
     def column_weights(self, targets: Targets) -> Floats:
         """Both domains count the same in the statistics of columns, if both are trained on."""
         weights, target = targets.weights[:, 0], self.domains.target
@@ -161,7 +165,7 @@ class AdaptationRecipe(Recipe):
             if own.learning_rate == "auto" and method.adversary is not None:
                 rate = min(rate, ADVERSARIAL_RATE)
             n_epochs = settings.epochs - first
-            adapting = replace(settings, epochs=n_epochs, warmup=0.0, learning_rate=rate * method.rate)
+            adapting = replace(settings, epochs=n_epochs, warmup=0.0, learning_rate=rate * method.rate, patience=None)
             phases.append(self._adapting_phase(setup, adapting))
         return phases
 
@@ -236,7 +240,10 @@ class AdaptationRecipe(Recipe):
         spec = trainable_spec(network, setup.samples, own.memory)
         design = design_for(own, network, setup.start, setup.trainable, spec, goal)
         samples = network.samples(setup.samples.take(used), own.memory)
-        data = TrainingData([samples], setup.targets.take(used), groups=groups)
+        held_out = None
+        if setup.held_out is not None:
+            held_out = network.samples(setup.held_out[0], own.memory), setup.held_out[1].normalized()
+        data = TrainingData([samples], setup.targets.take(used), held_out, groups)
 
         def job(state: State) -> TrainingJob:
             above = state.network.above

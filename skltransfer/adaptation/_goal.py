@@ -52,10 +52,9 @@ class Adaptation(Decisions):
         """Metrics of the samples of the sources, if there are any."""
         return super().metrics if self.n_sources else ()
 
-    def measure(self, answers: Any, outputs: Any) -> dict[str, tuple[float, float]]:
-        """Sum them up over the samples of the sources, which come first in each mini-batch."""
-        n_labeled = sum(self.samples[: self.n_sources])
-        return super().measure(answers[:n_labeled], outputs[:n_labeled])
+    def sample_losses(self, answers: Any, outputs: Any) -> Any:
+        """Losses of labeled samples; features stand beside decision values in ``outputs``."""
+        return super().sample_losses(answers, outputs[:, : self.tasks[0].n_outputs])
 
     def loop(self, network: CompiledNetwork, job: TrainingJob) -> Loop:
         """Set up the loop whose mini-batches have samples of each domain."""

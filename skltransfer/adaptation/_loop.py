@@ -26,6 +26,7 @@ class AdaptingLoop(Loop):
         super().__init__(trainer, job)
         assert job.data.groups is not None
         self.goal, self.domains = goal, job.data.groups
+        self.n_measured = sum(goal.samples[: goal.n_sources])
 
     @property
     def progress(self) -> float:

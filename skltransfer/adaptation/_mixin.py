@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -13,18 +14,21 @@ from sklearn.utils.validation import check_is_fitted
 from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, TrainedMixin
 from skltransfer._estimators.fit import fit
 from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._heads.parameters import head_layers
 from skltransfer._inputs.kind import InputFormat
+from skltransfer._targets.domains import Domains
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
+from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
-from skltransfer.adaptation._source import SourceSamples, spread
+from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
 
 ADAPTATION_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -103,17 +107,35 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         format: InputFormat,
         encoding: LabelEncoding | ValueEncoding,
         monitor: FitMonitor,
+        held_out: HeldOut | None,
     ) -> Self:
         """Fit, and keep the model."""
         parameters, source_model = AdaptationParameters.of(self), self._source_model()
+        targets = spread(targets, known.domains)
+        if self.early_stopping and held_out is None:
+            known, targets, held_out = hold_out_source(
+                known, targets, share=float(self.validation_fraction), seed=parameters.seed
+            )
         head = None if source_model is None else source_model.head
         layers = head_layers(self.head) if head is None else head.layers
         recipe = AdaptationRecipe(
-            parameters, format, settle_method(self.method), encoding, layers, known.domains, source_model
+            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model
         )
-        self.model_ = fit(recipe, known.samples, spread(targets, known.domains), monitor)  # type: ignore[assignment]
+        self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out)  # type: ignore[assignment]
         monitor.end()
         return self
+
+    def _method_for(self, domains: Domains) -> Method:
+        """Return the method; one that does not count beside the source is none."""
+        method = settle_method(self.method)
+        idle = self.weight == 0 and method.trains and domains.source.any()
+        return settle_method("source_only") if idle else method
+
+    def _validation(self, X_val: Any, y_val: Any, format: InputFormat) -> SourceSamples:
+        """Read labeled samples for validation."""
+        samples = self._read_known(X_val, format)
+        every = np.ones(len(samples), dtype=int)
+        return read_source(samples, y_val, None, every, needs={"source"}, name=type(self).__name__)
 
     def _model_for(self, samples: Any) -> FittedModel:
         """Return the fitted model, or one that is adapted to samples that are predicted."""

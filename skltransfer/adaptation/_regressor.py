@@ -34,7 +34,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {method}
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 10 for
-        "mmd", and 1 for the others.
+        "mmd", and 1 for the others. 0 is ``method="source_only"``.
     {ramp}
     {aligned}
     {input_shape}
@@ -54,6 +54,11 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {layer_decay}
     {weight_decay}
     {batch_norm}
+    {early_stopping}
+    {validation_fraction}
+    {n_iter_no_change}
+    {tol}
+    {callbacks}
     {verbose}
     {random_state}
 
@@ -112,6 +117,11 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         layer_decay: float = 1.0,
         weight_decay: float = 0.0,
         batch_norm: str = "auto",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
@@ -137,6 +147,11 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         self.layer_decay = layer_decay
         self.weight_decay = weight_decay
         self.batch_norm = batch_norm
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
@@ -144,7 +159,13 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     @_fit_context(prefer_skip_nested_validation=True)
     @keeps_earlier_fit
     def fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None, sample_domain: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        sample_domain: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
     ) -> DomainAdaptationRegressor:
         """Learn from the samples of the source, and adapt to those of the target.
 
@@ -161,6 +182,9 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
             The domain of each sample: positive for a source, negative for a target, one number a
             domain. Without it, samples whose value is NaN are the target; if none is, all samples are
             of the source, and nothing is adapted.
+        X_val, y_val : like X and y, default=None
+            Samples with values, whose loss is in ``history_`` and, with ``early_stopping``, decides when to
+            stop training on the source, instead of samples held out.
 
         Returns
         -------
@@ -183,9 +207,12 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
             encoding = ValueEncoding.learn(values, known.weights)
         else:
             encoding = start.encoding
-        return self._fit(
-            known, encoding.targets(values, known.weights), format, encoding, FitMonitor(self, X, y, sample_weight)
-        )
+        held_out = None
+        if X_val is not None:
+            seen = self._validation(X_val, y_val, format)
+            held_out = seen.samples, encoding.targets(read_values(seen.y), seen.weights)
+        targets = encoding.targets(values, known.weights)
+        return self._fit(known, targets, format, encoding, FitMonitor(self, X, y, sample_weight), held_out)
 
     def predict(self, X: Any, sample_domain: Any = None, allow_source: bool = False) -> Array:
         """Predict values.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import column_or_1d
 
+from skltransfer._estimators.holdout import HeldOut, held_mask
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains, read_domains
 from skltransfer._targets.missing import known
@@ -33,6 +35,11 @@ def read_source(
     ------
     ValueError
         If they do not fit together, or samples of a domain that is needed are missing.
+
+    Warns
+    -----
+    UserWarning
+        If labels are -1, 0 and 1 and no domains are given, as -1 may be a class.
     """
     if y is None and "source" in needs:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
@@ -42,10 +49,41 @@ def read_source(
     if len(labels) != len(samples):
         raise ValueError(f"y: expected {len(samples)} labels, one for each sample of X. Got {len(labels)}.")
     domains = read_domains(labels, sample_domain, len(samples), needs=needs)
+    if sample_domain is None and labels.dtype.kind == "i" and set(labels.tolist()) == {-1, 0, 1}:
+        warnings.warn(
+            f"y: -1 is read as unknown, so {int(domains.target.sum())} of {len(labels)} samples are the target. Pass "
+            "sample_domain, in which samples of the target are negative: there, -1 is a class like 0 and 1.",
+            UserWarning,
+            stacklevel=2,
+        )
     weights = read_weights(sample_weight, labels)
     kept = weights > 0
     source = domains.source & kept
     return SourceSamples(samples.take(kept), known(labels[source]), weights[source], Domains(domains.codes[kept]))
+
+
+def hold_out_source(
+    known: SourceSamples, targets: Targets, *, share: float, seed: int
+) -> tuple[SourceSamples, Targets, HeldOut]:
+    """Set samples of the source aside, of each class alike; return what is left, and them.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or too few.
+    """
+    source = np.flatnonzero(known.domains.source)
+    if not len(source):
+        raise ValueError(
+            "early_stopping holds out samples of the source. Got target samples only; pass early_stopping=False."
+        )
+    out = np.zeros(len(known.samples), bool)
+    out[source] = held_mask(targets.take(source), None, share=share, seed=seed)
+    kept = ~out[source]
+    left = SourceSamples(
+        known.samples.take(~out), known.y[kept], known.weights[kept], Domains(known.domains.codes[~out])
+    )
+    return left, targets.take(~out), (known.samples.take(out), targets.take(out))
 
 
 def spread(source: Targets, domains: Domains) -> Targets:

@@ -249,6 +249,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> AutoencoderTransformer:
         """Continue training for one more epoch, over these samples.
 
+        Calls with the same samples are the epochs of one fit with ``schedule="constant"`` and
+        ``warmup=0``, as in `TransferClassifier.partial_fit`.
+
         Parameters
         ----------
         X : array-like, frame, or sequence of paths or PIL images

@@ -81,8 +81,7 @@ class AutoencoderRecipe(Recipe):
         """Continue the earlier fit, or build or load an encoder that has a decoder."""
         own, earlier = self.parameters, self.earlier
         if earlier is not None and (own.once or own.warm_start):
-            n_epochs = earlier.n_epochs if own.once else 0
-            return self._with_head(Start(earlier.backbone, earlier.pretrained, None, n_epochs, continued=True))
+            return self._with_head(Start.again(earlier, None, once=own.once))
         backbone = self._encoder(samples)
         return self._with_head(Start(backbone, backbone.pretrained))
 
@@ -129,7 +128,7 @@ class AutoencoderRecipe(Recipe):
         network = SplitNetwork(replace(plan, stage=LATENT, pooling="none"), None, 0)
         return FittedAutoencoder(
             self.format, network, backbone, None, None, setup.start.pretrained, setup.n_epochs_after(history), history,
-            decoder.input_shape[0] or 0, self.layout, self.parameters.loss,
+            decoder.input_shape[0] or 0, state.training, self.layout, self.parameters.loss,
         )  # fmt: skip
 
     def _with_head(self, start: Start) -> Start:
@@ -151,7 +150,10 @@ class AutoencoderRecipe(Recipe):
             held_out = self._seen(setup, samples), targets.normalized()
         data = TrainingData([self._seen(setup, setup.samples)], setup.targets.normalized(), held_out)
         head = [*(backbone.log_variance or ()), *backbone.decoder.weights]
-        return TrainingJob(design, settings, data, None if above is None else above.backbone, head)
+        return TrainingJob(
+            design, settings, data, None if above is None else above.backbone, head, state=setup.start.training,
+            keeps_state=self.parameters.once,
+        )  # fmt: skip
 
     def _encoder(self, samples: Samples) -> Backbone:
         """Build, or load, an encoder that has a decoder."""

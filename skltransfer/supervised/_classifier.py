@@ -81,8 +81,9 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,), or list of ndarray
-        The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1.
+    classes_ : ndarray of shape (n_classes,) or (n_labels, 2), or list of ndarray
+        The labels, as they came, sorted; 0 and 1 for each of several labels that a sample has or has not, and a
+        list for other tasks.
     {selection_}
     {model_}
     {backbone_}
@@ -220,7 +221,8 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             ``input_shape``, image files, texts, waveforms or audio files, or a table.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Labels of any type that can be sorted. With several columns, each is a task of
-            its own; NaN or None marks a label that is missing.
+            its own; NaN or None marks a label that is missing. Columns of 0 and 1 are labels that a
+            sample has or has not.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights; 0 leaves a sample out.
         X_val, y_val : like X and y, default=None
@@ -258,14 +260,20 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> TransferClassifier:
         """Continue training for one more epoch, over these samples.
 
+        Calls with the same samples are the epochs of one fit with ``schedule="constant"`` and
+        ``warmup=0``: the optimizer's moments and the random numbers go on. They start anew after
+        `fit`, and where parameters change the network that is trained. ``delta`` weighs channels by
+        the samples of each call.
+
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
             The samples.
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Their labels.
-        classes : array-like of shape (n_classes,), default=None
-            All labels that will ever come; needed at the first call.
+        classes : array-like of shape (n_classes,) or (n_rows, n_tasks), default=None
+            All labels that will ever come; needed at the first call. With several tasks, a column
+            holds those of each, in any order and any number of times.
         sample_weight : array-like of shape (n_samples,), default=None
             Sample weights; 0 leaves a sample out.
 
@@ -277,7 +285,8 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         Raises
         ------
         ValueError
-            If ``classes`` is not given at the first call, or a label is not among them.
+            If ``classes`` is not given at the first call, a label is not among them, or there is
+            another number of tasks.
         """
         earlier = getattr(self, "model_", None)
         if earlier is None:
@@ -387,7 +396,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
 
     @property
     def classes_(self) -> Any:
-        """The labels, as they came, sorted; a list for several tasks, unless all are 0 or 1."""
+        """The labels, as they came, sorted: 0 and 1 for each of several labels, a list for other tasks."""
         return self.model_.encoding.classes_
 
     def __sklearn_tags__(self) -> Any:

@@ -82,8 +82,7 @@ class SupervisedRecipe(Recipe):
         """Continue the earlier fit, or load the backbone."""
         own, earlier = self.parameters, self.earlier
         if earlier is not None and earlier.head is not None and (own.once or own.warm_start):
-            n_epochs = earlier.n_epochs if own.once else 0
-            return Start(earlier.backbone, earlier.pretrained, earlier.head.arrays, n_epochs, continued=True)
+            return Start.again(earlier, earlier.head.arrays, once=own.once)
         backbone = starting_backbone(own, self.format, samples)
         return Start(backbone, backbone.pretrained)
 
@@ -100,8 +99,8 @@ class SupervisedRecipe(Recipe):
             )
 
     def holds_out(self, trainable: TrainableLayers) -> bool:
-        """Whether samples are held out: not where the head is solved."""
-        return self.parameters.early_stopping and not self._solved(trainable)
+        """Whether samples are held out: not where the head is solved, and not by `partial_fit`."""
+        return self.parameters.early_stopping and not (self._solved(trainable) or self.parameters.once)
 
     def split(self, start: Start, trainable: TrainableLayers, samples: Samples) -> SplitNetwork:
         """Split the network; attention takes features before they are pooled."""
@@ -139,6 +138,7 @@ class SupervisedRecipe(Recipe):
         return FittedModel(
             self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
             setup.start.pretrained, setup.n_epochs_after(history), history, selection=selection,
+            training=state.training,
         )  # fmt: skip
 
     def _solved(self, trainable: TrainableLayers) -> bool:
@@ -217,7 +217,7 @@ class SupervisedRecipe(Recipe):
             held_out,
         )
         body = None if network.above is None else network.above.backbone
-        return TrainingJob(design, settings, data, body, head, self._metrics())
+        return TrainingJob(design, settings, data, body, head, self._metrics(), setup.start.training, own.once)
 
     def _metrics(self) -> Metrics | None:
         """Settle what is measured in each epoch, in the units of values."""

@@ -240,6 +240,9 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> TransferRegressor:
         """Continue training for one more epoch, over these samples.
 
+        Calls with the same samples are the epochs of one fit with ``schedule="constant"`` and
+        ``warmup=0``, as in `TransferClassifier.partial_fit`.
+
         Parameters
         ----------
         X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
