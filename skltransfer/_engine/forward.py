@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from skltransfer._engine.pool import pool
-from skltransfer._inputs.preparation import AnyPreparation
+from skltransfer._inputs.audio import LogMelSpectrogram
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.preparation import AnyPreparation, compiled_part
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
@@ -36,8 +38,8 @@ class Forward:
         The layer whose output is taken.
     pooling : {"avg", "max", "flatten", "none", "activity"}
         How a grid or sequence of features becomes one vector; see `pool_features`.
-    preparation : Preparation, Tokenization, LogMelSpectrogram or None
-        How pixels, texts or sounds are prepared; None for samples of numbers.
+    preparation : Preparation, LogMelSpectrogram or None
+        How pixels or sounds are prepared; None for samples of numbers.
     sample : tuple of (shape, dtype)
         Shape of one raw sample, and the dtype of batches.
     frozen : bool
@@ -54,7 +56,7 @@ class Forward:
         backbone: Backbone,
         stage: str,
         pooling: str,
-        preparation: AnyPreparation | None,
+        preparation: Preparation | LogMelSpectrogram | None,
         sample: SampleSpec,
         frozen: bool,
     ) -> None:
@@ -144,10 +146,11 @@ def forward(
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw samples to features, with the backbone's weights in place."""
     network_is = backbone.function_fingerprint if frozen else backbone.architecture
-    structure = ("forward", _backend.name(), network_is, stage, pooling, preparation, sample)
+    inside = compiled_part(preparation)
+    structure = ("forward", _backend.name(), network_is, stage, pooling, inside, sample)
     with (
         own_settings(),
-        pool.borrow(structure, lambda: Forward(backbone, stage, pooling, preparation, sample, frozen)) as network,
+        pool.borrow(structure, lambda: Forward(backbone, stage, pooling, inside, sample, frozen)) as network,
     ):
         network.load(backbone)
         yield network
