@@ -54,6 +54,12 @@ def name() -> str:
     return _name()
 
 
+def version() -> str:
+    """Return the versions of Keras and of its backend, with which the last bits of what they compute may change."""
+    library = name()
+    return f"keras {import_keras().__version__}, {library} {import_module(library).__version__}"
+
+
 def _refuse_forked() -> None:
     """Raise RuntimeError in a child that lacks the threads of its parent, for which it would wait for ever."""
     if _Process.forked:

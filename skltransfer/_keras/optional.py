@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
+from functools import lru_cache
 from typing import Any
 
 BACKENDS = {"tensorflow": "cpu", "torch": "torch", "jax": "jax"}
@@ -36,6 +38,15 @@ def import_optional(module: str, *, extra: str, purpose: str) -> Any:
         raise ImportError(
             f'{purpose} needs {module!r}, which is not installed. Run: pip install "skltransfer[{extra}]"'
         ) from error
+
+
+@lru_cache
+def version(package: str) -> str:
+    """Return the version of a package, or nothing if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def import_keras() -> Any:
