@@ -1,4 +1,7 @@
 import gc
+import re
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -179,3 +182,46 @@ def test_threads_train_at_the_same_time_as_alone(problem):
     for thread in threads:
         thread.join()
     assert [results[seed] for seed in range(4)] == alone
+
+
+FORKS = """
+import multiprocessing
+import numpy as np
+from skltransfer import TransferClassifier, load_backbone
+from skltransfer._keras import backend
+
+X, y = np.random.default_rng(0).normal(size=(12, 3)), np.arange(12) % 2
+fork = multiprocessing.get_context("fork")
+
+def outcome(work):
+    def run(queue):
+        try:
+            queue.put(str(work()))
+        except RuntimeError as error:
+            queue.put(str(error))
+
+    queue = fork.Queue()
+    child = fork.Process(target=run, args=(queue,))
+    child.start()
+    print(queue.get(timeout=100))
+    child.join()
+
+backend.name()
+outcome(lambda: load_backbone("mlp", input_shape=(3,)).n_parameters)
+fitted = TransferClassifier("mlp", trainable="head").fit(X, y)
+outcome(lambda: fitted.predict(X))
+outcome(lambda: TransferClassifier("mlp").fit(X, y))
+outcome(lambda: load_backbone("mlp", input_shape=(4,)))
+"""
+
+
+def test_forked_children_of_a_process_that_computed_say_so_and_do_not_wait():
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    before, *after = found.stdout.splitlines()
+    assert before == "262"
+    assert len(after) == 3
+    for line in after:
+        assert re.match(
+            r"This process was forked from one in which Keras' backend \(\w+\) had computed .*loky.*spawn", line
+        )

@@ -1,3 +1,4 @@
+import importlib
 import threading
 
 import numpy as np
@@ -11,6 +12,7 @@ from skltransfer._inputs.image_files import ImageFiles, read_image_files
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples
 from skltransfer._inputs.table import Table
+from skltransfer._keras import backend as _backend
 
 FORMAT = InputFormat(ImageArrays(), (28, 28, 1))
 
@@ -190,8 +192,15 @@ def test_another_size_for_a_fixed_network_is_refused():
         plan_extraction(network, FORMAT, image_size=64)
 
 
-def test_features_of_an_older_revision_are_not_taken_from_a_folder(lite0, monkeypatch):
+@pytest.mark.parametrize("change", ["REVISION", "backend", "pillow"])
+def test_features_of_an_older_revision_or_library_are_not_taken_from_a_folder(lite0, monkeypatch, change):
     plan = plan_extraction(lite0, FORMAT, image_size=32)
     before = plan.space
-    monkeypatch.setattr(features, "REVISION", "0")
+    assert plan.space == before
+    if change == "REVISION":
+        monkeypatch.setattr(features, "REVISION", "0")
+    elif change == "backend":
+        monkeypatch.setattr(importlib.import_module(_backend.name()), "__version__", "0.0")
+    else:
+        monkeypatch.setattr(features, "version", lambda package: {"pillow": "0.0"}[package])
     assert plan.space != before

@@ -140,11 +140,11 @@ def test_two_processes_share_features_through_a_folder(quick, flat, labels, tmp_
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     quick.set_params(memory=str(tmp_path))
     alone = cross_val_score(quick, flat, labels, cv=2)
-    before = len(list(tmp_path.rglob("*.npz")))
+    before = len(list(tmp_path.rglob("*.features")))
     assert before > 0
     parallel = cross_val_score(quick, flat, labels, cv=2, n_jobs=2)
     np.testing.assert_array_equal(alone, parallel)
-    assert len(list(tmp_path.rglob("*.npz"))) == before
+    assert len(list(tmp_path.rglob("*.features"))) == before
 
 
 def test_two_threads(quick, flat, labels):

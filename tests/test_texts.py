@@ -21,11 +21,16 @@ from skltransfer import (
     TransferRegressor,
     load_backbone,
 )
+from skltransfer._engine.forward import Forward
+from skltransfer._engine.pool import pool
 from skltransfer._engine.pooling import pool_features
+from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._features import extraction as features
 from skltransfer._inputs.texts import TextSamples, learn_tokenization, read_texts
 from skltransfer.backbones import minilm as port
+from skltransfer.backbones._backbone import building, from_keras
 from skltransfer.backbones._cutting import cut
+from skltransfer.backbones._text import room_for, text_encoder, text_transformer
 
 GOOD = [
     "a wonderful film", "great acting and a lovely story", "I loved it", "truly superb", "best movie of the year",
@@ -291,3 +296,52 @@ def test_texts_are_cut_where_the_tokenization_says(minilm):
     assert short != minilm
     rows = BackboneTransformer(short).fit_transform(["one two three", "one two four"])
     np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
+
+
+def tiny_encoder(words, room):
+    with building(0):
+        network = text_encoder(
+            vocabulary=room, longest=words.longest, width=8, depth=1, n_heads=2, inner=8, epsilon=1e-6, name="tiny"
+        )
+    return from_keras(network, tokenization=words, padded=True, pretrained=False)
+
+
+def test_networks_of_other_vocabularies_are_compiled_once(monkeypatch):
+    made = []
+    for kind in (Forward, CompiledNetwork):
+        start = kind.__init__
+        monkeypatch.setattr(kind, "__init__", lambda *a, start=start, **k: made.append(a[0]) or start(*a, **k))
+
+    def probabilities(texts, labels):
+        words = learn_tokenization(texts)
+        clf = TransferClassifier(tiny_encoder(words, room_for(words.n_tokens)), trainable="all", epochs=1)
+        return clf.set_params(random_state=0).fit(texts, labels).predict_proba(SHORT)
+
+    pool.clear()
+    probabilities(SHORT[:-1], SHORT_LABELS[:-1])
+    shared = probabilities(SHORT[1:], SHORT_LABELS[1:])
+    assert learn_tokenization(SHORT[:-1]) != learn_tokenization(SHORT[1:])
+    assert sorted(type(network).__name__ for network in made) == ["CompiledNetwork", "Forward"]
+    pool.clear()
+    np.testing.assert_array_equal(shared, probabilities(SHORT[1:], SHORT_LABELS[1:]))
+
+
+def test_small_transformers_of_other_vocabularies_are_one_network():
+    one, other = text_transformer(TEXTS[:-1], 0), text_transformer(TEXTS[1:], 0)
+    assert one.tokenization.n_tokens != other.tokenization.n_tokens
+    assert one.architecture == other.architecture
+
+
+def test_room_for_more_tokens_changes_nothing():
+    words, found = learn_tokenization(TEXTS), []
+    for room in (words.n_tokens, room_for(words.n_tokens)):
+        assert room >= words.n_tokens
+        backbone, random = tiny_encoder(words, room), np.random.default_rng(0)
+        table = random.normal(size=(512, 8)).astype(np.float32)
+        weights = [
+            table[: len(array)] if path.startswith("words/") else random.normal(size=array.shape).astype(np.float32)
+            for path, array in zip(backbone.paths, backbone.weights, strict=True)
+        ]
+        found.append(BackboneTransformer(backbone.with_weights(weights)).fit_transform(TEXTS))
+    assert np.ptp(found[0], axis=0).min() > 0
+    np.testing.assert_array_equal(*found)

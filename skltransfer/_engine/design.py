@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skltransfer._engine.goal import Goal
 from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._inputs.preparation import AnyPreparation
+from skltransfer._inputs.preparation import AnyPreparation, compiled_part
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._utils.hashing import value_digest
 from skltransfer.backbones._backbone import Backbone
@@ -23,7 +23,7 @@ NO_PLACES = (
 
 @dataclass(frozen=True)
 class Design:
-    """All that a network for training has to be compiled anew for.
+    """All that a network for training has to be compiled anew for, and how its samples are read.
 
     Parameters
     ----------
@@ -72,6 +72,11 @@ class Design:
     attention_transfer: bool = False
     n_teacher_places: int = 0
     sample_shape: tuple[int, ...] | None = None
+
+    @property
+    def compiled(self) -> Design:
+        """What the compiled network is, of which trainings that differ in nothing else share one."""
+        return replace(self, preparation=compiled_part(self.preparation))
 
     @property
     def keeps_start(self) -> bool:

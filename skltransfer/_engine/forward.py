@@ -11,7 +11,9 @@ from typing import Any
 
 from skltransfer._engine.pool import pool
 from skltransfer._engine.pooling import INPUT, Output, pool_features
-from skltransfer._inputs.preparation import AnyPreparation
+from skltransfer._inputs.audio import LogMelSpectrogram
+from skltransfer._inputs.image_arrays import Preparation
+from skltransfer._inputs.preparation import AnyPreparation, compiled_part
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_keras
@@ -33,8 +35,8 @@ class Forward:
         The network.
     outputs : tuple of Output
         Which layers' outputs are taken, and how each becomes one vector; they stand beside each other.
-    preparation : Preparation, Tokenization, LogMelSpectrogram or None
-        How pixels, texts or sounds are prepared; None for samples of numbers.
+    preparation : Preparation, LogMelSpectrogram or None
+        How pixels or sounds are prepared; None for samples of numbers.
     sample : tuple of (shape, dtype)
         Shape of one raw sample, and the dtype of batches.
     frozen : bool
@@ -50,7 +52,7 @@ class Forward:
         self,
         backbone: Backbone,
         outputs: tuple[Output, ...],
-        preparation: AnyPreparation | None,
+        preparation: Preparation | LogMelSpectrogram | None,
         sample: SampleSpec,
         frozen: bool,
     ) -> None:
@@ -139,10 +141,11 @@ def forward(
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw samples to features, with the backbone's weights in place."""
     network_is = backbone.function_fingerprint if frozen else backbone.architecture
-    structure = ("forward", _backend.name(), network_is, outputs, preparation, sample)
+    inside = compiled_part(preparation)
+    structure = ("forward", _backend.name(), network_is, outputs, inside, sample)
     with (
         own_settings(),
-        pool.borrow(structure, lambda: Forward(backbone, outputs, preparation, sample, frozen)) as network,
+        pool.borrow(structure, lambda: Forward(backbone, outputs, inside, sample, frozen)) as network,
     ):
         network.load(backbone)
         yield network

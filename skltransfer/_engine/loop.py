@@ -111,7 +111,7 @@ def prepare(design: Design) -> None:
 def _borrow(design: Design) -> Iterator[CompiledNetwork]:
     with (
         own_settings(),
-        pool.borrow(("train", _backend.name(), design), lambda: CompiledNetwork(design)) as trainer,
+        pool.borrow(("train", _backend.name(), design.compiled), lambda: CompiledNetwork(design.compiled)) as trainer,
     ):
         yield trainer
 
@@ -244,7 +244,7 @@ class Loop:
         order = np.arange(n_samples) if size >= n_samples else self.at.random.permutation(n_samples)
         if not isinstance(samples, TextSamples | RaggedSamples):
             return _cut(order, size)
-        lengths = samples.lengths(order.tolist(), self.trainer.design.preparation)
+        lengths = samples.lengths(order.tolist(), self.job.design.preparation)
         pools = zip(_cut(order, LENGTH_POOL * size), _cut(lengths, LENGTH_POOL * size), strict=True)
         parts = _cut(np.concatenate([pool[np.argsort(own, kind="stable")] for pool, own in pools]), size)
         return [parts[i] for i in self.at.random.permutation(len(parts))]
@@ -274,7 +274,7 @@ class Loop:
         return (X, answers) if len(X) == size or not self.fills else fill_batch(X, answers, size, self.n_outputs)
 
     def read(self, samples: Samples, part: Any) -> Array:
-        design = self.trainer.design
+        design = self.job.design
         return samples.read(part, design.preparation).astype(design.spec[1], copy=False)
 
     def validate(self, callbacks: CallbackRunner) -> dict[str, float]:

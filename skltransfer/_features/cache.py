@@ -5,20 +5,13 @@ from __future__ import annotations
 import os
 import uuid
 import warnings
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from skltransfer._utils.files import written_whole
-from skltransfer._utils.hashing import DIGEST_BYTES
+from skltransfer._features.records import Features, Place, append, look, read
 from skltransfer._utils.lru import ByteLRU
-
-Features = NDArray[np.floating]
 
 
 class ProcessStore:
@@ -27,7 +20,8 @@ class ProcessStore:
     Parameters
     ----------
     max_bytes : int
-        Room for features in bytes; the samples used longest ago make place for new ones.
+        Room for features and for what each entry takes beside them, in bytes; the samples used longest ago make place
+        for new ones.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -44,7 +38,7 @@ class ProcessStore:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of features held now."""
+        """Bytes held now."""
         return self._samples.n_bytes
 
     def __len__(self) -> int:
@@ -62,104 +56,85 @@ class ProcessStore:
     def keep(self, space: bytes, samples: Mapping[bytes, Features]) -> None:
         """Keep features of samples, computed by the network that ``space`` names."""
         for digest, sample in samples.items():
-            self._samples.put(space + digest, sample, sample.nbytes)
+            alone = np.array(sample)  # a part of a batch would keep all of it
+            self._samples.put(space + digest, alone, alone.nbytes)
 
 
 class FolderStore:
     """Features in a folder, shared by processes and machines and kept between runs.
 
-    Each `keep` writes one new file under a name of its own and gives it its final name
-    only when it is complete, so writers need no lock and a killed one leaves nothing that
-    is ever read. A file that is damaged all the same is passed over: its samples are computed
-    again.
+    Each store appends to a file of its own, so writers need no lock. What a killed writer leaves unfinished at the
+    end of its file is never read, and features that are damaged all the same are computed again.
 
     Parameters
     ----------
     folder : path-like
         The folder; it is made on the first write. Delete it to free the space.
     fallback : ProcessStore
-        Takes the samples if the folder cannot be written.
+        Takes samples while the folder cannot be written.
     """
 
     def __init__(self, folder: str | os.PathLike[str], fallback: ProcessStore) -> None:
         self.folder = Path(folder)
         self._fallback = fallback
-        self._writable = True
-        self._places: dict[bytes, tuple[Path, int]] = {}
-        self._seen: set[Path] = set()
+        self._name = ""
+        self._failed = self._warned = False
+        self._places: dict[bytes, Place] = {}
+        self._read_to: dict[Path, int] = {}
 
     def find(self, space: bytes, digests: Sequence[bytes]) -> dict[bytes, Features]:
         """Return the features that are known, by the digest of their sample."""
-        if not self._writable:
-            return self._fallback.find(space, digests)
         self._look(space)
-        by_file: dict[Path, dict[bytes, int]] = {}
-        for digest in digests:
-            path, position = self._places.get(space + digest, (None, 0))
-            if path is not None:
-                by_file.setdefault(path, {})[digest] = position
-        found: dict[bytes, Features] = {}
-        for path, positions in by_file.items():
-            features = _read(path, "features")
-            if features is None:
-                self._forget(path)
-            else:
-                found |= {digest: features[position].copy() for digest, position in positions.items()}
+        places = {digest: self._places.get(space + digest) for digest in digests}
+        found = read({digest: place for digest, place in places.items() if place is not None})
+        if self._failed:
+            found |= self._fallback.find(space, [digest for digest in digests if digest not in found])
         return found
 
     def keep(self, space: bytes, samples: Mapping[bytes, Features]) -> None:
-        """Keep features of samples; if the folder cannot be written, warn once and go on."""
-        if not self._writable:
-            return self._fallback.keep(space, samples)
+        """Keep features of samples; while the folder cannot be written, warn once and go on."""
         try:
-            _write(self.folder / space.hex(), samples)
+            place = self.folder / space.hex()
+            place.mkdir(parents=True, exist_ok=True)
+            append(place / self._own_name(), samples)
+            self._warned = False
         except OSError as error:
-            self._writable = False
+            self._fallback.keep(space, samples)
+            self._warn(error)
+        except BaseException:
+            self._name = ""  # what it has of this call is the end of the file that it began
+            raise
+
+    def _own_name(self) -> str:
+        """Name a file that no other process writes to, not even a forked one."""
+        if self._name.partition("-")[0] != str(os.getpid()):
+            self._name = f"{os.getpid()}-{uuid.uuid4().hex}.features"
+        return self._name
+
+    def _warn(self, error: OSError) -> None:
+        self._name, self._failed = "", True
+        if not self._warned:
+            self._warned = True
             warnings.warn(
                 f"memory={str(self.folder)!r} cannot be written ({error.strerror or error}). Features are cached "
-                "in this process only; pass a folder with free space that this user may write.",
+                "in this process only, until it can; pass a folder with free space that this user may write.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-            self._fallback.keep(space, samples)
 
     def _look(self, space: bytes) -> None:
-        """Take note of the files that were completed since the last look."""
+        """Take note of what was written since the last look."""
         try:
-            paths = sorted((self.folder / space.hex()).glob("*.npz"))
+            paths = [Path(entry.path) for entry in os.scandir(self.folder / space.hex()) if entry.is_file()]
         except OSError:
             return
-        for path in paths:
-            if path not in self._seen:
-                self._seen.add(path)
-                digests = _read(path, "digests")
-                for i, sample in enumerate(() if digests is None else digests):
-                    self._places[space + sample.tobytes()] = (path, i)
-
-    def _forget(self, path: Path) -> None:
-        self._places = {key: place for key, place in self._places.items() if place[0] != path}
-
-
-def _write(place: Path, samples: Mapping[bytes, Features]) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    for shape in {sample.shape for sample in samples.values()}:
-        alike = {digest: sample for digest, sample in samples.items() if sample.shape == shape}
-        digests = np.frombuffer(b"".join(alike), dtype=np.uint8).reshape(len(alike), DIGEST_BYTES)
-        with written_whole(place / f"{uuid.uuid4().hex}.npz") as file:
-            np.savez(file, digests=digests, features=np.stack(list(alike.values())))
-
-
-def _read(path: Path, member: str) -> NDArray[Any] | None:
-    """Return one array of a file, or None if the file is gone or damaged."""
-    try:
-        with path.open("rb") as file:
-            return np.asarray(np.load(file, allow_pickle=False)[member])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        return None
+        for path in sorted(paths):
+            new, self._read_to[path] = look(path, self._read_to.get(path, 0))
+            self._places |= {space + digest: place for digest, place in new.items()}
 
 
 process_store = ProcessStore(max_bytes=2**29)
-"""Features cached in this process: 512 MiB, about 100,000 images of EfficientNet-Lite0."""
+"""Features cached in this process: 512 MiB, about 90,000 images of EfficientNet-Lite0."""
 
 _folder_stores: dict[Path, FolderStore] = {}
 

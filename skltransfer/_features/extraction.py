@@ -24,6 +24,7 @@ from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, SampleSpec, filled_length
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
+from skltransfer._keras.optional import version
 from skltransfer._utils.hashing import content_hash
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import Backbone
@@ -40,7 +41,7 @@ n_computed = 0
 """Samples that went through a frozen network in this process, so far."""
 
 REVISION = "3"
-"""Counts up when the same sample gets other features, so that a folder of older ones is not read."""
+"""Counts up when this package gives the same sample other features, so that a folder of older ones is not read."""
 
 _locks: dict[bytes, threading.Lock] = defaultdict(threading.Lock)
 _count_lock = threading.Lock()
@@ -84,9 +85,10 @@ class Extraction:
     @property
     def space(self) -> bytes:
         """Digest of everything that features depend on, except the sample."""
+        libraries = () if self.preparation is None else self.preparation.libraries
         return content_hash(
             REVISION, self.backbone.function_fingerprint, *map(repr, self.outputs), repr(self.preparation),
-            _backend.name(),
+            _backend.version(), repr([(library, version(library)) for library in libraries]),
         )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,9 @@ class LogMelSpectrogram:
     decibels : float
         Range of loudness that is seen.
     """
+
+    libraries: ClassVar[tuple[str, ...]] = ("soundfile", "scipy")
+    """What reads samples, besides this package; features change with it."""
 
     samples: int
     pixels: Preparation

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,9 @@ class Preparation:
     bgr : bool
         Whether the network takes blue first.
     """
+
+    libraries: ClassVar[tuple[str, ...]] = ("pillow",)
+    """What reads samples, besides this package; features change with it."""
 
     low: float
     high: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ class Tokenization:
     longest : int
         Tokens, marks of begin and end included, after which a text is cut.
     """
+
+    libraries: ClassVar[tuple[str, ...]] = ("tokenizers",)
+    """What reads samples, besides this package; features change with it."""
 
     definition: str
     longest: int

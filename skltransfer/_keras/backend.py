@@ -15,15 +15,63 @@ import numpy as np
 from skltransfer._keras.optional import check_backend, import_keras
 
 
-@lru_cache(maxsize=1)
+class _Process:
+    """Whether a backend has started in this process, and whether it had in the one that it was forked from."""
+
+    started = False
+    forked = False
+
+    @classmethod
+    def begin(cls) -> None:
+        """Learn that this is a forked child."""
+        cls.forked = True
+
+
+def start() -> None:
+    """Note that a backend is about to build or compute, after which no forked child can.
+
+    Raises
+    ------
+    RuntimeError
+        If this process is such a child.
+    """
+    _refuse_forked()
+    if not _Process.started:
+        _Process.started = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_Process.begin)
+
+
 def name() -> str:
     """Return "tensorflow", "torch" or "jax", and fit its threads to this process once.
 
     Raises
     ------
     RuntimeError
-        If Keras runs on another backend.
+        If Keras runs on another backend, or this process was forked after a backend had started.
     """
+    _refuse_forked()
+    return _name()
+
+
+def version() -> str:
+    """Return the versions of Keras and of its backend, with which the last bits of what they compute may change."""
+    library = name()
+    return f"keras {import_keras().__version__}, {library} {import_module(library).__version__}"
+
+
+def _refuse_forked() -> None:
+    """Raise RuntimeError in a child that lacks the threads of its parent, for which it would wait for ever."""
+    if _Process.forked:
+        raise RuntimeError(
+            f"This process was forked from one in which Keras' backend ({_name()}) had computed already, and a forked "
+            "process lacks its threads. Start new processes in place of forked ones: joblib's backend 'loky', which "
+            "n_jobs takes by default, or multiprocessing.get_context('spawn')."
+        )
+
+
+@lru_cache(maxsize=1)
+def _name() -> str:
     backend = str(import_keras().backend.backend())
     check_backend(backend)
     if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" in os.environ:

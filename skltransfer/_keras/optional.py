@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
+from functools import lru_cache
 from typing import Any
 
 BACKENDS = {"tensorflow": "cpu", "torch": "torch", "jax": "jax"}
@@ -46,6 +48,15 @@ def check_backend(backend: str) -> None:
             f"Keras runs on {backend!r}; expected tensorflow, torch or jax. Set the environment variable KERAS_BACKEND "
             "to one of them before Keras is imported."
         )
+
+
+@lru_cache
+def version(package: str) -> str:
+    """Return the version of a package, or nothing if it is not installed."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def import_keras() -> Any:

@@ -34,10 +34,16 @@ def own_settings() -> Iterator[None]:
     Keras' dtype policy belongs to a thread, and is put back on leaving. Its other settings belong to
     the process: they are put back when the last thread leaves, and other threads meanwhile see them as
     they are in here.
+
+    Raises
+    ------
+    RuntimeError
+        If this process was forked after a backend had started.
     """
     config = import_keras().config
     state: Any = import_module("keras.src.backend.common.global_state")
     policy = state.get_global_attribute("dtype_policy")  # config.dtype_policy() would settle it where it is open
+    _backend.start()
     _enter(config)
     try:
         config.set_dtype_policy("float32")

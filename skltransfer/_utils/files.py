@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-
-Features = NDArray[np.floating]
+ABANDONED = 3600.0
+"""Seconds after which an unfinished file has no writer any more."""
 
 
 @contextmanager
@@ -22,14 +22,15 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     Parameters
     ----------
     path : pathlib.Path
-        In a folder that exists; a file of this name is replaced.
+        In a folder that exists; a file of this name is replaced, and what killed writers of it left is removed.
 
     Raises
     ------
     OSError
         If it cannot be written.
     """
-    handle, temporary = tempfile.mkstemp(suffix=".tmp", dir=path.parent)
+    _remove_abandoned(path)
+    handle, temporary = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -39,3 +40,10 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _remove_abandoned(path: Path) -> None:
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        with suppress(OSError):  # another writer may be removing it
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()

@@ -6,10 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-Features = NDArray[np.floating]
+ENTRY_BYTES = 512
+"""What an entry takes beside the bytes of its value: key, array object, and places in the mapping."""
 
 
 class ByteLRU:
@@ -18,7 +16,7 @@ class ByteLRU:
     Parameters
     ----------
     max_bytes : int
-        Room for the values, in bytes.
+        Room for the values, in bytes, and for `ENTRY_BYTES` with each of them.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -44,8 +42,8 @@ class ByteLRU:
         with self._lock:
             if key in self._items:
                 self.n_bytes -= self._items.pop(key)[1]
-            self._items[key] = (value, n_bytes)
-            self.n_bytes += n_bytes
+            self._items[key] = (value, n_bytes + ENTRY_BYTES)
+            self.n_bytes += n_bytes + ENTRY_BYTES
             while self.n_bytes > self.max_bytes:
                 self.n_bytes -= self._items.popitem(last=False)[1][1]
 

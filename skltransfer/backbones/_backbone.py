@@ -19,7 +19,13 @@ from skltransfer._keras.settings import own_settings
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
 from skltransfer.backbones._flattening import flatten
-from skltransfer.backbones._graph import check_rebuildable, find_stages, with_named_operations
+from skltransfer.backbones._graph import (
+    check_rebuildable,
+    find_stages,
+    numbered_names,
+    renamed,
+    with_named_operations,
+)
 from skltransfer.backbones._parts import as_json, digest, not_finite, take_apart, write_parts
 
 
@@ -222,6 +228,16 @@ def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbo
         input_shape=tuple(graph.inputs[0].shape[1:]),
         **expects,
     )
+
+
+def with_numbered_layers(backbone: Backbone) -> Backbone:
+    """Return the same network, whatever Keras built before it: names that Keras gives to layers are numbered anew."""
+    network = json.loads(backbone.architecture)
+    names = numbered_names(network)
+    network = renamed(network, names)
+    network["config"]["name"] = backbone.name
+    paths = tuple("/".join(names.get(part, part) for part in path.split("/")) for path in backbone.paths)
+    return replace(backbone, architecture=json.dumps(network, sort_keys=True), paths=paths)
 
 
 def _plain(model: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -209,15 +210,47 @@ def with_named_operations(network: Config) -> Config:
         A serialised functional Keras model.
     """
     operations = [layer for layer in network["config"]["layers"] if (layer["module"] or "").startswith("keras.src.ops")]
-    return _renamed(network, {layer["name"]: f"operation{number}" for number, layer in enumerate(operations)})
+    return renamed(network, {layer["name"]: f"operation{number}" for number, layer in enumerate(operations)})
 
 
-def _renamed(node: Any, names: dict[str, str], key: str = "") -> Any:
+def numbered_names(network: Config) -> dict[str, str]:
+    """Return other names for layers that Keras named, numbered from the first of each class on.
+
+    Keras counts all layers that it has seen in the process; so one function builds another network at each call.
+
+    Parameters
+    ----------
+    network : dict
+        A serialised functional Keras model.
+
+    Returns
+    -------
+    dict of str to str
+        New names by the old ones.
+
+    Examples
+    --------
+    >>> layers = [{"name": name, "class_name": "Dense"} for name in ("dense_7", "dense_8", "top")]
+    >>> numbered_names({"config": {"layers": layers}})
+    {'dense_7': 'dense', 'dense_8': 'dense_1'}
+    """
+    names: dict[str, str] = {}
+    counts = Counter[str]()
+    for layer in network["config"]["layers"]:
+        stem = re.sub(r"_\d+$", "", layer["name"])
+        if stem.replace("_", "") == layer["class_name"].lower():
+            names[layer["name"]] = f"{stem}_{counts[stem]}" if counts[stem] else stem
+            counts[stem] += 1
+    others = {layer["name"] for layer in network["config"]["layers"]} - set(names)
+    return {} if others & set(names.values()) else names
+
+
+def renamed(node: Any, names: dict[str, str], key: str = "") -> Any:
     """Rename layers wherever a serialised network mentions them."""
     if isinstance(node, dict):
-        return {name: _renamed(value, names, name) for name, value in node.items()}
+        return {name: renamed(value, names, name) for name, value in node.items()}
     if isinstance(node, list | tuple):
-        return [_renamed(value, names, key) for value in node]
+        return [renamed(value, names, key) for value in node]
     return names.get(node, node) if key in NAMES and isinstance(node, str) else node
 
 

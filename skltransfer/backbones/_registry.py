@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from skltransfer._keras.optional import import_keras
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.backbones._backbone import Backbone, building, from_keras, with_numbered_layers
 from skltransfer.backbones._builders import PIXELS, mlp, small_cnn, small_resnet, small_transformer
 from skltransfer.backbones._embedded import EMBEDDED
 from skltransfer.backbones._files import read_backbone
@@ -250,7 +250,7 @@ def _built(builder: Builder, name: str, input_shape: tuple[int, ...], seed: int)
         network = builder(input_shape)
         if isinstance(network, Backbone):
             return network
-        return from_keras(network, name=name, pretrained=False, **PIXELS)
+        return with_numbered_layers(from_keras(network, name=name, pretrained=False, **PIXELS))
 
 
 def _from_file(path: Path) -> Backbone:

@@ -13,6 +13,9 @@ from skltransfer.backbones._backbone import Backbone, building, from_keras
 
 WIDTH, DEPTH, N_HEADS = 64, 4, 4
 
+FEWEST_TOKENS = 64
+"""Room for tokens is this or a power of two above it, so that folds of a search compile one network."""
+
 
 def text_transformer(texts: Sequence[str], seed: int) -> Backbone:
     """Build a small encoder for the words of these texts, with random weights.
@@ -27,10 +30,21 @@ def text_transformer(texts: Sequence[str], seed: int) -> Backbone:
     words = learn_tokenization(texts)
     with building(seed):
         network = text_encoder(
-            vocabulary=words.n_tokens, longest=words.longest, width=WIDTH, depth=DEPTH, n_heads=N_HEADS,
+            vocabulary=room_for(words.n_tokens), longest=words.longest, width=WIDTH, depth=DEPTH, n_heads=N_HEADS,
             inner=2 * WIDTH, epsilon=1e-6, name="small_transformer",
         )  # fmt: skip
         return from_keras(network, pretrained=False, tokenization=words, padded=True)
+
+
+def room_for(n_tokens: int) -> int:
+    """Return the size of an embedding for so many tokens.
+
+    Examples
+    --------
+    >>> room_for(50), room_for(64), room_for(65)
+    (64, 64, 128)
+    """
+    return max(FEWEST_TOKENS, 1 << (n_tokens - 1).bit_length())
 
 
 def text_encoder(

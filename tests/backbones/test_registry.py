@@ -235,3 +235,23 @@ def test_application_offline_is_refused(tmp_path):
     assert "ImageNet weights of 'MobileNetV2' are not in Keras' cache" in done.stdout
     assert "'efficientnet_lite0', which needs no download" in done.stdout
     shutil.rmtree(tmp_path)
+
+
+def test_function_of_unnamed_layers_builds_one_network_however_often_it_is_called():
+    import keras
+
+    def builder(shape):
+        inputs = keras.Input(shape)
+        x = keras.layers.Dense(4, activation="relu", name="own")(inputs)
+        x = keras.layers.Dense(3)(keras.layers.Dropout(0.1)(x))
+        return keras.Model(inputs, keras.layers.Dense(2)(x))
+
+    first, second = (load_backbone(builder, input_shape=(5,), random_state=seed) for seed in (0, 1))
+    assert first.architecture == second.architecture
+    assert first.paths == ("own/kernel", "own/bias", "dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias")
+    assert first.stages == second.stages
+    assert first != second
+    x = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+    a, b, c, d, e, f = second.weights
+    wanted = ((np.maximum(x @ a + b, 0)) @ c + d) @ e + f
+    np.testing.assert_allclose(second.to_keras().predict_on_batch(x), wanted, atol=1e-6)
