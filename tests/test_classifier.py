@@ -15,7 +15,7 @@ from skltransfer import BackboneTransformer, TransferClassifier, load_backbone
 
 
 def test_is_logistic_regression_on_standardised_frozen_features(images, labels):
-    ours = TransferClassifier(image_size=64, C=0.03).fit(images, labels)
+    ours = TransferClassifier(image_size=64, features="last", C=0.03).fit(images, labels)
     seen = BackboneTransformer(image_size=64).fit_transform(images).astype(np.float64)
     scaled = (seen - seen.mean(axis=0)) / np.sqrt(seen.var(axis=0).mean())
     by_hand = LogisticRegression(C=0.03, tol=1e-10, max_iter=5000).fit(scaled, labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from skltransfer._engine.pooling import INPUT, Output
 from skltransfer._features.extraction import Extraction
@@ -46,7 +47,7 @@ def block_names(outputs: Sequence[Output]) -> list[str]:
 
 def _stages(backbone: Backbone, depths: Sequence[float], *, rank: int) -> list[str]:
     """Find stages before the last at these shares of the depth, whose outputs have so many axes."""
-    stages, known = backbone.stages, channels(json.loads(backbone.architecture))
+    stages, known = backbone.stages, _known(backbone.architecture)
     chosen = [stages[min(round((len(stages) - 1) * depth), len(stages) - 2)] for depth in depths if len(stages) > 1]
     return [stage for stage in dict.fromkeys(chosen) if known.get(stage, (0, None))[0] == rank]
 
@@ -58,7 +59,12 @@ def _cells(backbone: Backbone, stage: str) -> int:
 def _channels(backbone: Backbone, stage: str) -> int:
     if stage == INPUT:
         return int(backbone.input_shape[-1] or 1)
-    return int(channels(json.loads(backbone.architecture))[stage][1] or 1)
+    return int(_known(backbone.architecture)[stage][1] or 1)
+
+
+@lru_cache(maxsize=8)
+def _known(architecture: str) -> dict[str, tuple[int, int | None]]:
+    return channels(json.loads(architecture))
 
 
 def _width(backbone: Backbone, output: Output) -> int:

@@ -15,6 +15,7 @@ from skltransfer._heads.logistic import Coordinates
 from skltransfer._heads.solve import codes_of, solve
 from skltransfer._heads.span import decompose
 from skltransfer._targets.targets import Targets
+from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array, Floats
 
 MIN_SAMPLES = 10
@@ -29,7 +30,7 @@ class Blocks(NamedTuple):
 
 
 def solve_automatically(
-    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array
+    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array | None
 ) -> tuple[Head, dict[str, list[Any]]]:
     """Solve a linear head on blocks of features that are chosen for the task.
 
@@ -43,8 +44,9 @@ def solve_automatically(
         What the features are.
     C : float or None
         Inverse strength of the penalty; None chooses it, and the temperature of probabilities.
-    groups : ndarray of shape (n_samples,)
-        Samples of one group are held out together.
+    groups : ndarray of shape (n_samples,) or None
+        Samples of one group are held out together. None holds equal samples out together, so that a
+        sample that is there twice counts as one of twice the weight.
 
     Returns
     -------
@@ -54,6 +56,7 @@ def solve_automatically(
         What was tried, by column.
     """
     options = candidates(blocks.outputs)
+    groups = _equal_samples(features) if groups is None else groups
     choices: list[Choice | None] = [None] * len(targets.tasks)
     if len(features) >= MIN_SAMPLES and (len(options) > 1 or C is None):
         choices = [*choose(features, targets, blocks.widths, options, groups)]
@@ -70,6 +73,11 @@ def solve_automatically(
     return Head.beside(heads), {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
+def _equal_samples(features: Floats) -> Array:
+    """Give equal samples one name, which depends on nothing else."""
+    return np.array([content_hash(sample) for sample in np.ascontiguousarray(features)], dtype="S16")
+
+
 def _strengths(
     features: Floats, targets: Targets, scale: Floats | None, C: float | None, choice: Choice | None, groups: Array,
     width: int,
@@ -81,7 +89,7 @@ def _strengths(
         return [Calibration(_ridge_strength(choice, features, width), 1.0, np.nan)]
     weights, (codes, n_classes) = targets.weights[:, 0], codes_of(targets)
     coordinates = Coordinates(decompose(features, weights, scale)[0], codes, n_classes, weights)
-    return calibrate(coordinates, None, groups)
+    return calibrate(coordinates, groups)
 
 
 def _ridge_strength(choice: Choice | None, features: Floats, width: int) -> float:

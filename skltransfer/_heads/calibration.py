@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import log_expit, log_softmax
+from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skltransfer._heads.logistic import Coordinates
@@ -31,15 +30,13 @@ class Calibration(NamedTuple):
     log_loss: float
 
 
-def calibrate(coordinates: Coordinates, C: float | None, groups: Array) -> list[Calibration]:
+def calibrate(coordinates: Coordinates, groups: Array) -> list[Calibration]:
     """Find the temperature for each strength of the penalty, on samples held out.
 
     Parameters
     ----------
     coordinates : Coordinates
-        The samples.
-    C : float or None
-        Inverse strength of the penalty; None compares several.
+        The samples, of one task.
     groups : ndarray of shape (n_samples,)
         Samples of one group are held out together.
 
@@ -54,39 +51,49 @@ def calibrate(coordinates: Coordinates, C: float | None, groups: Array) -> list[
     """
     folds = list(_folds(coordinates, groups))
     if not folds:
-        return [Calibration(DEFAULT_STRENGTH if C is None else C, 1.0, np.nan)]
-    found, start = [], None
-    for strength in STRENGTHS if C is None else (C,):
-        start, _ = coordinates.solve(strength, start=start, xtol=ROUGH)
-        held_out = np.empty((len(coordinates.codes), start.shape[1]))
-        for seen, rest in folds:
-            theta, _ = coordinates.solve(strength, seen, start, ROUGH)
+        return [Calibration(DEFAULT_STRENGTH, 1.0, np.nan)]
+    found: list[Calibration] = []
+    starts: list[Floats | None] = [None] * len(folds)
+    for strength in STRENGTHS:
+        held_out = np.zeros((len(coordinates.codes), 1 if coordinates.n_classes == 2 else coordinates.n_classes))
+        for number, (seen, rest) in enumerate(folds):
+            starts[number] = theta = coordinates.solve(strength, seen, starts[number], ROUGH)[0]
             held_out[rest] = coordinates.decisions(theta, rest)
-        found.append(Calibration(strength, *_temperature(held_out, coordinates)))
+        found.append(Calibration(strength, *_temperature(held_out, coordinates, len(np.unique(groups)))))
     return found
 
 
 def _folds(coordinates: Coordinates, groups: Array) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Yield positions to learn from and to hold out, in folds that leave some of each class."""
-    codes = coordinates.codes
-    pairs = np.unique(np.column_stack([codes, np.unique(groups, return_inverse=True)[1]]), axis=0)
-    n_folds = min(FOLDS, np.bincount(pairs[:, 0], minlength=coordinates.n_classes).min())
+    """Yield positions to learn from and to hold out, in folds that leave some of each class.
+
+    Folds are drawn of one sample a group and class, in the order of their groups, so that they depend neither
+    on how often samples are there nor on their order.
+    """
+    numbers = np.unique(groups, return_inverse=True)[1]
+    pairs, of_sample = np.unique(np.column_stack([numbers, coordinates.codes]), axis=0, return_inverse=True)
+    n_folds = min(FOLDS, np.bincount(pairs[:, 1], minlength=coordinates.n_classes).min())
     if n_folds < 2:
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer samples than folds
-        yield from StratifiedGroupKFold(n_folds).split(codes, codes, groups)
+    for _, held_out in StratifiedGroupKFold(n_folds).split(pairs, pairs[:, 1], pairs[:, 0]):
+        apart = np.isin(of_sample, held_out)
+        if len(np.unique(coordinates.codes[~apart])) == coordinates.n_classes:
+            yield np.flatnonzero(~apart), np.flatnonzero(apart)
 
 
-def _temperature(decisions: Floats, coordinates: Coordinates) -> tuple[float, float]:
-    """Return the temperature of the smallest log loss, and that loss."""
+def _temperature(decisions: Floats, coordinates: Coordinates, n_independent: int) -> tuple[float, float]:
+    """Return the temperature of the smallest log loss, and that loss.
+
+    One more sample than there are counts as wrong, so that a few that are all right do not make the next ones certain.
+    """
     codes, weights = coordinates.codes, coordinates.weights / coordinates.weights.sum()
+    if coordinates.n_classes == 2:
+        decisions = np.column_stack([np.zeros(len(codes)), decisions])
+    right = np.eye(coordinates.n_classes)[codes]
+    wrong = 1.0 / (n_independent + 2)
+    targets = weights[:, None] * ((1 - wrong) * right + wrong * (1 - right) / (coordinates.n_classes - 1))
 
     def loss(logarithm: float) -> float:
-        scaled = decisions * np.exp(-logarithm)
-        if coordinates.n_classes == 2:
-            return float(-weights @ log_expit(np.where(codes == 1, scaled[:, 0], -scaled[:, 0])))
-        return float(-weights @ log_softmax(scaled, axis=1)[np.arange(len(codes)), codes])
+        return float(-np.sum(targets * log_softmax(decisions * np.exp(-logarithm), axis=1)))
 
     found = minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded")
     return float(np.exp(found.x)), float(found.fun)

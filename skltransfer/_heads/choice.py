@@ -156,18 +156,25 @@ def choose(
     features, targets, groups = features[some], targets.take(some), groups[some]
     grams = _grams(features, targets.weights.max(axis=1), widths)
     losses = [_losses(candidate, grams, targets, groups) for candidate in candidates]
-    return [_best(np.stack(own)) for own in zip(*losses, strict=True)]
+    return [_best(np.stack(own), groups) for own in zip(*losses, strict=True)]
 
 
-def _best(losses: Floats) -> Choice:
+def _best(losses: Floats, groups: Array) -> Choice:
     """Choose by the losses of samples of shape (n_candidates, n_penalties, n_samples)."""
     best = losses.sum(axis=2).argmin(axis=1)
     losses = losses[np.arange(len(losses)), best]
     errors = losses.mean(axis=1)
-    rises = losses - losses[errors.argmin()]
-    standard_errors = rises.std(axis=1) / np.sqrt(max(losses.shape[1] - 1, 1))
-    chosen = 0 if rises[0].mean() <= standard_errors[0] else int(errors.argmin())
+    rises = _sums(losses - losses[errors.argmin()], groups)
+    n_groups = rises.shape[1]
+    standard_errors = rises.std(axis=1) / losses.shape[1] * n_groups / np.sqrt(max(n_groups - 1, 1))
+    chosen = 0 if errors[0] - errors.min() <= standard_errors[0] else int(errors.argmin())
     return Choice(chosen, np.array(PENALTIES)[best], errors, standard_errors)
+
+
+def _sums(losses: Floats, groups: Array) -> Floats:
+    """Add up the losses of each group, shape (n_candidates, n_groups)."""
+    numbers = np.unique(groups, return_inverse=True)[1]
+    return np.stack([np.bincount(numbers, weights=own) for own in losses])
 
 
 def _sample(targets: Targets) -> NDArray[np.intp]:

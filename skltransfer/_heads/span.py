@@ -17,7 +17,7 @@ MAX_RANK = 2048
 COLUMNS = 1024
 """Features that are in double precision at a time."""
 
-_decompositions = ByteLRU(max_bytes=2**28)
+decompositions = ByteLRU(max_bytes=2**28)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,10 +72,10 @@ def decompose(features: Floats, weights: Floats, scale: Floats | None = None) ->
         What each feature is divided by; the root mean square deviation of all of them, if it is not given.
     """
     key = content_hash(*map(np.ascontiguousarray, (features, weights, [] if scale is None else scale)))
-    span = _decompositions.get(key)
+    span = decompositions.get(key)
     if span is None:
         span = _span(features, weights, scale)
-        _decompositions.put(key, span, span.nbytes)
+        decompositions.put(key, span, span.nbytes)
     return span, key
 
 

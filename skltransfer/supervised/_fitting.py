@@ -264,11 +264,13 @@ class SupervisedRecipe(Recipe):
         features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
         extraction, C = network.below, self.parameters.C
         assert extraction is not None
-        groups = np.arange(len(setup.targets)) if setup.groups is None else setup.groups
+        groups = setup.groups
+        if groups is None and len(views) > 1:
+            groups = np.arange(len(setup.targets))
         return solve_automatically(
             features, setup.targets.repeated(len(views)),
             Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
-            C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)),
+            C=None if C == "auto" else float(C), groups=None if groups is None else np.tile(groups, len(views)),
         )  # fmt: skip
 
     def _solved_above_queries(self, setup: Setup, head: Head) -> Head:

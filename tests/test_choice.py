@@ -1,0 +1,225 @@
+"""Blocks of features of one forward pass, and the choice among them, of the penalty and of the temperature."""
+
+import numpy as np
+import pytest
+from keras import ops
+from scipy.special import log_softmax
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from skltransfer import TransferClassifier, TransferRegressor, load_backbone
+from skltransfer._engine.pooling import INPUT, Output, pool_features
+from skltransfer._features import extraction as features
+from skltransfer._features.blocks import block_widths, with_blocks
+from skltransfer._features.extraction import plan_extraction
+from skltransfer._heads import span as spans
+from skltransfer._heads.calibration import calibrate
+from skltransfer._heads.choice import CONSTANT, PENALTIES, Candidate, _Ridge, block_scale, candidates, choose
+from skltransfer._heads.logistic import Coordinates
+from skltransfer._heads.solver import fit_logistic
+from skltransfer._heads.span import decompose
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+
+RANDOM = np.random.default_rng(0)
+
+
+def classes(codes, weights=None):
+    weights = np.ones(len(codes)) if weights is None else weights
+    return Targets((Task("classes", codes.max() + 1),), np.eye(codes.max() + 1)[codes], weights[:, None])
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize(("size", "cells"), [((8, 8), 4), ((5, 7), 3), ((2, 3), 4)])
+def test_grid_is_the_mean_of_cells_that_cover_it(size, cells):
+    x = RANDOM.normal(size=(2, *size, 3)).astype("float32")
+    slow = np.empty((2, cells, cells, 3))
+    for i in range(cells):
+        for j in range(cells):
+            rows, columns = (slice(k * n // cells, -(-(k + 1) * n // cells)) for k, n in zip((i, j), size, strict=True))
+            slow[:, i, j] = x[:, rows, columns].mean(axis=(1, 2))
+    found = ops.convert_to_numpy(pool_features(ops.convert_to_tensor(x), f"grid{cells}"))
+    np.testing.assert_allclose(found, slow.reshape(2, -1), atol=1e-6)
+
+
+@pytest.mark.backends
+def test_bag_counts_tokens_wherever_they_stand_and_knows_no_padding():
+    def bag(*tokens):
+        return ops.convert_to_numpy(pool_features(ops.convert_to_tensor([tokens], dtype="int32"), "bag64"))[0]
+
+    once, twice = bag(7, 300, 0, 0), bag(300, 0, 7, 300)
+    np.testing.assert_allclose(once, bag(300, 7, 0, 0), atol=1e-6)
+    np.testing.assert_allclose(np.sort(np.abs(once[once != 0])), np.full(2, 0.5**0.5), atol=1e-6)
+    values = np.abs(twice[twice != 0])
+    np.testing.assert_allclose(values.max() / values.min(), 1 + np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(np.sign(once), np.sign(twice))
+    assert np.all(bag(0, 0, 0, 0) == 0)
+    assert np.isfinite(bag(10**6, 2**31 - 1, 0, 0)).all()
+
+
+def test_blocks_of_the_embedded_network(images):
+    (samples, format), lite0 = read(images), load_backbone("efficientnet_lite0")
+    plan = with_blocks(plan_extraction(lite0, format, image_size=64))
+    assert plan.beside == (
+        Output("block14_add", "grid4"), Output("block10_add", "grid4"), Output("block7_add", "grid4"),
+        Output(INPUT, "grid16"),
+    )  # fmt: skip
+    found = features.extract(plan, samples)
+    assert block_widths(plan, found.shape[1]) == [1280, 16 * 192, 16 * 112, 16 * 80, 16 * 16 * 3]
+    np.testing.assert_allclose(
+        found[:, :1280], features.extract(plan_extraction(lite0, format, image_size=64), samples)
+    )
+
+
+def read(images):
+    fitted = TransferClassifier(image_size=64, features="last").fit(images[:8], np.arange(8) % 2)
+    return fitted._read_known(images), fitted.model_.format
+
+
+@pytest.mark.parametrize("groups", [np.arange(12), np.array([0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 8])])
+def test_error_in_closed_form_is_that_of_refits_without_each_group(groups):
+    X, values, weights = RANDOM.normal(size=(12, 30)), RANDOM.normal(size=(12, 2)), RANDOM.uniform(0.5, 2, 12)
+    gram, weights = X @ X.T / 30, weights / weights.mean()
+    centered = values - np.average(values, axis=0, weights=weights)
+    centered /= np.sqrt(np.average(np.square(centered), axis=0, weights=weights).sum())
+    found = _Ridge(gram, weights, groups).held_out(values)
+    for number, penalty in enumerate(PENALTIES):
+        for group in np.unique(groups):
+            seen = groups != group
+            ridge = (gram + CONSTANT)[np.ix_(seen, seen)] + np.diag(penalty * 12 / weights[seen])
+            answers = (gram + CONSTANT)[np.ix_(~seen, seen)] @ np.linalg.solve(ridge, centered[seen])
+            expected = (centered[~seen] - answers) * np.sqrt(weights[~seen])[:, None]
+            np.testing.assert_allclose(found[number, ~seen], expected, atol=1e-8)
+
+
+def test_the_block_that_tells_classes_apart_is_chosen():
+    codes = np.arange(60) % 3
+    signal = np.eye(3)[codes] + 0.3 * RANDOM.normal(size=(60, 3))
+    options = [Candidate("noise", (1, 0)), Candidate("both", (1, 1)), Candidate("signal", (0, 1))]
+    X = np.hstack([RANDOM.normal(size=(60, 20)), signal])
+    (choice,) = choose(X, classes(codes), [20, 3], options, np.arange(60))
+    assert choice.chosen == 2
+    assert choice.errors[2] < choice.errors[1] < choice.errors[0]
+    (doubtful,) = choose(np.hstack([signal, signal]), classes(codes), [3, 3], options, np.arange(60))
+    assert doubtful.chosen == 0
+
+
+def test_shares_are_those_of_the_sum_of_squares():
+    X = RANDOM.normal(size=(50, 9)) * np.repeat([10.0, 0.1, 3.0], [2, 4, 3])
+    scale = block_scale(X, np.ones(50), [2, 4, 3], (3, 1, 0))
+    squares = np.square((X - X.mean(axis=0)) / scale).mean(axis=0)
+    np.testing.assert_allclose([squares[:2].sum(), squares[2:6].sum(), squares[6:].sum()], [1.5, 0.5, 0.0])
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3, 5])
+def test_the_robust_candidate_comes_first_and_none_twice(outputs):
+    blocks = [Output("last", "avg"), *(Output(f"s{i}", "grid4") for i in range(outputs - 2)), Output(INPUT, "grid16")]
+    options = candidates(blocks[:outputs])
+    assert all(len(option.shares) == outputs for option in options)
+    assert len({option.shares for option in options}) == len(options)
+    assert all(option.shares[0] > 0 for option in options)
+
+
+def test_left_out_features_have_no_coefficients():
+    X, codes = RANDOM.normal(size=(30, 6)), np.arange(30) % 3
+    scale = np.where(np.arange(6) < 4, 2.0, np.inf)
+    head = fit_logistic(X, codes, n_classes=3, C=1.0, weights=np.ones(30), scale=scale)
+    alone = fit_logistic(X[:, :4], codes, n_classes=3, C=1.0, weights=np.ones(30), scale=scale[:4])
+    np.testing.assert_allclose(head.coef, np.vstack([alone.coef, np.zeros((2, 3))]), atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(30, 60), (60, 40)])
+def test_axes_of_some_samples_are_close_to_those_of_all(shape, monkeypatch):
+    low_rank = RANDOM.normal(size=(shape[0], 4)) @ RANDOM.normal(size=(4, shape[1]))
+    X, codes, weights = low_rank, (low_rank[:, 0] > 0).astype(int), np.ones(shape[0])
+    scale = np.full(shape[1], 1.0)
+    exact = fit_logistic(X, codes, n_classes=2, C=0.1, weights=weights, scale=scale)
+    monkeypatch.setattr(spans, "MAX_RANK", 20)
+    spans.decompositions.clear()
+    head = fit_logistic(X, codes, n_classes=2, C=0.1 + 1e-12, weights=weights, scale=scale)
+    assert decompose(X, weights, scale)[0].axes is not None
+    spans.decompositions.clear()
+    np.testing.assert_allclose(head(X), exact(X), atol=1e-6)
+
+
+def noisy(n_samples):
+    codes = np.arange(n_samples) % 3
+    return np.eye(3)[codes] + RANDOM.normal(size=(n_samples, 3)), codes
+
+
+def test_temperature_is_best_on_new_samples():
+    (X, codes), (X_new, codes_new) = noisy(150), noisy(3000)
+    coordinates = Coordinates(decompose(X, np.ones(150))[0], codes, 3, np.ones(150))
+    for found in calibrate(coordinates, np.arange(150)):
+        head = fit_logistic(X, codes, n_classes=3, C=found.C, weights=np.ones(150))
+
+        def loss(temperature, head=head):
+            return -log_softmax(head(X_new) / temperature, axis=1)[np.arange(3000), codes_new].mean()
+
+        assert loss(found.temperature) < min(loss(found.temperature * 2), loss(found.temperature / 2))
+        assert loss(found.temperature) == pytest.approx(found.log_loss, abs=0.15)
+
+
+def test_a_class_of_one_sample_is_not_calibrated():
+    X, codes = RANDOM.normal(size=(11, 3)), np.append(np.arange(10) % 2, 2)
+    coordinates = Coordinates(decompose(X, np.ones(11))[0], codes, 3, np.ones(11))
+    ((C, temperature, loss),) = calibrate(coordinates, np.arange(11))
+    assert (C, temperature) == (0.1, 1.0)
+    assert np.isnan(loss)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    some = np.concatenate([np.flatnonzero(data.target == k)[:16] for k in range(10)])
+    return train_test_split(
+        data.images[some], data.target[some], train_size=60, stratify=data.target[some], random_state=0
+    )
+
+
+def test_small_drawings_need_more_than_the_last_average(digits):
+    X, X_test, y, y_test = digits
+    clf = TransferClassifier(image_size=64).fit(X, y)
+    last = TransferClassifier(image_size=64, features="last", C=0.1).fit(X, y)
+    assert clf.score(X_test, y_test) > last.score(X_test, y_test) + 0.05
+    tried = {name: np.array(column) for name, column in clf.selection_.items()}
+    blocks = tried["step"] == "features"
+    assert tried["error"][blocks].min() < tried["error"][blocks & (tried["candidate"] == "last")]
+    assert tried["chosen"][blocks].sum() == tried["chosen"][~blocks].sum() == 1
+    losses = -np.log(clf.predict_proba(X_test)[np.arange(len(y_test)), y_test])
+    assert losses.mean() < -np.log(last.predict_proba(X_test)[np.arange(len(y_test)), y_test]).mean()
+    values = TransferRegressor(image_size=64).fit(X, y)
+    assert values.score(X_test, y_test) > TransferRegressor(image_size=64, features="last").fit(X, y).score(
+        X_test, y_test
+    )
+
+
+def test_a_search_costs_one_forward_pass(digits, empty_store):
+    X, X_test, y, _ = digits
+    before = features.n_computed
+    for C in ("auto", 0.01, 1.0):
+        TransferClassifier(image_size=64, C=C).fit(X, y).predict(X_test)
+    assert features.n_computed - before == len(X) + len(X_test)
+
+
+def test_choice_is_the_same_again_in_any_order_and_with_groups(digits):
+    X, X_test, y, _ = digits
+    clf = TransferClassifier(image_size=64).fit(X, y)
+    order = RANDOM.permutation(len(y))
+    other = clone(clf).fit(X[order], y[order])
+    assert clf.selection_["chosen"] == other.selection_["chosen"]
+    np.testing.assert_allclose(clf.predict_proba(X_test), other.predict_proba(X_test), atol=1e-4)
+    twice = clone(clf).fit(np.repeat(X, 2, axis=0), np.repeat(y, 2), groups=np.repeat(np.arange(len(y)), 2))
+    weighted = clone(clf).fit(X, y, sample_weight=np.full(len(y), 2.0))
+    np.testing.assert_allclose(twice.selection_["error"][:4], weighted.selection_["error"][:4], rtol=1e-6)
+
+
+def test_training_goes_on_from_blocks(digits):
+    X, _, y, _ = digits
+    clf = TransferClassifier(image_size=64, learning_rate=0.0, random_state=0).fit(X, y)
+    expected = clf.decision_function(X)
+    np.testing.assert_allclose(clf.partial_fit(X, y).decision_function(X), expected, rtol=1e-3, atol=1e-3)
+    clf.set_params(warm_start=True, trainable=1, epochs=1).fit(X, y)
+    last = TransferClassifier(image_size=64, features="last", C=0.1).fit(X, y)
+    np.testing.assert_allclose(clf.decision_function(X), last.decision_function(X), rtol=1e-3, atol=1e-3)
