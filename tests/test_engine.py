@@ -1,4 +1,5 @@
 import gc
+import logging
 import re
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from skltransfer import load_backbone
+from skltransfer import MLPHead, TransferClassifier, load_backbone
 from skltransfer._engine import trainer as _trainer
 from skltransfer._engine.design import design_network
 from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
@@ -72,6 +73,16 @@ def test_training_learns_and_leaves_the_source_alone(problem):
 
 def test_learning_rate_zero_changes_nothing(problem):
     assert fit(*problem, learning_rate=0.0)[0].function_fingerprint == problem[0].function_fingerprint
+
+
+def test_networks_of_a_search_are_not_taken_for_one_that_is_traced_anew(caplog):
+    tensorflow = logging.getLogger("tensorflow")
+    tensorflow.addHandler(caplog.handler)
+    X, y = np.arange(16.0).reshape(8, 2), np.arange(8) % 2
+    for units in range(2, 8):
+        TransferClassifier("mlp", trainable="head", head=MLPHead((units,)), epochs=1, random_state=0).fit(X, y)
+    tensorflow.removeHandler(caplog.handler)
+    assert "retracing" not in caplog.text
 
 
 def test_networks_are_built_once_per_structure(problem, monkeypatch):

@@ -8,6 +8,7 @@ from functools import partial, wraps
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import joblib
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -40,7 +41,7 @@ class BackboneEstimator(BaseEstimator):
         "pixel_range": [tuple, list, None],
         "image_size": [tuple, list, Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "sample_kind": [StrOptions(set(SAMPLE_KINDS)), None],
-        "memory": [str, os.PathLike, None],
+        "memory": [str, os.PathLike, joblib.Memory, None],
         "random_state": ["random_state"],
     }
 

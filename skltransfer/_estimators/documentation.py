@@ -117,9 +117,9 @@ sample_rate : float, default=None
 sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "audio"}, default=None
     What samples are. None recognizes it in `fit`, and raises where that is open, as for texts
     that look like paths. After `fit`, samples have to be of the kind that it saw.
-memory : path-like, default=None
-    Folder in which features of frozen layers are cached for other processes and later runs.
-    None caches them in this process, up to 512 MiB.
+memory : path-like or joblib.Memory, default=None
+    Folder in which features of frozen layers are cached for other processes and later runs; of a
+    `joblib.Memory`, its ``location``. None caches them in this process, up to 512 MiB.
 trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, default="auto"
     Which layers of the backbone are fine-tuned, besides the new ones on top of it, which
     always are trained: none ("head"), all, the scales and shifts of normalizations ("norm"),

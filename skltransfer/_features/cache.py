@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import joblib
 import numpy as np
 
 from skltransfer._features.records import Features, Place, append, look, read
@@ -139,8 +140,10 @@ process_store = ProcessStore(max_bytes=2**29)
 _folder_stores: dict[Path, FolderStore] = {}
 
 
-def store_for(memory: str | os.PathLike[str] | None) -> ProcessStore | FolderStore:
+def store_for(memory: str | os.PathLike[str] | joblib.Memory | None) -> ProcessStore | FolderStore:
     """Return where features are cached: this process, or the folder that ``memory`` names."""
+    if isinstance(memory, joblib.Memory):
+        memory = memory.location
     if memory is None:
         return process_store
     return _folder_stores.setdefault(path := Path(memory).absolute(), FolderStore(path, process_store))

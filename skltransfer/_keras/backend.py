@@ -185,7 +185,9 @@ def _tensorflow_steps(network: Any, names: list[str], shape: tuple[int | None, .
     @lru_cache
     def compiled(*samples: tuple[tuple[int | None, ...], str]) -> Any:
         signature = [tf.TensorSpec((None, None, *shape), dtype) for shape, dtype in samples]
-        return tf.function(loop, [*signature, tf.TensorSpec((None,), "float32")], autograph=False)
+        signature.append(tf.TensorSpec((None,), "float32"))
+        # TensorFlow warns of functions that are traced by a call, in which it takes other networks for the same one.
+        return tf.function(loop, signature, autograph=False).get_concrete_function()
 
     def call(batches: np.ndarray, answers: np.ndarray, rates: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         steps = compiled((shape, str(batches.dtype)), (answers.shape[2:], str(answers.dtype)))
