@@ -1,10 +1,11 @@
 import importlib
+import re
 import threading
 
 import numpy as np
 import pytest
 
-from skltransfer import load_backbone
+from skltransfer import TransferClassifier, load_backbone
 from skltransfer._features import extraction as features
 from skltransfer._features.extraction import compute, extract, plan_extraction
 from skltransfer._inputs.image_arrays import ImageArrays
@@ -36,6 +37,16 @@ def computed(action):
     before = features.n_computed
     result = action()
     return features.n_computed - before, result
+
+
+def test_progress_is_shown_while_features_are_computed(images, labels, empty_store, capsys):
+    clf = TransferClassifier(image_size=32, verbose=1).fit(images[:20], labels[:20])
+    assert re.search(r"TransferClassifier: features .* 20/20", capsys.readouterr().out)
+    clf.predict(images)
+    assert re.search(r"TransferClassifier: features .* 40/40", capsys.readouterr().out)
+    clf.predict(images)  # all are cached
+    clf.set_params(verbose=0).predict(255 - images)
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.backends

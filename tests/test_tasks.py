@@ -68,7 +68,7 @@ def test_labels_that_a_sample_has_or_has_not(source, images, has, trainable):
     assert set(np.unique(clf.predict(images))) <= {0, 1}
     np.testing.assert_array_equal(clf.predict(images), clf.decision_function(images) > 0)
     assert (clf.predict(images) == has).mean() > 0.9
-    assert clf.classes_.tolist() == [[0, 1]] * 3
+    assert clf.classes_.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("method", ["predict_proba", "predict_log_proba", "decision_function"])

@@ -199,7 +199,8 @@ metrics : list of str, keras.metrics.Metric or callable, default=None
     units of ``y``. Those of a classifier get probabilities, and a column of 0 and 1 for each
     class, or the numbers of classes if they are called "sparse"; accuracy is measured in any case.
 verbose : int, default=0
-    Whether to draw a progress bar.
+    Whether to draw a progress bar of the epochs in `fit`, and of samples while features of frozen
+    layers are computed, in `fit` and afterwards.
 random_state : int, RandomState instance or None, default=None
     Draws the weights of untrained layers and, in training, the order of the samples, random
     changes of them, and which are held out.

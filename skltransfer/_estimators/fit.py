@@ -216,6 +216,13 @@ def fit(
     groups : array-like of shape (n_samples,), optional
         Samples of one group are held out together.
     """
+    with monitor.showing():
+        return _fit(recipe, samples, targets, monitor, held_out, groups)
+
+
+def _fit(
+    recipe: Recipe, samples: Samples, targets: Targets, monitor: FitMonitor, held_out: HeldOut | None, groups: Any
+) -> FittedModel:
     own = recipe.parameters
     start = recipe.start(samples)
     n_stages = len(start.backbone.stages) - recipe.n_own_stages

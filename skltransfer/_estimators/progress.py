@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from skltransfer._engine.job import TrainingResult, Watcher
+from skltransfer._utils.progress import hidden, progress_bar, showing
 
 
 class FitWatcher(Watcher):
@@ -43,10 +45,7 @@ class FitWatcher(Watcher):
 
     def begin(self, epochs: int) -> None:
         if self._verbose:
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-            self._bar = Progress(*columns)
+            self._bar = progress_bar()
             self._bar.start()
             self._task = self._bar.add_task(type(self._estimator).__name__, total=epochs)
 
@@ -58,7 +57,11 @@ class FitWatcher(Watcher):
         if self._bar is not None:
             losses = ", ".join(f"{name} {value:.4g}" for name, value in logs.items() if "loss" in name)
             self._bar.update(self._task, completed=epoch + 1, description=f"{type(self._estimator).__name__}: {losses}")
-        make = self._attributes
+        with hidden():
+            return self._tell(self._attributes, result)
+
+    def _tell(self, make: Callable[[TrainingResult], dict[str, Any]] | None, result: Callable[[], Any]) -> bool:
+        """Let scikit-learn's callbacks look at the epoch, and at the estimator as it is then."""
         fitted = None if make is None else lambda: make(result())
         return bool(
             self._epoch_context.call_on_fit_task_end(
@@ -100,6 +103,10 @@ class FitMonitor:
         """Watch one training of it; ``attributes`` makes a copy of the estimator a fitted one."""
         verbose = int(self._estimator.verbose)
         return FitWatcher(self._estimator, self._context, verbose=verbose, data=self._data, attributes=attributes)
+
+    def showing(self) -> AbstractContextManager[None]:
+        """Show how features are computed in here, if the estimator is verbose."""
+        return showing(type(self._estimator).__name__, int(self._estimator.verbose))
 
     def end(self) -> None:
         """End the fit, once the estimator has its fitted attributes."""

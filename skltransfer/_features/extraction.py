@@ -26,6 +26,7 @@ from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import version
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.progress import FeatureCount
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import Backbone
 
@@ -172,20 +173,32 @@ def iter_features(
     extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None
 ) -> Iterator[Features]:
     """Yield the features of samples, computing only those that are not cached."""
-    store, space, frozen = store_for(memory), extraction.space, len(samples) >= MANY_SAMPLES
+    store, count, frozen = store_for(memory), FeatureCount(len(samples)), len(samples) >= MANY_SAMPLES
     parts = [range(start, min(start + TOGETHER, len(samples))) for start in range(0, len(samples), TOGETHER)]
-    for part in parts:
-        digests = [samples.digest(i) for i in part]
-        with _locks[space]:  # a second thread that asks for the same samples finds them done
-            known = store.find(space, list(dict.fromkeys(digests)))
-            missing = {digest: i for digest, i in zip(digests, part, strict=True) if digest not in known}
-            if missing:
-                new = dict(
-                    zip(missing, compute(extraction, samples, list(missing.values()), frozen=frozen), strict=True)
-                )
-                store.keep(space, new)
-                known |= new
-        yield from (known[digest] for digest in digests)
+    try:
+        for part in parts:
+            digests = [samples.digest(i) for i in part]
+            known = _known(store, extraction, samples, dict(zip(digests, part, strict=True)), count, frozen=frozen)
+            count.add(len(part))
+            yield from (known[digest] for digest in digests)
+    finally:
+        count.end()
+
+
+def _known(
+    store: Any, extraction: Extraction, samples: Samples, wanted: dict[bytes, int], count: FeatureCount, *, frozen: bool
+) -> dict[bytes, Features]:
+    """Return the features of some samples by their digests, and compute those that are missing."""
+    space = extraction.space
+    with _locks[space]:  # a second thread that asks for the same samples finds them done
+        known = store.find(space, list(wanted))
+        missing = {digest: i for digest, i in wanted.items() if digest not in known}
+        if missing:
+            count.computing()
+            new = dict(zip(missing, compute(extraction, samples, list(missing.values()), frozen=frozen), strict=True))
+            store.keep(space, new)
+            known |= new
+    return known
 
 
 def compute(

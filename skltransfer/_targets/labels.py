@@ -114,9 +114,9 @@ class LabelEncoding:
 
     @property
     def classes_(self) -> Any:
-        """The labels as an estimator shows them: a list for several tasks, and an array of 0 and 1 for labels."""
+        """The labels as an estimator shows them: a list for several tasks, and numbers of labels of 0 and 1."""
         if self.binary:
-            return np.stack(self.classes)  # cross_val_predict counts its entries
+            return np.arange(len(self.classes))  # as in MLPClassifier: cross_val_predict counts the entries
         return list(self.classes) if self.several else self.classes[0]
 
     @property

@@ -23,6 +23,7 @@ from skltransfer._targets.domains import Domains
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
+from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
 from skltransfer.adaptation._method import Method
@@ -54,6 +55,7 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
     __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_domain": True}
 
     model_: AdaptedModel
+    verbose: int
 
     @property
     def domain_score_(self) -> float:
@@ -74,7 +76,8 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         """
         check_is_fitted(self)
         samples = self._read_known(X)
-        return self._model_for(samples).features(samples, self.memory)
+        with showing(type(self).__name__, int(self.verbose)):
+            return self._model_for(samples).features(samples, self.memory)
 
     @property
     def _n_features_out(self) -> int:
@@ -147,4 +150,5 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
     def _decide(self, X: Any) -> Array:
         """Compute decision values of shape (n_samples, n_outputs)."""
         samples = self._read_known(X)
-        return self._model_for(samples).decisions(samples, self.memory)
+        with showing(type(self).__name__, int(self.verbose)):
+            return self._model_for(samples).decisions(samples, self.memory)

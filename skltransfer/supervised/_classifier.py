@@ -81,9 +81,10 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,) or (n_labels, 2), or list of ndarray
-        The labels, as they came, sorted; 0 and 1 for each of several labels that a sample has or has not, and a
-        list for other tasks.
+    classes_ : ndarray of shape (n_classes,) or (n_labels,), or list of ndarray
+        The labels, as they came, sorted; a list for several tasks. Where all are 0 or 1, so that
+        each is a label that a sample has or has not, the numbers of their columns, as in
+        scikit-learn's `MLPClassifier`.
     {selection_}
     {model_}
     {backbone_}
@@ -396,7 +397,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
 
     @property
     def classes_(self) -> Any:
-        """The labels, as they came, sorted: 0 and 1 for each of several labels, a list for other tasks."""
+        """The labels, as they came, sorted: numbers of columns of 0 and 1, a list for other tasks."""
         return self.model_.encoding.classes_
 
     def __sklearn_tags__(self) -> Any:

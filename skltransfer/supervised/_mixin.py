@@ -21,6 +21,7 @@ from skltransfer._inputs.kind import InputFormat
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
+from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.supervised._attention_maps import Maps, attention_maps
 from skltransfer.supervised._attention_transfer import AttentionTransfer
@@ -46,6 +47,7 @@ class SupervisedMixin(TrainedMixin):
     """Fit a head, and show where it looks."""
 
     model_: FittedModel
+    verbose: int
 
     @abstractmethod
     def _directions(self, targets: Any, n_samples: int) -> Callable[[Array, slice], Array]:
@@ -117,4 +119,5 @@ class SupervisedMixin(TrainedMixin):
 
     def _decide(self, X: Any) -> Array:
         """Compute decision values of shape (n_samples, n_outputs)."""
-        return self.model_.decisions(self._read_known(X), self.memory)
+        with showing(type(self).__name__, int(self.verbose)):
+            return self.model_.decisions(self._read_known(X), self.memory)
