@@ -15,7 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from skltransfer._targets.missing import known, missing
+from skltransfer._targets.missing import as_table, check_one_type, known, missing
 from skltransfer._targets.probabilities import log_probabilities, probabilities
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
@@ -24,7 +24,7 @@ from skltransfer._utils.types import Array, Floats
 
 def read_labels(y: Any) -> Array:
     """Check labels of one task (1-D) or several (2-D; see `missing` for labels that are not there)."""
-    shape = np.asarray(y).shape
+    shape = as_table(y).shape
     if len(shape) != 2 or shape[1] == 1:
         y = column_or_1d(y, warn=True)
         if y.dtype == object and missing(y).any():
@@ -32,6 +32,7 @@ def read_labels(y: Any) -> Array:
                 f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; "
                 "drop the samples without."
             )
+        check_one_type(y)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
