@@ -1,4 +1,4 @@
-"""Model files changed at random, as disks, networks and strangers change them."""
+"""Files changed at random, as disks, networks and strangers change them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,25 @@ import numpy as np
 
 from skltransfer.backbones._parts import digest
 
-KINDS = ("bits", "cut", "bytes", "facts", "network", "arrays")
+DAMAGES = ("bits", "cut", "bytes")
+"""Changes of any file, which leave its checksum as it is."""
+
+KINDS = (*DAMAGES, "facts", "network", "arrays")
+"""Changes of a model file; the last three under a checksum that fits."""
+
 VALUES = (None, -1, 0, 1, 3, 10**9, 2e8, float("nan"), "", "relu", "block0", [], [3], {}, True)
 
 
 def mutated(content: bytes, kind: str, seed: int) -> bytes:
-    """Change a safetensors file.
+    """Change a file.
 
     Parameters
     ----------
     content : bytes
-        A file that `Backbone.save` wrote.
+        What is in it; for the last three kinds, a file that `Backbone.save` wrote.
     kind : {"bits", "cut", "bytes", "facts", "network", "arrays"}
-        Whether bits are flipped, the file is truncated, bytes are replaced in the header; or a value in the
+        Whether bits are flipped, the file is truncated, bytes are replaced near its begin (or in the header of a
+        safetensors file); or a value in the
         facts, in the description of the network, or in the shapes of the arrays is another one, under a checksum
         that fits.
     seed : int
@@ -33,7 +39,7 @@ def mutated(content: bytes, kind: str, seed: int) -> bytes:
         return content[: random.integers(len(content))]
     if kind in ("bits", "bytes"):
         changed = bytearray(content)
-        end = len(content) if kind == "bits" else 8 + struct.unpack("<Q", content[:8])[0]
+        end = len(content) if kind == "bits" else min(len(content), 8 + struct.unpack("<Q", content[:8])[0])
         for place in random.integers(end, size=random.integers(1, 4)):
             changed[place] = changed[place] ^ (1 << random.integers(8)) if kind == "bits" else random.integers(256)
         return bytes(changed)

@@ -379,3 +379,47 @@ def test_packed_arrays_come_back():
     assert is_packable(value)
     assert value_digest(unpack(json.loads(json.dumps(pack(value, arrays))), arrays)) == value_digest(value)
     assert not any(map(is_packable, (object(), [print], {"a": {1}}, np.array([None]))))
+
+
+def written(folder):
+    saved = Checkpoint(folder, "key")
+    saved.save({"now": [np.arange(6.0).reshape(2, 3), np.ones(2)]}, {"epoch": 3})
+    return saved
+
+
+def test_state_is_what_was_saved(tmp_path):
+    groups, facts = written(tmp_path).load()
+    np.testing.assert_array_equal(groups["now"][0], [[0, 1, 2], [3, 4, 5]])
+    assert (len(groups["now"]), facts) == (2, {"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"now/1": np.zeros(2)}, {"now/0": np.arange(6.0)}, {"facts": np.array('{"epoch": 4}')}, {"more/0": np.ones(1)}],
+)
+def test_state_that_was_changed_is_not_taken_up(tmp_path, change):
+    saved = written(tmp_path)
+    with np.load(saved.path) as file:
+        content = {**file, **change}
+    np.savez(saved.path, **content)
+    with pytest.warns(
+        UserWarning, match=r"key\.npz cannot be read \(its checksum is not that of its content\); training"
+    ):
+        assert saved.load() is None
+
+
+def test_archive_of_unknown_compression_is_told(tmp_path):
+    saved = written(tmp_path)
+    content = bytearray(saved.path.read_bytes())
+    content[content.rindex(b"PK\1\2") + 10] ^= 64  # its method in the directory of the archive
+    saved.path.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"cannot be read \(That compression method is not supported\); training"):
+        assert saved.load() is None
+
+
+def test_state_that_is_a_fifo_is_not_waited_for(tmp_path):
+    saved = Checkpoint(tmp_path, "key")
+    os.mkfifo(saved.path)
+    assert saved.load() is None
+    written(tmp_path)
+    assert saved.load()[1] == {"epoch": 3}

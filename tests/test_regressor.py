@@ -26,7 +26,7 @@ def source(sample):
 
 
 def test_is_ridge_regression_on_standardised_frozen_features(images, ink):
-    ours = TransferRegressor(image_size=32, alpha=3.0).fit(images, ink[:, 0])
+    ours = TransferRegressor(image_size=32, features="last", alpha=3.0).fit(images, ink[:, 0])
     seen = BackboneTransformer(image_size=32).fit_transform(images).astype(float)
     scaled = (seen - seen.mean(axis=0)) / np.sqrt(seen.var(axis=0).mean())
     y = (ink[:, 0] - ink[:, 0].mean()) / ink[:, 0].std()

@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import value_digest
 from skltransfer._utils.types import Array
 from skltransfer._version import __version__
+from skltransfer.backbones._parts import digest
 
 
 def training_key(job: Any, callbacks: Any = ()) -> str:
@@ -74,27 +74,34 @@ class Checkpoint:
     def save(self, groups: dict[str, Sequence[Array]], facts: dict[str, Any]) -> None:
         """Replace what is on disk by these arrays and facts."""
         arrays = {f"{group}/{i}": array for group, members in groups.items() for i, array in enumerate(members)}
+        told = json.dumps(facts)
         with written_whole(self.path) as file:
-            np.savez(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
+            np.savez(file, facts=np.array(told), checksum=np.array(digest(arrays, told)), **arrays)  # type: ignore[arg-type]
 
     def load(self) -> tuple[dict[str, list[Array]], dict[str, Any]] | None:
         """Return the arrays and facts, or None if there are none that can be read."""
-        if not self.path.exists():
+        if not self.path.is_file():
             return None
         try:
-            with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-                groups: dict[str, list[Array]] = {}
-                for name in file.files:
-                    if name != "facts":
-                        groups.setdefault(name.rpartition("/")[0], []).append(file[name])
-                return groups, json.loads(str(file["facts"]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            return self._content()
+        except Exception as error:  # damaged archives raise whatever comes
             warnings.warn(
                 f"The checkpoint {self.path} cannot be read ({error}); training starts again.",
                 UserWarning,
                 stacklevel=2,
             )
             return None
+
+    def _content(self) -> tuple[dict[str, list[Array]], dict[str, Any]]:
+        with self.path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        told, checksum = str(arrays.pop("facts")), str(arrays.pop("checksum"))
+        if digest(arrays, told) != checksum:
+            raise ValueError("its checksum is not that of its content")
+        groups: dict[str, list[Array]] = {}
+        for name, array in arrays.items():
+            groups.setdefault(name.rpartition("/")[0], []).append(array)
+        return groups, json.loads(told)
 
 
 def is_packable(value: Any) -> bool:

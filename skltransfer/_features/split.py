@@ -77,7 +77,7 @@ class SplitNetwork:
         """Return the same network without the pooling at its end."""
         if self.above is None:
             assert self.below is not None
-            return replace(self, below=replace(self.below, pooling="none"))
+            return replace(self, below=replace(self.below, pooling="none", beside=()))
         return replace(self, above=replace(self.above, pooling="none"))
 
     def with_weights(self, weights: list[Array]) -> SplitNetwork:

@@ -86,17 +86,17 @@ def _strengths(
     if C is not None:
         return [Calibration(C, 1.0, np.nan)]
     if targets.tasks[0].kind == "values":
-        return [Calibration(_ridge_strength(choice, features, width), 1.0, np.nan)]
+        return [Calibration(_ridge_strength(choice, targets.weights.sum() * width), 1.0, np.nan)]
     weights, (codes, n_classes) = targets.weights[:, 0], codes_of(targets)
     coordinates = Coordinates(decompose(features, weights, scale)[0], codes, n_classes, weights)
     return calibrate(coordinates, groups)
 
 
-def _ridge_strength(choice: Choice | None, features: Floats, width: int) -> float:
-    """Return the inverse strength that means the same as the penalty of the chosen ridge regression."""
+def _ridge_strength(choice: Choice | None, square: float) -> float:
+    """Return the inverse strength that means the same as the chosen penalty; ``square`` is that of all samples."""
     if choice is None:
         return DEFAULT_STRENGTH
-    return float(1.0 / (choice.penalties[choice.chosen] * len(features) * width))
+    return float(1.0 / (choice.penalties[choice.chosen] * square))
 
 
 def _rows(

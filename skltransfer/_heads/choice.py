@@ -156,7 +156,8 @@ def choose(
     features, targets, groups = features[some], targets.take(some), groups[some]
     grams = _grams(features, targets.weights.max(axis=1), widths)
     losses = [_losses(candidate, grams, targets, groups) for candidate in candidates]
-    return [_best(np.stack(own), groups) for own in zip(*losses, strict=True)]
+    present = targets.weights.T > 0
+    return [_best(np.stack(own), groups[some]) for own, some in zip(zip(*losses, strict=True), present, strict=True)]
 
 
 def _best(losses: Floats, groups: Array) -> Choice:

@@ -227,6 +227,8 @@ class PixelSummary:
     @classmethod
     def of(cls, pixels: Array) -> PixelSummary:
         """Look at all pixels, some samples at a time."""
+        if not pixels.size:
+            raise ValueError(f"X: expected images of at least one pixel. Got {pixels.shape[1:]} as the shape of each.")
         whole = pixels.dtype.kind != "f" or all(bool((part % 1 == 0).all()) for _, part in _parts(pixels))
         return cls(str(pixels.dtype), float(pixels.min()), float(pixels.max()), whole)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._inputs.containers import as_array
-from skltransfer._inputs.forms import Form, form_of
+from skltransfer._inputs.containers import as_array, is_frame
+from skltransfer._inputs.forms import Form, form_of, named
 from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import ArraySamples
 
@@ -26,6 +26,7 @@ class Table(SampleKind):
         self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None
     ) -> tuple[ArraySamples, InputFormat]:
         check_lengths(X)
+        X = with_numbers(X)
         finite: Any = "allow-nan" if options.allow_nan else True
         values = validate(X, dtype=np.float64, ensure_all_finite=finite)
         return ArraySamples(values), InputFormat(self, values.shape[1:])
@@ -45,6 +46,33 @@ class Table(SampleKind):
 
     def _preparation(self, network: Network, format: InputFormat, image_size: ImageSize) -> None:
         check_takes_numbers(network, format)
+
+
+def with_numbers(X: Any) -> Any:
+    """Return a table of objects with NaN where one is missing, as arrays of numbers have it; any other as it is.
+
+    Raises
+    ------
+    TypeError
+        If a cell holds more than one value.
+    """
+    if not is_frame(X) and not (isinstance(X, np.ndarray) and X.dtype == object):
+        return X
+    cells = as_array(X)
+    if cells.dtype != object:
+        return X
+    missing = np.zeros(cells.shape, bool)
+    for place, cell in np.ndenumerate(cells):
+        missing[place] = (form := form_of(cell)) is Form.MISSING
+        if form not in SCALARS and hasattr(cell, "__len__"):
+            raise TypeError(
+                f"X: expected one number in each cell of a table. Sample {place[0]} has {named(cell)} in column "
+                f"{place[-1]}; pass such samples as a list, or take that column apart."
+            )
+    return np.where(missing, np.nan, cells) if isinstance(X, np.ndarray) and missing.any() else X
+
+
+SCALARS = (Form.NUMBER, Form.STRING, Form.MISSING)
 
 
 def check_takes_numbers(network: Network, format: InputFormat) -> None:

@@ -16,7 +16,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import assert_all_finite
 
-from skltransfer._targets.missing import known, missing
+from skltransfer._targets.missing import as_table, check_one_type, known, missing
 from skltransfer._targets.probabilities import log_probabilities, probabilities
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
@@ -36,6 +36,7 @@ def read_labels(y: Any) -> Array:
                 f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; "
                 "drop the samples without."
             )
+        check_one_type(y)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
@@ -57,7 +58,7 @@ def _table_of_labels(y: Any) -> Array:
         next((i for i, label in enumerate(read) if isinstance(label, COLLECTIONS)), None) if read.ndim == 1 else None
     )
     if number is None:
-        return read
+        return as_table(read)
     raise ValueError(
         "y: expected one label for each sample, or a table with a column for each label. Got collections of labels, "
         f"such as {read[number]!r} for sample {number}; make a table of them by "

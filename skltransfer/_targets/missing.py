@@ -41,6 +41,26 @@ def missing(values: Any) -> NDArray[np.bool_]:
     return np.array([_is_missing(value) for value in values.ravel().tolist()], bool).reshape(values.shape)
 
 
+def as_table(y: Any) -> Array:
+    """Read answers as an array.
+
+    Raises
+    ------
+    ValueError
+        If samples have lists of them, of unequal lengths, or none.
+    """
+    try:
+        read = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "y: expected one answer in each sample, or equally many. Got lists of unequal lengths; if a sample has any "
+            "number of labels, pass a table of 0 and 1 with a column for each, as MultiLabelBinarizer makes it."
+        ) from error
+    if read.ndim > 1 and 0 in read.shape[1:]:
+        raise ValueError(f"y: expected an answer in each sample. Got an array of shape {read.shape}.")
+    return read
+
+
 def known(values: Array) -> Array:
     """Return the values of a column that are not missing; objects of one type become an array of that type.
 
@@ -52,11 +72,16 @@ def known(values: Array) -> Array:
     found = values[~missing(values)]
     if values.dtype != object:
         return found
-    items = found.tolist()
+    check_one_type(found)
+    return np.array(found.tolist())
+
+
+def check_one_type(labels: Array) -> None:
+    """Raise TypeError if texts and other labels are mixed, which have no order."""
+    items = labels.tolist()
     if len({isinstance(item, str) for item in items}) > 1:
         kinds = sorted({type(item).__name__ for item in items})
         raise TypeError(f"y: expected labels of one type. Got {' and '.join(kinds)}; make all of them texts.")
-    return np.array(items)
 
 
 def missing_as_nan(values: Any) -> Any:
@@ -67,7 +92,7 @@ def missing_as_nan(values: Any) -> Any:
     >>> missing_as_nan(np.array([[1, None]], dtype=object)).tolist()
     [[1, nan]]
     """
-    read = np.asarray(values)
+    read = as_table(values)
     return np.where(missing(read), np.nan, read) if read.dtype == object else values
 
 

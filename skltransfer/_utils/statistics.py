@@ -7,7 +7,7 @@ import numpy as np
 from skltransfer._utils.types import Floats
 
 
-def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def weighted_moments(values: Floats, weights: Floats, name: str = "X") -> tuple[Floats, Floats]:
     """Mean and standard deviation of each column; a constant column gets deviation 1.
 
     Parameters
@@ -16,11 +16,18 @@ def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
         The table.
     weights : ndarray of shape (n_samples,)
         How often each sample counts.
+    name : str
+        What the table is called in errors.
 
     Returns
     -------
     mean, scale : ndarrays of shape (n_columns,), float64
         In the units of the columns.
+
+    Raises
+    ------
+    ValueError
+        If values are so large that their variance is not a number.
 
     Examples
     --------
@@ -29,8 +36,15 @@ def weighted_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
     (array([2., 5.]), array([1., 1.]))
     """
     share = weights / weights.sum()
-    mean = share @ values.astype(np.float64, copy=False)
-    variance = share @ np.square(values - mean)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = share @ values.astype(np.float64, copy=False)
+        variance = share @ np.square(values - mean)
+    if not np.isfinite(variance).all():
+        wrong = np.isfinite(variance).argmin()
+        raise ValueError(
+            f"{name}: expected values whose variance is a finite number. Got values up to "
+            f"{np.abs(values[:, wrong]).max():g} in column {wrong}; divide them by a number of their size."
+        )
     constant = variance <= np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
     return mean, np.where(constant, 1.0, np.sqrt(variance))
 

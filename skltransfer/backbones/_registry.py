@@ -247,7 +247,13 @@ def _from_builder(builder: Builder, name: str, input_shape: Any, random_state: A
 def _built(builder: Builder, name: str, input_shape: tuple[int, ...], seed: int) -> Backbone:
     import_keras()
     with building(seed):
-        network = builder(input_shape)
+        try:
+            network = builder(input_shape)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"backbone: {name!r} cannot be built for samples of shape {input_shape} ({error}). Pass a backbone for "
+                "samples of this shape."
+            ) from error
         if isinstance(network, Backbone):
             return network
         return with_numbered_layers(from_keras(network, name=name, pretrained=False, **PIXELS))

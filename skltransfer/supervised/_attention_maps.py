@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._estimators.fitted import FittedModel
+from skltransfer._features.blocks import block_widths
 from skltransfer._features.extraction import Extraction, compute, plan_extraction
 from skltransfer._heads.head import Head, average_places
 from skltransfer._inputs.samples import Samples
@@ -80,6 +81,9 @@ def _grad_cam(
 ) -> Iterator[tuple[Array, Array]]:
     """Weigh the channels of each place by how much they raise what is explained."""
     start, network = 0, model.network.unpooled()
+    extraction = model.extraction
+    if extraction.beside:  # the first features are those of the grid that is shown
+        head = replace(head, coef=head.coef[: block_widths(extraction, len(head.coef))[0]])
     for maps in network.blocks(samples, memory):
         if maps.ndim < 3:
             raise ValueError(

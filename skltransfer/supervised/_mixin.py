@@ -65,7 +65,8 @@ class SupervisedMixin(TrainedMixin):
             multiplies the attention of all blocks of a transformer, half of each being its
             residual connection. "grad_cam" weighs the channels of the last grid by the
             gradient of the decision, and keeps what speaks for it; the weights of an
-            attention head are held fixed. "auto" is the first of them that the network has.
+            attention head are held fixed; of blocks of features, the last stage is shown alone.
+            "auto" is the first of them that the network has.
         targets : array-like of shape (n_samples,) or (n_samples, n_tasks), default=None
             The labels that "grad_cam" explains; None explains what is predicted.
 
