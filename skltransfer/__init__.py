@@ -12,6 +12,7 @@ from skltransfer.domain_shift._report import domain_report
 from skltransfer.plots._attention import AttentionMapDisplay
 from skltransfer.plots._latent import LatentDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
+from skltransfer.plots._selection import SelectionDisplay
 from skltransfer.plots._shift import DomainShiftDisplay
 from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._classifier import TransferClassifier
@@ -33,6 +34,7 @@ __all__ = [
     "LoRA",
     "MLPHead",
     "ReconstructionDisplay",
+    "SelectionDisplay",
     "TransferClassifier",
     "TransferRegressor",
     "domain_report",

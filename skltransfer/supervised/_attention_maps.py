@@ -80,9 +80,10 @@ def _grad_cam(
     model: FittedModel, head: Head, samples: Samples, directions: Callable[[Array, slice], Array], memory: Any
 ) -> Iterator[tuple[Array, Array]]:
     """Weigh the channels of each place by how much they raise what is explained."""
-    start, network = 0, model.network.unpooled()
-    extraction = model.extraction
+    start, network, extraction = 0, model.network.unpooled(), model.extraction
+    whole = None
     if extraction.beside:  # the first features are those of the grid that is shown
+        whole = model.decisions(samples, memory)
         head = replace(head, coef=head.coef[: block_widths(extraction, len(head.coef))[0]])
     for maps in network.blocks(samples, memory):
         if maps.ndim < 3:
@@ -91,7 +92,8 @@ def _grad_cam(
                 f"which gives one vector of {maps.shape[1]} values a sample; fit another backbone."
             )
         pooled = head.pool(maps) if head.takes_maps else average_places([maps], padded=network.padded)
-        slopes = head.slopes(pooled, directions(head.decide(pooled), slice(start, start + len(maps))))
+        some = slice(start, start + len(maps))
+        slopes = head.slopes(pooled, directions(head.decide(pooled) if whole is None else whole[some], some))
         start += len(maps)
         yield maps, np.einsum("n...c,nc->n...", maps, slopes).reshape(len(maps), -1).clip(min=0)
 

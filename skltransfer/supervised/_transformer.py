@@ -5,6 +5,7 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,6 +14,7 @@ from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.start import starting_backbone
+from skltransfer._features.blocks import block_names, block_widths, with_blocks
 from skltransfer._features.cache import Features
 from skltransfer._features.extraction import extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, first
@@ -38,7 +40,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     {sample_rate}
     {sample_kind}
     stage : str or int, default="last"
-        Which of ``backbone_.stages`` to take features from, by name or position.
+        Which of ``backbone_.stages`` to take features from, by name or position. "auto" gives the
+        blocks that `TransferClassifier` chooses from, beside each other, under their names: the last stage,
+        grids of late stages and of small pixels, or averages of earlier stages and a bag of words.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
     {memory}
@@ -128,9 +132,15 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         samples, format = self._read_new(X)
         own = FitParameters.of(self)
         backbone = starting_backbone(own, format, samples)
+        blocks = self.stage == "auto"
+        if blocks and self.pooling != "avg":
+            raise ValueError(
+                f"stage='auto' has poolings of its own. Got pooling={self.pooling!r}; pass pooling='avg', or one stage."
+            )
         extraction = plan_extraction(
-            backbone, format, image_size=self.image_size, stage=self.stage, pooling=self.pooling
+            backbone, format, image_size=self.image_size, stage="last" if blocks else self.stage, pooling=self.pooling
         )
+        extraction = with_blocks(extraction) if blocks else extraction
         width = extract(extraction, first(samples), memory=self.memory).shape[1]
         self.model_ = FittedModel(format, SplitNetwork(extraction, None, 0), backbone, n_features=width)
         return self
@@ -151,6 +161,26 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         check_is_fitted(self)
         samples = self._read_known(X)
         return self.model_.features(samples, self.memory)
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:
+        """Name the features.
+
+        Parameters
+        ----------
+        input_features : None
+            Not used.
+
+        Returns
+        -------
+        ndarray of str, shape (n_features,)
+            Numbers behind the name of the class, or behind the stage and the pooling of their block.
+        """
+        check_is_fitted(self)
+        extraction = self.model_.extraction
+        if not extraction.beside:
+            return super().get_feature_names_out(input_features)
+        blocks = zip(block_names(extraction.outputs), block_widths(extraction, self.model_.n_features), strict=True)
+        return np.array([f"{name}_{i}" for name, width in blocks for i in range(width)], dtype=object)
 
     @property
     def _n_features_out(self) -> int:
