@@ -110,7 +110,7 @@ def test_tent_lowers_the_entropy_of_what_is_predicted(two_domains_of_images):
 
     tent = adapted("tent")
     assert tent.backbone_ == adapted("source_only").backbone_
-    assert entropy(tent) < entropy(adapted("adabn"))  # which takes the same statistics
+    assert entropy(adapted("adabn")) - entropy(tent) > 5e-4  # both take the same statistics
 
 
 @pytest.mark.backends

@@ -89,7 +89,6 @@ def test_other_features_of_the_same_samples_are_not_mixed_up(lite0, rows, empty_
             assert one.shape != other.shape or not np.allclose(one, other)
 
 
-@pytest.mark.backends
 def test_a_sample_does_not_depend_on_its_batch(plan, rows):
     alone = np.stack([next(compute(plan, rows, [i])) for i in range(6)])
     together = np.stack(list(compute(plan, rows, range(len(rows)))))[:6]
