@@ -35,6 +35,11 @@ def test_most_cases_are_answered_and_many_are_refused():
          r"expected images of at least one pixel. Got \(0, 8, 3\)"),
         (BackboneTransformer, pd.DataFrame({"a": [1, 2], "b": [[1, 2], [3]]}), None,
          r"expected one number in each cell of a table. Sample 0 has .* in column 1"),
+        (BackboneTransformer, pd.DataFrame({"a": [1, 2], "b": [3, "a"]}), None,
+         r"expected one number in each cell of a table. Sample 1 has a string in column 1"),
+        (BackboneTransformer, pd.DataFrame({"a": [1, 2], "b": [3, pd.NA]}, dtype=object), None, "Input X contains NaN"),
+        (BackboneTransformer, pd.DataFrame(ELEMENTS["structured"](i) for i in range(2)), None,
+         "expected one number in each cell of a table. Sample 0 has"),
         (BackboneTransformer, np.array([[1, pd.NA], [2, 3]], dtype=object), None, "Input X contains NaN"),
         (TransferClassifier, X, [[0, 1], [1], [0], [1], [0], [1]],
          r"expected one answer in each sample.*MultiLabelBinarizer"),
@@ -48,6 +53,22 @@ def test_most_cases_are_answered_and_many_are_refused():
 def test_what_was_found(make, samples, y, message):
     with pytest.raises((ValueError, TypeError), match=message):
         make(tiny, random_state=0).fit(samples, y)
+
+
+def linear(input_shape):
+    from keras import Input, Model, layers
+
+    inputs = Input(input_shape)
+    return Model(inputs, layers.Dense(2)(inputs))
+
+
+def test_features_that_are_no_finite_numbers_are_told():
+    transformer = BackboneTransformer(linear, random_state=0).fit(X)
+    for rows in (np.where(np.arange(6)[:, None] == 4, 1e300, X), np.where(np.arange(6)[:, None] == 4, -1e300, X)):
+        with pytest.raises(
+            ValueError, match="X: sample 4 has features that are NaN or infinite in the backbone 'linear'"
+        ):
+            transformer.transform(rows)
 
 
 def test_labels_of_two_types_are_told_for_one_task_as_for_several():

@@ -217,6 +217,11 @@ def compute(
     A ``frozen`` network is compiled with its weights; others share one compiled form with
     all networks of their structure. ``values`` is how many a sample has where it is largest, if
     that is not at the input.
+
+    Raises
+    ------
+    ValueError
+        If features are NaN or infinite.
     """
     global n_computed
     sample = sample_spec(samples, extraction.preparation)
@@ -226,12 +231,23 @@ def compute(
         if frozen:
             networks.append(stack.enter_context(forward(*plan, frozen=True)))
         if None in sample[0]:
-            yield from _of_unequal(networks, extraction, samples, positions, sample)
+            found = iter(_of_unequal(networks, extraction, samples, positions, sample))
         else:
             batches = _exact(networks, sample, _batch_length(extraction.preparation, sample, values))
-            yield from _in_batches(batches, samples, positions, extraction.preparation)
+            found = _in_batches(batches, samples, positions, extraction.preparation)
+        for position, features in zip(positions, found, strict=True):
+            _check_finite(features, position, extraction.backbone.name)
+            yield features
     with _count_lock:
         n_computed += len(positions)
+
+
+def _check_finite(features: Features, position: int, network: str) -> None:
+    if not np.isfinite(features).all():
+        raise ValueError(
+            f"X: sample {position} has features that are NaN or infinite in the backbone {network!r}. Expected values "
+            "that it can compute with; scale the samples, or pass another backbone."
+        )
 
 
 def sample_spec(samples: Samples, preparation: AnyPreparation | None) -> SampleSpec:

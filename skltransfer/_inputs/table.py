@@ -54,25 +54,30 @@ def with_numbers(X: Any) -> Any:
     Raises
     ------
     TypeError
-        If a cell holds more than one value.
+        If a cell of a frame is no number.
     """
     if not is_frame(X) and not (isinstance(X, np.ndarray) and X.dtype == object):
         return X
     cells = as_array(X)
-    if cells.dtype != object:
+    if cells.dtype.kind not in "OV":
         return X
-    missing = np.zeros(cells.shape, bool)
-    for place, cell in np.ndenumerate(cells):
-        missing[place] = (form := form_of(cell)) is Form.MISSING
-        if form not in SCALARS and hasattr(cell, "__len__"):
-            raise TypeError(
-                f"X: expected one number in each cell of a table. Sample {place[0]} has {named(cell)} in column "
-                f"{place[-1]}; pass such samples as a list, or take that column apart."
-            )
-    return np.where(missing, np.nan, cells) if isinstance(X, np.ndarray) and missing.any() else X
+    missing = np.vectorize(lambda cell: form_of(cell) is Form.MISSING, otypes=[bool])(cells)
+    if is_frame(X):  # of an array, scikit-learn says it
+        for place in zip(*np.nonzero(~missing), strict=True):
+            _check_number(cells[place], *place)
+    if not missing.any() or not hasattr(X, "where"):
+        return np.where(missing, np.nan, cells) if isinstance(X, np.ndarray) else X
+    return X.where(~missing, np.nan)
 
 
-SCALARS = (Form.NUMBER, Form.STRING, Form.MISSING)
+def _check_number(cell: Any, sample: int, column: int) -> None:
+    try:
+        float(cell)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"X: expected one number in each cell of a table. Sample {sample} has {named(cell)} in column {column}; "
+            "encode that column, or pass samples that are no numbers as a list."
+        ) from error
 
 
 def check_takes_numbers(network: Network, format: InputFormat) -> None:
