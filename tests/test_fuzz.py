@@ -11,19 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from skltransfer import BackboneTransformer, TransferClassifier, TransferRegressor
 
 X = np.random.default_rng(0).normal(size=(6, 3))
-outcomes = Counter()
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(case=cases())
-def test_answers_are_right_or_errors_are_ours(case):
-    outcomes[check(case)] += 1
+def test_answers_are_right_or_errors_are_ours():
+    outcomes = Counter()
 
+    @settings(max_examples=200, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+    @given(case=cases())
+    def one(case):
+        outcomes[check(case)] += 1
 
-def test_most_cases_are_answered_and_many_are_refused():
-    assert outcomes["answered"] > 100
-    assert outcomes["refused in fit"] > 25
-    assert outcomes["refused afterwards"] > 10
+    one()
+    assert outcomes["answered"] > 60
+    assert outcomes["refused in fit"] > 15
+    assert outcomes["refused afterwards"] > 5
     assert len(ELEMENTS) > len(PLAIN) > 20
     assert len(SAME) > 20
 
@@ -42,7 +43,7 @@ def test_most_cases_are_answered_and_many_are_refused():
          "expected one number in each cell of a table. Sample 0 has"),
         (BackboneTransformer, np.array([[1, pd.NA], [2, 3]], dtype=object), None, "Input X contains NaN"),
         (TransferClassifier, X, [[0, 1], [1], [0], [1], [0], [1]],
-         r"expected one answer in each sample.*MultiLabelBinarizer"),
+         r"expected one label for each sample.*MultiLabelBinarizer"),
         (TransferRegressor, X, [[0, 1], [1], [0], [1], [0], [1]],
          r"expected one answer in each sample.*MultiLabelBinarizer"),
         (TransferClassifier, X, np.zeros((6, 0)), r"y: expected an answer in each sample. Got .* shape \(6, 0\)"),
