@@ -3,13 +3,18 @@
 import itertools
 import math
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import StratifiedKFold, cross_val_score
 
+from skltransfer import BackboneRankingDisplay, TransferClassifier, load_backbone, rank_backbones
 from skltransfer.transferability import h_score, k_nn, leep, log_me, n_leep, nce, trans_rate
+
+mpl.use("agg")
 
 BY_FEATURES = [h_score, k_nn, log_me, n_leep, trans_rate]
 
@@ -243,3 +248,79 @@ def test_bad_options_values_and_probabilities():
         leep(F, y)
     with pytest.raises(ValueError, match="y: expected 30 entries"):
         nce(y, y[:5])
+
+
+@pytest.fixture(scope="module")
+def tops(sample):
+    """Forty images of clothes that look alike."""
+    chosen = np.isin(sample.target, ["Coat", "Pullover", "Shirt", "T-shirt"])
+    return sample.images[chosen], sample.target[chosen]
+
+
+@pytest.fixture(scope="module")
+def networks(tops):
+    """A small network that has learned the very images that it is ranked on, and an untrained one."""
+    clf = TransferClassifier("small_cnn", epochs=20, random_state=0).fit(*tops)
+    untrained = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
+    return {"untrained": untrained, "pretrained": clf.backbone_}
+
+
+@pytest.fixture(scope="module")
+def ranking(networks, tops):
+    folds = StratifiedKFold(2, shuffle=True, random_state=None)  # drawn anew at each call of split
+    return rank_backbones(networks, *tops, cv=folds, random_state=0)
+
+
+def test_pretrained_network_ranks_before_an_untrained_one(ranking, networks):
+    pd = pytest.importorskip("pandas")
+    table = pd.DataFrame(ranking)
+    assert table.name.tolist() == ["pretrained", "untrained"]
+    assert table.mean_test_score.is_monotonic_decreasing
+    assert table.n_parameters.tolist() == [network.n_parameters for network in reversed(networks.values())]
+    assert (table.n_features > 1).all()
+    assert (table.seconds > 0).all()
+    assert ((table.lower <= table.mean_test_score) & (table.mean_test_score <= table.upper)).all()
+
+
+def test_rank_is_by_cross_validated_scores_of_the_estimator(networks, images, labels):
+    result = rank_backbones([networks["pretrained"]], images, labels, cv=4)
+    scores = cross_val_score(TransferClassifier(networks["pretrained"]), images, labels, cv=4)
+    assert result["name"] == [networks["pretrained"].name]
+    assert result["mean_test_score"] == [pytest.approx(scores.mean())]
+    error = np.sqrt((1 / 4 + 1 / 3) * scores.var(ddof=1))
+    assert result["standard_error"] == [pytest.approx(error)]
+    assert result["upper"][0] - result["mean_test_score"][0] == pytest.approx(3.182446 * error)  # t of 3 degrees
+
+
+def test_values_are_ranked_by_a_regressor_and_any_score(networks, images):
+    brightness = images.mean(axis=(1, 2)) / 255
+    result = rank_backbones(networks, images, brightness, cv=2, scoring="neg_mean_absolute_error", random_state=0)
+    assert all(-0.2 < score < 0 for score in result["mean_test_score"])
+
+
+def test_ranking_is_drawn_best_first(ranking):
+    display = BackboneRankingDisplay.from_ranking(ranking)
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["pretrained", "untrained"]
+    points = display.ax_.collections[-1].get_offsets()
+    np.testing.assert_allclose(points[:, 0], ranking["mean_test_score"])
+    assert display.ax_.yaxis_inverted()
+    with pytest.raises(ValueError, match=r"result: expected what rank_backbones gives. Got none of its \['lower'"):
+        BackboneRankingDisplay.from_ranking({"name": ["a"], "mean_test_score": [0.5]})
+    mpl.pyplot.close("all")
+
+
+def test_bad_rankings(networks, images, labels):
+    network = networks["pretrained"]
+    with pytest.raises(ValueError, match=r"backbones: expected at least one, of names that differ.*pass a dict"):
+        rank_backbones([network, network], images, labels)
+    with pytest.raises(ValueError, match=r"backbones: expected at least one, of names that differ. Got \[\]"):
+        rank_backbones([], images, labels)
+    with pytest.raises(ValueError, match=r"backbones: expected a list or dict of backbones. Got 'small_cnn'"):
+        rank_backbones("small_cnn", images, labels)
+    with pytest.raises(ValueError, match=r"cv: expected at least 2 folds, for a standard error. Got 1"):
+        rank_backbones([network], images, labels, cv=[(np.arange(30), np.arange(30, 40))])
+    with pytest.raises(ValueError, match=r"scoring: expected one score.*rank by each alone"):
+        rank_backbones([network], images, labels, scoring=["accuracy", "f1_macro"])
+    with pytest.raises(ValueError, match="Got backbone='small_cn'; known") as caught:
+        rank_backbones(["small_cn"], images, labels)
+    assert caught.value.__notes__ == ["This was for the backbone 'small_cn'."]
