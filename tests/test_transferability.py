@@ -301,8 +301,11 @@ def test_values_are_ranked_by_a_regressor_and_any_score(networks, images):
 def test_ranking_is_drawn_best_first(ranking):
     display = BackboneRankingDisplay.from_ranking(ranking)
     assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["pretrained", "untrained"]
+    display.figure_.canvas.draw()
     points = display.ax_.collections[-1].get_offsets()
     np.testing.assert_allclose(points[:, 0], ranking["mean_test_score"])
+    ends = [segment[:, 0] for segment in display.ax_.collections[0].get_segments()]
+    np.testing.assert_allclose(ends, np.stack([ranking["lower"], ranking["upper"]], axis=1))
     assert display.ax_.yaxis_inverted()
     with pytest.raises(ValueError, match=r"result: expected what rank_backbones gives. Got none of its \['lower'"):
         BackboneRankingDisplay.from_ranking({"name": ["a"], "mean_test_score": [0.5]})
@@ -321,6 +324,8 @@ def test_bad_rankings(networks, images, labels):
         rank_backbones([network], images, labels, cv=[(np.arange(30), np.arange(30, 40))])
     with pytest.raises(ValueError, match=r"scoring: expected one score.*rank by each alone"):
         rank_backbones([network], images, labels, scoring=["accuracy", "f1_macro"])
+    with pytest.raises(ValueError, match=r"scoring: expected finite scores. Got \[nan, nan\] for 'net'"):
+        rank_backbones({"net": network}, images, labels, cv=2, scoring=lambda *_: np.nan)
     with pytest.raises(ValueError, match="Got backbone='small_cn'; known") as caught:
         rank_backbones(["small_cn"], images, labels)
     assert caught.value.__notes__ == ["This was for the backbone 'small_cn'."]

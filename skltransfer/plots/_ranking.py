@@ -95,12 +95,10 @@ class BackboneRankingDisplay:
 
             _, ax = plt.subplots(figsize=(6.5, 0.8 + 0.35 * len(self.names)), layout="constrained")
         places, scores = np.arange(len(self.names)), np.asarray(self.scores)
-        reaches = [scores - self.lower, self.upper - scores]
         colors = [BEST if score == scores.max() else OTHER for score in scores]
-        ax.errorbar(scores, places, xerr=reaches, fmt="none", ecolor=colors, capsize=2)
+        ax.hlines(places, self.lower, self.upper, colors=colors)
         ax.scatter(scores, places, c=colors, s=24, zorder=3)
         ax.set_yticks(places, self.names)
-        ax.invert_yaxis()
-        ax.set(xlabel="mean cross-validated score and its 95% confidence interval")
+        ax.set(xlabel="mean cross-validated score and its 95% confidence interval", ylim=(len(places) - 0.5, -0.5))
         self.figure_, self.ax_ = ax.figure, ax
         return self

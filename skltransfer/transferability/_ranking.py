@@ -85,7 +85,8 @@ def rank_backbones(
     Raises
     ------
     ValueError
-        If there is no backbone, two have the same name, ``cv`` gives less than 2 folds, or ``scoring`` is several.
+        If there is no backbone, two have the same name, ``cv`` gives less than 2 folds, or ``scoring`` is
+        several or gives what is no finite number.
 
     See Also
     --------
@@ -180,6 +181,8 @@ def _scored(name: str, candidate: Any, X: Any, y: Any, splits: Splits, scoring: 
         raise
     seconds = perf_counter() - start
     scores, first = found["test_score"], found["estimator"][0].model_
+    if not np.isfinite(scores).all():
+        raise ValueError(f"scoring: expected finite scores. Got {scores.tolist()} for {name!r}; try fewer folds.")
     mean, deviation = float(scores.mean()), _standard_error(scores, splits)
     half = deviation * float(t.ppf((1 + CONFIDENCE) / 2, len(scores) - 1))
     n_features, n_parameters = len(first.head.coef), first.backbone.n_parameters

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from sklearn.covariance import ledoit_wolf
+from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
@@ -118,11 +118,14 @@ def h_score(features: Any, y: Any) -> float:
     """
     table = read_features(features)
     classes = read_target_classes(y, len(table))
-    covariance, shrinkage = ledoit_wolf(table, assume_centered=True)
-    means = np.array([table[classes == number].mean(axis=0) for number in range(classes.max() + 1)])
-    shares = np.bincount(classes) / len(classes)
-    inverse = np.linalg.pinv(covariance, hermitian=True)
-    return float((1 - shrinkage) * shares @ np.einsum("cf,fg,cg->c", means, inverse, means, optimize=True))
+    shrinkage = ledoit_wolf_shrinkage(table, assume_centered=True)
+    axes, singular, _ = np.linalg.svd(table, full_matrices=False)
+    squares = np.square(singular)
+    shrunk = (1 - shrinkage) * squares + shrinkage * squares.sum() / table.shape[1]
+    within = shrunk > np.finfo(np.float64).eps * shrunk.max()
+    coordinates = (axes * singular)[:, within]
+    sums = np.eye(classes.max() + 1)[:, classes] @ coordinates
+    return float((1 - shrinkage) * (np.square(sums) / np.bincount(classes)[:, None] / shrunk[within]).sum())
 
 
 def trans_rate(features: Any, y: Any) -> float:
