@@ -11,6 +11,7 @@ from skltransfer.backbones._registry import list_backbones, load_backbone, regis
 from skltransfer.domain_shift._report import domain_report
 from skltransfer.plots._attention import AttentionMapDisplay
 from skltransfer.plots._latent import LatentDisplay
+from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
 from skltransfer.plots._selection import SelectionDisplay
 from skltransfer.plots._shift import DomainShiftDisplay
@@ -18,6 +19,7 @@ from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
 from skltransfer.supervised._transformer import BackboneTransformer
+from skltransfer.transferability._ranking import rank_backbones
 
 __all__ = [
     "AttentionHead",
@@ -25,6 +27,7 @@ __all__ = [
     "AttentionTransfer",
     "AutoencoderTransformer",
     "Backbone",
+    "BackboneRankingDisplay",
     "BackboneTransformer",
     "DomainAdaptationClassifier",
     "DomainAdaptationRegressor",
@@ -40,5 +43,6 @@ __all__ = [
     "domain_report",
     "list_backbones",
     "load_backbone",
+    "rank_backbones",
     "register_backbone",
 ]

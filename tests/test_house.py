@@ -31,11 +31,15 @@ MAY_IMPORT = {
     "model_selection": {"_targets", "_utils", "_validation", "domain_shift"},
     "plots": {"_inputs", "_keras", "_utils", "_validation", "domain_shift"},
     "data": {"datasets"},
+    "transferability": {
+        "_engine", "_estimators", "_features", "_heads", "_inputs", "_keras", "_targets", "_utils", "_validation",
+        "backbones", "domain_shift", "supervised",
+    },
 }  # fmt: skip
-"""What each folder may import. Each task may import all of these but the last three, and no other task."""
+"""What each folder may import. Each task may import all of these but the last four, and no other task."""
 
 TASKS = {"supervised", "autoencoder", "adaptation"}
-SHARED = set(MAY_IMPORT) - {"model_selection", "plots", "data"}
+SHARED = set(MAY_IMPORT) - {"model_selection", "plots", "data", "transferability"}
 ENTRANCES = {"__init__", "__main__", "demo"}
 BACKENDS = {"tensorflow", "torch", "jax"}
 BACKEND_FILE = "_keras.backend"

@@ -2,8 +2,16 @@
 
 from skltransfer.plots._attention import AttentionMapDisplay
 from skltransfer.plots._latent import LatentDisplay
+from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
 from skltransfer.plots._selection import SelectionDisplay
 from skltransfer.plots._shift import DomainShiftDisplay
 
-__all__ = ["AttentionMapDisplay", "DomainShiftDisplay", "LatentDisplay", "ReconstructionDisplay", "SelectionDisplay"]
+__all__ = [
+    "AttentionMapDisplay",
+    "BackboneRankingDisplay",
+    "DomainShiftDisplay",
+    "LatentDisplay",
+    "ReconstructionDisplay",
+    "SelectionDisplay",
+]
