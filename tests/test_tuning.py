@@ -96,7 +96,7 @@ def test_cut_network_trains_as_the_whole_one_does(source, images, labels, monkey
 )
 def test_training_starts_from_the_solved_head(source, images, labels, trainable):
     still = tune(source, trainable, images, labels, learning_rate=0.0)
-    solved = TransferClassifier(source).fit(images, labels)
+    solved = TransferClassifier(source, features="last", C=0.1).fit(images, labels)
     assert changed(source, still.backbone_) == []
     np.testing.assert_allclose(still.predict_proba(images), solved.predict_proba(images), atol=1e-4)
     fresh = tune(source, trainable, images, labels, learning_rate=0.0, solve_head=False)
@@ -199,9 +199,8 @@ def test_regularizers_of_a_network_in_double_precision():
 
 @pytest.mark.backends
 def test_delta_penalty_keeps_features_near(source, images, labels):
-    start = (
-        TransferClassifier(source).fit(images, labels).model_.network.features(ArraySamples(images[..., None]), None)
-    )
+    solved = TransferClassifier(source, features="last").fit(images, labels)
+    start = solved.model_.network.features(ArraySamples(images[..., None]), None)
 
     def drift(delta):
         tuned = tune(source, "all", images, labels, epochs=10, delta=delta)

@@ -19,7 +19,7 @@ from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array, Floats
 
 MIN_SAMPLES = 10
-"""With fewer samples nothing is chosen."""
+"""With fewer different samples nothing is chosen."""
 
 
 class Blocks(NamedTuple):
@@ -58,7 +58,7 @@ def solve_automatically(
     options = candidates(blocks.outputs)
     groups = _equal_samples(features) if groups is None else groups
     choices: list[Choice | None] = [None] * len(targets.tasks)
-    if len(features) >= MIN_SAMPLES and (len(options) > 1 or C is None):
+    if len(np.unique(groups)) >= MIN_SAMPLES and (len(options) > 1 or C is None):
         choices = [*choose(features, targets, blocks.widths, options, groups)]
     heads, rows = [], []
     for number, (task, choice) in enumerate(zip(targets.each(), choices, strict=True)):

@@ -115,7 +115,7 @@ def block_scale(features: Floats, weights: Floats, widths: Sequence[int], shares
     wanted = np.where(totals > 0, shares, 0.0)
     if not wanted.any():
         return np.ones(len(square))
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         scales = np.sqrt(totals / (wanted / wanted.sum() * widths[0]))
     return np.repeat(np.where(wanted > 0, scales, np.inf), widths)
 
