@@ -13,7 +13,7 @@ from skltransfer import TransferClassifier, load_backbone
 from skltransfer._features import cache as feature_cache
 from skltransfer.datasets import load_fashion_sample
 
-settings.register_profile("tests", deadline=None, max_examples=25, derandomize=True)
+settings.register_profile("tests", deadline=None, max_examples=15, derandomize=True)
 settings.load_profile("tests")
 
 
