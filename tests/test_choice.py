@@ -13,6 +13,7 @@ from skltransfer._engine.pooling import INPUT, Output, pool_features
 from skltransfer._features import extraction as features
 from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import plan_extraction
+from skltransfer._heads import calibration
 from skltransfer._heads import span as spans
 from skltransfer._heads.calibration import calibrate
 from skltransfer._heads.choice import CONSTANT, PENALTIES, Candidate, _Ridge, block_scale, candidates, choose
@@ -96,7 +97,7 @@ def test_error_in_closed_form_is_that_of_refits_without_each_group(groups):
 def test_the_block_that_tells_classes_apart_is_chosen():
     codes = np.arange(60) % 3
     signal = np.eye(3)[codes] + 0.3 * RANDOM.normal(size=(60, 3))
-    options = [Candidate("noise", (1, 0)), Candidate("both", (1, 1)), Candidate("signal", (0, 1))]
+    options = [Candidate("noise", (1, 0)), Candidate("both", (0.5, 0.5)), Candidate("signal", (0, 1))]
     X = np.hstack([RANDOM.normal(size=(60, 20)), signal])
     (choice,) = choose(X, classes(codes), [20, 3], options, np.arange(60))
     assert choice.chosen == 2
@@ -118,6 +119,9 @@ def test_the_robust_candidate_comes_first_and_none_twice(outputs):
     options = candidates(blocks[:outputs])
     assert all(len(option.shares) == outputs for option in options)
     assert len({option.shares for option in options}) == len(options)
+    robust = {1: (1.0,), 2: (1.0, 0.0), 3: (0.5, 0.5, 0.0), 5: (1 / 3, 1 / 3, 1 / 3, 0.0, 0.0)}[outputs]
+    np.testing.assert_allclose(options[0].shares, robust)
+    np.testing.assert_allclose([sum(option.shares) for option in options], 1)
     assert all(option.shares[0] > 0 for option in options)
 
 
@@ -159,6 +163,21 @@ def test_temperature_is_best_on_new_samples():
 
         assert loss(found.temperature) < min(loss(found.temperature * 2), loss(found.temperature / 2))
         assert loss(found.temperature) == pytest.approx(found.log_loss, abs=0.15)
+
+
+def test_samples_that_no_fold_holds_out_do_not_count_in_the_temperature(monkeypatch):
+    X, codes = noisy(90)
+    seen, rest = np.arange(45), np.arange(45, 90)
+    coordinates = Coordinates(decompose(X, np.ones(90))[0], codes, 3, np.ones(90))
+    monkeypatch.setattr(calibration, "_folds", lambda coordinates, groups: [(seen, rest)])
+    found = calibrate(coordinates, np.arange(90))[-1]
+    decisions = coordinates.decisions(coordinates.solve(found.C, seen)[0], rest)
+    wrong = 1 / 47
+    targets = np.where(np.eye(3)[codes[rest]] > 0, 1 - wrong, wrong / 2)
+    tried = np.exp(np.linspace(-3, 3, 601))
+    losses = [-np.sum(targets * log_softmax(decisions / t, axis=1)) / 45 for t in tried]
+    assert found.temperature == pytest.approx(tried[np.argmin(losses)], rel=0.02)
+    assert found.log_loss == pytest.approx(min(losses), rel=1e-3)
 
 
 def test_a_class_of_one_sample_is_not_calibrated():

@@ -33,13 +33,13 @@ class Pruning(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.trial.reports.append(logs["accuracy"])
         if epoch == 1:
-            raise Pruned
+            raise Pruned("after the second epoch")
 
 
 def test_a_trial_is_pruned_and_the_next_fit_is_as_ever(images, labels):
     trial = Trial()
     options = {"trainable": "all", "epochs": 3, "random_state": 0}
-    with pytest.raises(Pruned):
+    with pytest.raises(Pruned, match="after the second epoch"):
         TransferClassifier("small_cnn", callbacks=[Pruning(trial)], **options).fit(images, labels)
     whole = TransferClassifier("small_cnn", **options).fit(images, labels)
     assert trial.reports == whole.history_["accuracy"][:2]

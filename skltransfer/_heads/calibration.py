@@ -54,12 +54,17 @@ def calibrate(coordinates: Coordinates, groups: Array) -> list[Calibration]:
         return [Calibration(DEFAULT_STRENGTH, 1.0, np.nan)]
     found: list[Calibration] = []
     starts: list[Floats | None] = [None] * len(folds)
+    rest = np.concatenate([held_out for _, held_out in folds])
     for strength in STRENGTHS:
-        held_out = np.zeros((len(coordinates.codes), 1 if coordinates.n_classes == 2 else coordinates.n_classes))
-        for number, (seen, rest) in enumerate(folds):
+        decisions = []
+        for number, (seen, held_out) in enumerate(folds):
             starts[number] = theta = coordinates.solve(strength, seen, starts[number], ROUGH)[0]
-            held_out[rest] = coordinates.decisions(theta, rest)
-        found.append(Calibration(strength, *_temperature(held_out, coordinates, len(np.unique(groups)))))
+            decisions.append(coordinates.decisions(theta, held_out))
+        temperature, loss = _temperature(
+            np.concatenate(decisions), coordinates.codes[rest], coordinates.n_classes, coordinates.weights[rest],
+            n_independent=len(np.unique(groups[rest])),
+        )  # fmt: skip
+        found.append(Calibration(strength, temperature, loss))
     return found
 
 
@@ -80,17 +85,18 @@ def _folds(coordinates: Coordinates, groups: Array) -> Iterator[tuple[NDArray[np
             yield np.flatnonzero(~apart), np.flatnonzero(apart)
 
 
-def _temperature(decisions: Floats, coordinates: Coordinates, n_independent: int) -> tuple[float, float]:
+def _temperature(
+    decisions: Floats, codes: NDArray[np.intp], n_classes: int, weights: Floats, *, n_independent: int
+) -> tuple[float, float]:
     """Return the temperature of the smallest log loss, and that loss.
 
     One more sample than there are counts as wrong, so that a few that are all right do not make the next ones certain.
     """
-    codes, weights = coordinates.codes, coordinates.weights / coordinates.weights.sum()
-    if coordinates.n_classes == 2:
+    if n_classes == 2:
         decisions = np.column_stack([np.zeros(len(codes)), decisions])
-    right = np.eye(coordinates.n_classes)[codes]
+    right = np.eye(n_classes)[codes]
     wrong = 1.0 / (n_independent + 2)
-    targets = weights[:, None] * ((1 - wrong) * right + wrong * (1 - right) / (coordinates.n_classes - 1))
+    targets = (weights / weights.sum())[:, None] * ((1 - wrong) * right + wrong * (1 - right) / (n_classes - 1))
 
     def loss(logarithm: float) -> float:
         return float(-np.sum(targets * log_softmax(decisions * np.exp(-logarithm), axis=1)))

@@ -46,7 +46,7 @@ TEXT_SHARES = (
 
 
 class Candidate(NamedTuple):
-    """Blocks of features, and how much each counts."""
+    """Blocks of features, and the share of each; shares add up to 1."""
 
     name: str
     shares: tuple[float, ...]
@@ -64,8 +64,12 @@ def candidates(outputs: Sequence[Output]) -> list[Candidate]:
     if n_between < 0:
         return [Candidate("last", (1.0,))]
     table = TEXT_SHARES if outputs[-1].pooling.startswith("bag") else IMAGE_SHARES
-    found = [Candidate(name, (last, *between[:n_between], given)) for name, last, between, given in table]
-    return list({candidate.shares: candidate for candidate in reversed(found)}.values())[::-1]
+    found: dict[tuple[float, ...], Candidate] = {}
+    for name, last, between, given in table:
+        shares = np.array([last, *between[:n_between], given], dtype=np.float64)
+        shares /= shares.sum()
+        found.setdefault(tuple(shares.tolist()), Candidate(name, tuple(shares.tolist())))
+    return list(found.values())
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +156,7 @@ def choose(
 
     Evci et al., "Head2Toe: Utilizing Intermediate Representations for Better Transfer Learning", ICML 2022.
     """
-    some = _sample(targets)
+    some = _sample(targets, groups)
     features, targets, groups = features[some], targets.take(some), groups[some]
     grams = _grams(features, targets.weights.max(axis=1), widths)
     losses = [_losses(candidate, grams, targets, groups) for candidate in candidates]
@@ -178,10 +182,10 @@ def _sums(losses: Floats, groups: Array) -> Floats:
     return np.stack([np.bincount(numbers, weights=own) for own in losses])
 
 
-def _sample(targets: Targets) -> NDArray[np.intp]:
-    """Choose samples, evenly spaced in the order of their classes."""
+def _sample(targets: Targets, groups: Array) -> NDArray[np.intp]:
+    """Choose samples, evenly spaced in the order of their classes, and within these of their groups."""
     strata = targets.strata()
-    order = np.arange(len(targets)) if strata is None else np.argsort(strata, kind="stable")
+    order = np.argsort(groups, kind="stable") if strata is None else np.lexsort((groups, strata))
     if len(order) <= CHOICE_SAMPLES:
         return np.sort(order)
     return np.sort(order[np.linspace(0, len(order) - 1, CHOICE_SAMPLES).astype(np.intp)])
@@ -201,8 +205,8 @@ def _grams(features: Floats, weights: Floats, widths: Sequence[int]) -> list[Flo
 
 def _losses(candidate: Candidate, grams: Sequence[Floats], targets: Targets, groups: Array) -> list[Floats]:
     """Weighted squared error of each held-out sample in each task, for each penalty, shape (n_penalties, n_samples)."""
-    shares = np.array(candidate.shares) / sum(candidate.shares)
-    gram = sum(share * gram for share, gram in zip(shares, grams, strict=True) if share > 0)
+    parts = [share * gram for share, gram in zip(candidate.shares, grams, strict=True) if share > 0]
+    gram = np.sum(parts, axis=0)
     ridges: dict[bytes, _Ridge] = {}
     losses = []
     for task in targets.each():

@@ -109,7 +109,7 @@ def _laid_open(model: Any, names: dict[int, str], source: History | None) -> tup
 
 
 def _call(entry: Config) -> tuple[History, bool | None]:
-    """Return the tensor that an inner network takes, and whether it is told to train or not."""
+    """Return the tensor that an inner network takes, and whether it computes as in training."""
     nodes = entry["inbound_nodes"]
     if len(nodes) != 1 or len(nodes[0]["args"]) != 1 or not isinstance(nodes[0]["args"][0], dict):
         raise _StaysClosedError

@@ -272,7 +272,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             The samples.
         y : array-like of shape (n_samples,) or (n_samples, n_tasks)
             Their labels.
-        classes : array-like of shape (n_classes,) or (n_rows, n_tasks), default=None
+        classes : array-like of shape (n_classes,) or (n_samples, n_tasks), default=None
             All labels that will ever come; needed at the first call. With several tasks, a column
             holds those of each, in any order and any number of times.
         sample_weight : array-like of shape (n_samples,), default=None
