@@ -5,10 +5,14 @@ import pytest
 from keras import ops
 from scipy.special import log_softmax
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skltransfer import TransferClassifier, TransferRegressor, load_backbone
+from skltransfer import AutoencoderTransformer, TransferClassifier, TransferRegressor, load_backbone
 from skltransfer._engine.pooling import INPUT, Output, pool_features
 from skltransfer._features import extraction as features
 from skltransfer._features.blocks import block_widths, with_blocks
@@ -108,7 +112,7 @@ def test_the_block_that_tells_classes_apart_is_chosen():
 
 def test_shares_are_those_of_the_sum_of_squares():
     X = RANDOM.normal(size=(50, 9)) * np.repeat([10.0, 0.1, 3.0], [2, 4, 3])
-    scale = block_scale(X, np.ones(50), [2, 4, 3], (3, 1, 0))
+    scale = block_scale(X, np.ones(50), [2, 4, 3], (3, 1, 0), 2)
     squares = np.square((X - X.mean(axis=0)) / scale).mean(axis=0)
     np.testing.assert_allclose([squares[:2].sum(), squares[2:6].sum(), squares[6:].sum()], [1.5, 0.5, 0.0])
 
@@ -242,3 +246,46 @@ def test_training_goes_on_from_blocks(digits):
     clf.set_params(warm_start=True, trainable=1, epochs=1).fit(X, y)
     last = TransferClassifier(image_size=64, features="last", C=0.1).fit(X, y)
     np.testing.assert_allclose(clf.decision_function(X), last.decision_function(X), rtol=1e-3, atol=1e-3)
+
+
+def test_kernels_are_those_of_standardized_samples():
+    X, weights = RANDOM.normal(size=(40, 3)) * [1, 10, 100], RANDOM.uniform(0.5, 2, 40)
+    mean = np.average(X, axis=0, weights=weights)
+    scale = np.sqrt(np.average(np.square(X - mean), axis=0, weights=weights))
+    network = TransferClassifier().fit(X, X[:, 0] > 0, sample_weight=weights).backbone_
+    found = ops.convert_to_numpy(network.to_keras()(X))
+    for block, width in zip(np.split(found, 3, axis=1), (0.3, 1.0, 3.0), strict=True):
+        expected = rbf_kernel((X - mean) / scale, gamma=width / 3)
+        np.testing.assert_allclose(block @ block.T, expected, atol=1e-9)
+
+
+def test_kernels_of_more_samples_than_landmarks_do_not_hang_on_their_order():
+    X = RANDOM.normal(size=(600, 2))
+    y, order = (X[:, 0] * X[:, 1] > 0).astype(int), RANDOM.permutation(600)
+    clf, other = TransferClassifier().fit(X, y), TransferClassifier().fit(X[order], y[order])
+    assert clf.backbone_.to_keras().output_shape == (None, 3 * 512)
+    np.testing.assert_allclose(clf.decision_function(X[:50]), other.decision_function(X[:50]), rtol=1e-4, atol=1e-6)
+    new = RANDOM.normal(size=(500, 2))
+    assert clf.score(new, (new[:, 0] * new[:, 1] > 0).astype(int)) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"), [(lambda x: x[:, 0], "columns"), (lambda x: x[:, 0] * x[:, 1], "kernel")]
+)
+def test_a_table_chooses_columns_or_kernels(target, expected):
+    X = RANDOM.normal(size=(80, 6))
+    reg = TransferRegressor().fit(X, target(X))
+    chosen = [
+        name for name, picked in zip(reg.selection_["candidate"], reg.selection_["chosen"], strict=True) if picked
+    ]
+    assert expected in chosen[0]
+    assert reg.score(X, target(X)) > 0.9
+
+
+def test_a_network_of_columns_gives_the_columns_beside_its_last_layer():
+    X, y = load_wine(return_X_y=True)
+    backbone = AutoencoderTransformer(latent_dim=4, epochs=2, random_state=0).fit(X).backbone_
+    clf = TransferClassifier(backbone).fit(X[::2], y[::2])
+    assert "columns" in clf.selection_["candidate"]
+    scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[::2], y[::2])
+    assert clf.score(X[1::2], y[1::2]) >= scaled.score(X[1::2], y[1::2]) - 0.02

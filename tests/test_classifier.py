@@ -163,12 +163,15 @@ def test_builder_function_and_keras_model_as_backbones(images, labels):
         np.testing.assert_array_equal(old, new)
 
 
-def test_table_without_input_shape_is_trained_from_scratch():
+@pytest.mark.parametrize(
+    ("options", "name"), [({}, "kernels"), ({"trainable": "all"}, "mlp"), ({"features": "last"}, "mlp")]
+)
+def test_table_without_input_shape(options, name):
     from sklearn.datasets import load_wine
 
     X, y = load_wine(return_X_y=True)
-    clf = TransferClassifier(random_state=0).fit(X[::2], y[::2])
-    assert clf.backbone_.name == "mlp"
+    clf = TransferClassifier(random_state=0, **options).fit(X[::2], y[::2])
+    assert clf.backbone_.name == name
     assert clf.score(X[1::2], y[1::2]) > 0.93
 
 
@@ -176,7 +179,7 @@ def test_table_in_mini_batches():
     from sklearn.datasets import load_digits
 
     X, y = load_digits(return_X_y=True)
-    clf = TransferClassifier(random_state=0, epochs=5).fit(X[:1300], y[:1300])
+    clf = TransferClassifier("mlp", random_state=0, epochs=5).fit(X[:1300], y[:1300])
     assert clf.n_iter_ == 5
     assert clf.score(X[1300:], y[1300:]) > 0.85
 

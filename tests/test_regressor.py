@@ -116,7 +116,8 @@ def test_early_stopping_and_groups(source, images, ink):
 
 
 def test_warm_start_goes_on(source, images, ink):
-    reg = TransferRegressor(source, trainable="all", epochs=3, warm_start=True, random_state=0).fit(images, ink)
+    options = {"epochs": 3, "learning_rate": 1e-4, "warm_start": True, "random_state": 0}
+    reg = TransferRegressor(source, trainable="all", **options).fit(images, ink)
     first = reg.history_["loss"]
     assert reg.fit(images, ink).history_["loss"][0] < first[0]
 

@@ -33,6 +33,8 @@ from skltransfer.backbones._builders import standardize
 FULL_BATCH_SAMPLES = 1024
 """Tables of up to so many samples are one mini-batch."""
 MIN_STEPS = 300
+RATE_TIMES_WEIGHTS = 300.0
+"""Learning rate at which pretrained weights are fine-tuned, times how many there are; see `docs/design.md`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +181,14 @@ class Recipe(ABC):
     def finish(self, setup: Setup, states: Sequence[State], history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model of the states before, between and after the phases."""
 
+    def adjusted(self, start: Start, samples: Samples, targets: Targets) -> Start:
+        """Let an untrained network for numbers bring each column, or channel, to unit variance."""
+        if not self.format.kind.is_numeric or start.backbone.pretrained:
+            return start
+        return replace(
+            start, backbone=standardize(start.backbone, *column_moments(samples, self.column_weights(targets)))
+        )
+
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model that training would give if it ended here, for callbacks that score it."""
         return self.finish(setup, [state], history)
@@ -233,7 +243,7 @@ def _fit(
         samples, targets, held_out = hold_out(samples, targets, groups, share=share, seed=own.seed)
         groups = None
     if not start.continued:
-        start = _standardized(start, recipe.format, samples, recipe.column_weights(targets))
+        start = recipe.adjusted(start, samples, targets)
     network = recipe.split(start, trainable, samples)
     setup = Setup(start, trainable, network, samples, targets, held_out, groups)
     phases = recipe.phases(setup)
@@ -314,17 +324,16 @@ def _learning_rate(own: FitParameters, start: Start, trainable: TrainableLayers,
         return float(own.learning_rate)
     if whole:
         return 0.003 if trainable.kind == "lora" else 0.01
-    return 1e-4 if start.pretrained and trainable.stages > 0 and trainable.kind == "weights" else 0.001
+    if start.pretrained and trainable.stages > 0 and trainable.kind == "weights":
+        return float(np.clip(RATE_TIMES_WEIGHTS / start.backbone.n_parameters, 1e-4, 1e-3))
+    return 0.001
 
 
-def _standardized(start: Start, format: InputFormat, samples: Samples, weights: Floats) -> Start:
-    """Let an untrained network for numbers bring each column, or channel, to unit variance."""
-    if not format.kind.is_numeric or start.backbone.pretrained:
-        return start
+def column_moments(samples: Samples, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the mean and standard deviation of each column, or of each channel of sequences."""
     values = np.asarray(samples.read(range(len(samples))))
     steps = int(np.prod(values.shape[1:-1]))
-    moments = known_moments(values.reshape(-1, values.shape[-1]), np.repeat(weights, steps))
-    return replace(start, backbone=standardize(start.backbone, *moments))
+    return known_moments(values.reshape(-1, values.shape[-1]), np.repeat(weights, steps))
 
 
 def _next(state: State, found: TrainingResult) -> State:

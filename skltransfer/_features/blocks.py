@@ -10,7 +10,9 @@ from functools import lru_cache
 from skltransfer._engine.pooling import INPUT, Output
 from skltransfer._features.extraction import Extraction
 from skltransfer.backbones._backbone import Backbone
+from skltransfer.backbones._builders import STANDARDIZE, is_standardizing
 from skltransfer.backbones._graph import channels
+from skltransfer.backbones._kernels import KERNELS
 
 GRID_DEPTHS = (0.94, 0.69, 0.5)
 """Where grids are taken, as shares of the stages, from late to early; see `docs/design.md`."""
@@ -20,18 +22,29 @@ MAX_CELLS, MAX_GRID, INPUT_CELLS, BAG_PLACES = 4, 4096, 16, 2048
 
 
 def with_blocks(extraction: Extraction) -> Extraction:
-    """Add blocks of features: grids of late stages and of the input, or averages of earlier stages and a bag of tokens.
+    """Add blocks of features.
 
-    A network that takes numbers as they are has none.
+    Of images, grids of late stages and of the input; of texts, averages of earlier stages and a bag of tokens; of
+    tables, the columns.
     """
     backbone = extraction.backbone
-    if extraction.preparation is None or extraction.pooling != "avg" or extraction.stage != backbone.stages[-1]:
+    if extraction.pooling != "avg" or extraction.stage != backbone.stages[-1]:
         return extraction
+    if extraction.preparation is None:
+        return replace(extraction, beside=_columns(backbone))
     if backbone.tokenization is not None:
         steps = [Output(stage, "avg") for stage in _stages(backbone, STEP_DEPTHS, rank=3)]
         return replace(extraction, beside=(*steps, Output(INPUT, f"bag{BAG_PLACES}")))
     grids = [Output(stage, f"grid{_cells(backbone, stage)}") for stage in _stages(backbone, GRID_DEPTHS, rank=4)]
     return replace(extraction, beside=(*grids, Output(INPUT, f"grid{INPUT_CELLS}")))
+
+
+def _columns(backbone: Backbone) -> tuple[Output, ...]:
+    """Find the columns of a network that standardizes them, and one kernel of a network of kernels."""
+    if len(backbone.input_shape) != 1 or not is_standardizing(backbone):
+        return ()
+    kernel = (Output("medium", "avg"),) if backbone.name == KERNELS else ()
+    return (*kernel, Output(STANDARDIZE, "avg"))
 
 
 def block_widths(extraction: Extraction, n_features: int) -> list[int]:
@@ -46,10 +59,11 @@ def block_names(outputs: Sequence[Output]) -> list[str]:
 
 
 def _stages(backbone: Backbone, depths: Sequence[float], *, rank: int) -> list[str]:
-    """Find stages before the last at these shares of the depth, whose outputs have so many axes."""
-    stages, known = backbone.stages, _known(backbone.architecture)
-    chosen = [stages[min(round((len(stages) - 1) * depth), len(stages) - 2)] for depth in depths if len(stages) > 1]
-    return [stage for stage in dict.fromkeys(chosen) if known.get(stage, (0, None))[0] == rank]
+    """Find stages before the last whose outputs have so many axes, at these shares of their number."""
+    known = _known(backbone.architecture)
+    ranked = [stage for stage in backbone.stages[:-1] if known.get(stage, (0, None))[0] == rank]
+    places = (min(round(len(ranked) * depth), len(ranked) - 1) for depth in depths)
+    return list(dict.fromkeys(ranked[place] for place in places)) if ranked else []
 
 
 def _cells(backbone: Backbone, stage: str) -> int:

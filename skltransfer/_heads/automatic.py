@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skltransfer._engine.pooling import Output
+from skltransfer._engine.pooling import INPUT, Output
 from skltransfer._heads.calibration import DEFAULT_STRENGTH, Calibration, calibrate
 from skltransfer._heads.choice import Candidate, Choice, block_scale, candidates, choose
 from skltransfer._heads.head import Head
@@ -15,11 +15,11 @@ from skltransfer._heads.logistic import Coordinates
 from skltransfer._heads.solve import codes_of, solve
 from skltransfer._heads.span import decompose
 from skltransfer._targets.targets import Targets
-from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array, Floats
 
 MIN_SAMPLES = 10
 """With fewer different samples nothing is chosen."""
+TABLE_SQUARE = 300.0
 
 
 class Blocks(NamedTuple):
@@ -28,9 +28,14 @@ class Blocks(NamedTuple):
     outputs: Sequence[Output]
     widths: Sequence[int]
 
+    @property
+    def square(self) -> float:
+        """Mean square of a standardized sample: the width of the last stage, or of all tables the same."""
+        return self.widths[0] if self.outputs[-1].stage == INPUT or len(self.outputs) == 1 else TABLE_SQUARE
+
 
 def solve_automatically(
-    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array | None
+    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array
 ) -> tuple[Head, dict[str, list[Any]]]:
     """Solve a linear head on blocks of features that are chosen for the task.
 
@@ -44,9 +49,8 @@ def solve_automatically(
         What the features are.
     C : float or None
         Inverse strength of the penalty; None chooses it, and the temperature of probabilities.
-    groups : ndarray of shape (n_samples,) or None
-        Samples of one group are held out together. None holds equal samples out together, so that a
-        sample that is there twice counts as one of twice the weight.
+    groups : ndarray of shape (n_samples,)
+        Samples of one group are held out together.
 
     Returns
     -------
@@ -56,7 +60,6 @@ def solve_automatically(
         What was tried, by column.
     """
     options = candidates(blocks.outputs)
-    groups = _equal_samples(features) if groups is None else groups
     choices: list[Choice | None] = [None] * len(targets.tasks)
     if len(np.unique(groups)) >= MIN_SAMPLES and (len(options) > 1 or C is None):
         choices = [*choose(features, targets, blocks.widths, options, groups)]
@@ -65,28 +68,25 @@ def solve_automatically(
         chosen = options[0 if choice is None else choice.chosen]
         present = task.weights[:, 0] > 0
         own, seen = task.take(present), features[present]
-        scale = block_scale(seen, own.weights[:, 0], blocks.widths, chosen.shares) if len(options) > 1 else None
-        tried = _strengths(seen, own, scale, C, choice, groups[present], blocks.widths[0])
+        scale = None
+        if len(options) > 1:
+            scale = block_scale(seen, own.weights[:, 0], blocks.widths, chosen.shares, blocks.square)
+        tried = _strengths(seen, own, scale, C, choice, groups[present], blocks.square)
         best = min(tried, key=lambda found: found.log_loss)
         heads.append(solve(seen, own, C=best.C, scale=scale).divided_by(best.temperature))
         rows += _rows(number, options, choice, chosen, tried if C is None else [], best)
     return Head.beside(heads), {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
-def _equal_samples(features: Floats) -> Array:
-    """Give equal samples one name, which depends on nothing else."""
-    return np.array([content_hash(sample) for sample in np.ascontiguousarray(features)], dtype="S16")
-
-
 def _strengths(
     features: Floats, targets: Targets, scale: Floats | None, C: float | None, choice: Choice | None, groups: Array,
-    width: int,
+    square: float,
 ) -> list[Calibration]:  # fmt: skip
     """Try strengths of the penalty of one task; a given one is the only one, without a temperature."""
     if C is not None:
         return [Calibration(C, 1.0, np.nan)]
     if targets.tasks[0].kind == "values":
-        return [Calibration(_ridge_strength(choice, targets.weights.sum() * width), 1.0, np.nan)]
+        return [Calibration(_ridge_strength(choice, targets.weights.sum() * square), 1.0, np.nan)]
     weights, (codes, n_classes) = targets.weights[:, 0], codes_of(targets)
     coordinates = Coordinates(decompose(features, weights, scale)[0], codes, n_classes, weights)
     return calibrate(coordinates, groups)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._engine.pooling import Output
+from skltransfer._engine.pooling import INPUT, Output
 from skltransfer._heads.span import Standardized, moments
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.types import Array, Floats
@@ -43,6 +43,16 @@ TEXT_SHARES = (
     ("all", 2, (1, 1), 1),
 )
 """The same with averages of earlier stages, and a bag of tokens."""
+KERNEL_SHARES = (
+    ("columns + kernels", 3, (0,), 1),
+    ("columns", 0, (0,), 1),
+    ("kernels", 1, (0,), 0),
+    ("medium kernel", 0, (1,), 0),
+    ("columns + medium kernel", 0, (1,), 1),
+)
+"""The same of tables: three kernels, one of them, and the columns."""
+TABLE_SHARES = (("last + columns", 1, (), 1), ("last", 1, (), 0), ("columns", 0, (), 1), ("last + 3 columns", 1, (), 3))
+"""The same of tables, for a network that was trained."""
 
 
 class Candidate(NamedTuple):
@@ -58,18 +68,26 @@ def candidates(outputs: Sequence[Output]) -> list[Candidate]:
     Parameters
     ----------
     outputs : sequence of Output
-        The blocks: the last stage; then grids from late to early, or averages of earlier stages; then the input.
+        The blocks: the last stage; then grids from late to early, averages of earlier stages, or a kernel; then
+        the input, or the columns of a table.
     """
     n_between = len(outputs) - 2
     if n_between < 0:
         return [Candidate("last", (1.0,))]
-    table = TEXT_SHARES if outputs[-1].pooling.startswith("bag") else IMAGE_SHARES
+    table = _shares(outputs)
     found: dict[tuple[float, ...], Candidate] = {}
     for name, last, between, given in table:
         shares = np.array([last, *between[:n_between], given], dtype=np.float64)
         shares /= shares.sum()
         found.setdefault(tuple(shares.tolist()), Candidate(name, tuple(shares.tolist())))
     return list(found.values())
+
+
+def _shares(outputs: Sequence[Output]) -> Sequence[tuple[str, int, tuple[int, ...], int]]:
+    """Return the shares to choose from, by what the last block is."""
+    if outputs[-1].stage != INPUT:
+        return KERNEL_SHARES if len(outputs) > 2 else TABLE_SHARES
+    return TEXT_SHARES if outputs[-1].pooling.startswith("bag") else IMAGE_SHARES
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +110,13 @@ class Choice:
     standard_errors: Floats
 
 
-def block_scale(features: Floats, weights: Floats, widths: Sequence[int], shares: Sequence[float]) -> Floats:
+def block_scale(
+    features: Floats, weights: Floats, widths: Sequence[int], shares: Sequence[float], square: float
+) -> Floats:
     """Return what each feature is divided by, so that blocks count by their shares.
 
-    The mean square of a standardized sample is the width of the first block, whatever the shares are:
-    the strength of a penalty means the same for all of them.
+    The mean square of a standardized sample is the same, whatever the shares are: the strength of a penalty
+    means the same for all of them.
 
     Parameters
     ----------
@@ -108,19 +128,21 @@ def block_scale(features: Floats, weights: Floats, widths: Sequence[int], shares
         Features of each block.
     shares : sequence of float
         Of the sum of squares of a sample; a block of 0 is left out.
+    square : float
+        Mean square of a sample.
 
     Returns
     -------
     ndarray of shape (n_features,)
     """
-    _, square = moments(features, weights)
+    _, squares = moments(features, weights)
     ends = np.cumsum(widths)
-    totals = np.array([part.sum() for part in np.split(square, ends[:-1])])
+    totals = np.array([part.sum() for part in np.split(squares, ends[:-1])])
     wanted = np.where(totals > 0, shares, 0.0)
     if not wanted.any():
-        return np.ones(len(square))
+        return np.ones(len(squares))
     with np.errstate(divide="ignore", invalid="ignore"):
-        scales = np.sqrt(totals / (wanted / wanted.sum() * widths[0]))
+        scales = np.sqrt(totals / (wanted / wanted.sum() * square))
     return np.repeat(np.where(wanted > 0, scales, np.inf), widths)
 
 

@@ -250,7 +250,9 @@ def _tensorflow_forward(
             return function(batch)
 
     signature = [tf.TensorSpec((None, *shape), dtype)]
-    compiled = tf.function(traced if frozen else function, input_signature=signature, jit_compile=False)
+    compiled = tf.function(
+        traced if frozen else function, input_signature=signature, autograph=False, jit_compile=False
+    )
     concrete = compiled.get_concrete_function()
     return lambda batch: concrete(tf.constant(batch)).numpy()
 

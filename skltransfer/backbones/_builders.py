@@ -185,6 +185,11 @@ def standardizing(x: Any, dtype: str) -> Any:
     )(x)
 
 
+def is_standardizing(backbone: Backbone) -> bool:
+    """Tell whether a network starts by standardizing the columns."""
+    return f"{STANDARDIZE}/moving_mean" in backbone.paths
+
+
 def standardize(backbone: Backbone, mean: Array, scale: Array) -> Backbone:
     """Set the column statistics of a network that starts with a standardising layer, and of its decoder.
 

@@ -15,7 +15,17 @@ from skltransfer._engine.design import Design
 from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
 from skltransfer._engine.metrics import Metrics, read_metrics
 from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
+from skltransfer._estimators.fit import (
+    Phase,
+    Recipe,
+    Setup,
+    Start,
+    State,
+    column_moments,
+    design_for,
+    settings_for,
+    trainable_spec,
+)
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.start import check_training, starting_backbone
@@ -31,7 +41,9 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
+from skltransfer._utils.hashing import DIGEST_BYTES
 from skltransfer._utils.types import Array
+from skltransfer.backbones._kernels import kernel_features
 from skltransfer.supervised._attention_transfer import TeacherMaps, attention_strength, plan_teacher
 
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
@@ -84,7 +96,15 @@ class SupervisedRecipe(Recipe):
         if earlier is not None and earlier.head is not None and (own.once or own.warm_start):
             return Start.again(earlier, earlier.head.arrays, once=own.once)
         backbone = starting_backbone(own, self.format, samples)
-        return Start(backbone, backbone.pretrained)
+        return Start(backbone, backbone.pretrained or self._on_kernels)
+
+    def adjusted(self, start: Start, samples: Samples, targets: Targets) -> Start:
+        """Give a table features of kernels, where nothing is trained below its head."""
+        if not self._on_kernels:
+            return super().adjusted(start, samples, targets)
+        values = np.asarray(samples.read(range(len(samples))))
+        mean, scale = column_moments(samples, self.column_weights(targets))
+        return replace(start, backbone=kernel_features(values, mean, scale))
 
     def check(self, trainable: TrainableLayers, targets: Targets) -> None:
         """Refuse parameters that contradict each other, or the samples."""
@@ -140,6 +160,13 @@ class SupervisedRecipe(Recipe):
             setup.start.pretrained, setup.n_epochs_after(history), history, selection=selection,
             training=state.training,
         )  # fmt: skip
+
+    @property
+    def _on_kernels(self) -> bool:
+        """Whether there is a table, and neither a network nor how it is trained was asked for."""
+        own = self.parameters
+        default = own.backbone == "auto" and own.trainable in ("auto", "head") and own.features == "auto"
+        return self.format.kind.is_table and default and not (own.once or self.layers.hidden or self.layers.n_heads)
 
     def _solved(self, trainable: TrainableLayers) -> bool:
         """Whether the head is linear, on frozen features, so that it is solved to convergence."""
@@ -259,18 +286,22 @@ class SupervisedRecipe(Recipe):
         return self.earlier is None or self.earlier.extraction.beside == beside
 
     def _solved_head(self, setup: Setup) -> tuple[Head, dict[str, list[Any]]]:
-        """Solve the linear head on the features of all views."""
+        """Solve the linear head on the features of all views.
+
+        Where no groups are given, equal samples are held out together, so that one that is there twice counts as one
+        of twice the weight, and those of a sample's views.
+        """
         views, network = self._views(setup, None), setup.network
         features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
         extraction, C = network.below, self.parameters.C
         assert extraction is not None
         groups = setup.groups
-        if groups is None and len(views) > 1:
-            groups = np.arange(len(setup.targets))
+        if groups is None:
+            groups = np.array([setup.samples.digest(i) for i in range(len(setup.samples))], dtype=f"S{DIGEST_BYTES}")
         return solve_automatically(
             features, setup.targets.repeated(len(views)),
             Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
-            C=None if C == "auto" else float(C), groups=None if groups is None else np.tile(groups, len(views)),
+            C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)),
         )  # fmt: skip
 
     def _solved_above_queries(self, setup: Setup, head: Head) -> Head:
