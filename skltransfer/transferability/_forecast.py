@@ -164,11 +164,11 @@ def learning_curve_forecast(
     and not the error of the law: trust it for a few times as many samples as there are, of the same kind, and
     look at the curve. It is of the mean score of such fits; one fit, measured on few samples, deviates more.
 
-    The interval is a parametric bootstrap over folds. Sizes of one fold have samples in common, so whole folds are drawn:
-    the mean curve, plus a sum of the deviations of the folds with Gaussian weights, in units of a standard deviation
-    that is itself known from so few folds (as in Student's t), and of the variance of Nadeau and Bengio
-    [3]_ for the samples that folds share. A law is fitted to each of 1,000 such curves. A resample of 5 folds would have
-    too small a variance, and the delta method knows nothing of limits that are at 0.
+    The interval is a parametric bootstrap over folds. Sizes of one fold have samples in common, so whole folds are
+    drawn: the mean curve, plus a sum of the deviations of the folds with Gaussian weights, in units of a standard
+    deviation that is itself known from so few folds (as in Student's t), and of the variance of Nadeau and Bengio [3]_
+    for the samples that folds share. A law is fitted to each of 1,000 such curves. A resample of 5 folds would
+    have too small a variance, and the delta method knows nothing of limits that are at 0.
 
     References
     ----------
