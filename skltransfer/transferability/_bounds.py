@@ -151,7 +151,7 @@ def error_bound(
     >>> from skltransfer.transferability import error_bound
     >>> sample = load_fashion_sample()
     >>> shoes = np.isin(sample.target, ["Ankle boot", "Sneaker", "Sandal"])
-    >>> clf = TransferClassifier(image_size=32, features="last", C=0.1)
+    >>> clf = TransferClassifier(image_size=64, features="last", C=0.1)
     >>> bound = error_bound(clf, sample.images, shoes, random_state=0)
     >>> bound.held_out_error < bound.held_out < 0.25
     True

@@ -20,11 +20,15 @@ NODES, SHARES = np.polynomial.hermite_e.hermegauss(40)
 
 
 class Gibbs(NamedTuple):
-    """A bound on the error of a classifier that is drawn anew for each sample."""
+    """A bound on the error of a classifier that is drawn anew for each sample.
+
+    ``sharpness`` is the length of the posterior's mean, in units of the given one, over its standard deviation.
+    """
 
     bound: float
     error: float
     divergence: float
+    sharpness: float
 
 
 class Samples(NamedTuple):
@@ -102,7 +106,7 @@ def gibbs_bound(prior: Floats, mean: Floats, held_out: Samples, *, typical: floa
             divergence = float(np.square(length * mean - prior).sum() / (2 * deviation**2))
             error = _gibbs_error(margins * (length / deviation))
             bound = inverse_kl(error, (divergence + spent) / n_samples)
-            found.append(Gibbs(bound, error, divergence))
+            found.append(Gibbs(bound, error, divergence, float(length / deviation)))
     return min(found)
 
 
