@@ -163,6 +163,7 @@ def error_bound(
     _check_held_out(y, order[n_held_out:], n_held_out)
     some, rest = order[:n_held_out], order[n_held_out:]
     part = clone(estimator).fit(_safe_indexing(X, rest), _safe_indexing(y, rest))
+    _check_solved(part)
     whole = clone(estimator).fit(X, y)
     features, codes = _features(part, whole, X), _codes(part, y)
     wrong = int((part.model_.head.decide(features[some]).argmax(axis=1) != codes[some]).sum())
@@ -225,15 +226,18 @@ def _check_held_out(y: Any, rest: Array, n_held_out: int) -> None:
         )
 
 
+def _check_solved(fitted: TransferClassifier) -> None:
+    """Refuse all but a linear head on a frozen network."""
+    model = fitted.model_
+    if model.network.above is not None or model.history or model.head.hidden or model.head.takes_maps:
+        raise ValueError(
+            "estimator: expected a linear head that is solved on a frozen network. Got a network, or a head, that "
+            "is trained; pass trainable='head' and head='linear', on a pretrained backbone."
+        )
+
+
 def _features(part: TransferClassifier, whole: TransferClassifier, X: Any) -> Floats:
     """Compute what both heads decide on, and refuse features that are not the same for both."""
-    for fitted in (part, whole):
-        model = fitted.model_
-        if model.network.above is not None or model.history or model.head.hidden or model.head.takes_maps:
-            raise ValueError(
-                "estimator: expected a linear head that is solved on a frozen network. Got a network, or a head, that "
-                "is trained; pass trainable='head' and head='linear', on a pretrained backbone."
-            )
     found, other = (fitted.model_.features(fitted._read_known(X), fitted.memory) for fitted in (part, whole))
     if found.shape != other.shape or not np.array_equal(found, other):
         raise ValueError(
