@@ -80,6 +80,9 @@ class Pool:
         drawn = self.random.integers(1500, size=n_samples)
         return self.whole.features[drawn], self.whole.codes[drawn]
 
+    def error(self, theta):
+        return ((self.whole.features @ theta).argmax(axis=1) != self.whole.codes).mean()
+
     def head(self, features, codes):
         head = fit_logistic(features[:, :-1], codes, n_classes=self.n_classes, C=0.1, weights=np.ones(len(codes)))
         theta = np.vstack([head.coef, head.intercept])
@@ -103,10 +106,10 @@ def test_bounds_are_violated_no_more_often_than_they_may(n_classes, apart, noisy
         found = gibbs_bound(prior, mean, held_out, typical=typical, delta=DELTA)
         wrong = ((held_out.features @ prior).argmax(axis=1) != held_out.codes).sum()
         limit = held_out_bound(int(wrong), 40, DELTA)
-        errors = [((pool.whole.features @ theta).argmax(axis=1) != pool.whole.codes).mean() for theta in (prior, mean)]
+        errors = [pool.error(theta) for theta in (prior, mean)]
         violated += [
             errors[0] > limit,
-            random_error(mean, whole, found.sharpness) > found.bound,
+            random_error(mean, pool.whole, found.sharpness) > found.bound,
             errors[1] > 2 * found.bound,
         ]
         bounds.append(found.bound)

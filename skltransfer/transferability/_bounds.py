@@ -187,7 +187,9 @@ class _Coordinates:
     @classmethod
     def of(cls, estimator: TransferClassifier, features: Floats) -> _Coordinates:
         """Learn them from the samples that are not held out."""
-        widths = block_widths(estimator.model_.network.below, features.shape[1])
+        extraction = estimator.model_.network.below
+        assert extraction is not None
+        widths = block_widths(extraction, features.shape[1])
         shares = np.full(len(widths), 1 / len(widths))
         scale = block_scale(features, np.ones(len(features)), widths, shares.tolist()) * np.sqrt(widths[0])
         return cls(features.mean(axis=0), scale)
@@ -206,7 +208,7 @@ def _check(estimator: Any, delta: Any, test_size: Any) -> None:
             "bound its error on samples held out by scipy.stats.binomtest."
         )
     for name, value in (("delta", delta), ("test_size", test_size)):
-        if not isinstance(value, Real) or not 0 < value < 1:
+        if not isinstance(value, Real) or not 0 < float(value) < 1:
             raise ValueError(f"{name}: expected a number between 0 and 1. Got {value!r}.")
 
 
@@ -229,7 +231,8 @@ def _check_held_out(y: Any, rest: Array, n_held_out: int) -> None:
 def _check_solved(fitted: TransferClassifier) -> None:
     """Refuse all but a linear head on a frozen network."""
     model = fitted.model_
-    if model.network.above is not None or model.history or model.head.hidden or model.head.takes_maps:
+    head = model.head
+    if model.network.above is not None or model.history or head is None or head.hidden or head.takes_maps:
         raise ValueError(
             "estimator: expected a linear head that is solved on a frozen network. Got a network, or a head, that "
             "is trained; pass trainable='head' and head='linear', on a pretrained backbone."
