@@ -168,3 +168,18 @@ def test_forecast_is_drawn(result):
     with pytest.raises(ValueError, match=r"result: expected what learning_curve_forecast gives. Got a dict"):
         LearningCurveForecastDisplay.from_forecast({})
     mpl.pyplot.close("all")
+
+
+def test_parts_of_training_samples_have_all_classes():
+    y = np.repeat(["a", "b", "c"], [60, 24, 12])
+    seen = []
+
+    class Counting(DummyClassifier):
+        def fit(self, X, y, sample_weight=None):
+            seen.append(np.unique(y, return_counts=True)[1].tolist())
+            return super().fit(X, y, sample_weight)
+
+    learning_curve_forecast(Counting(), np.zeros((96, 1)), y, cv=4, sizes=[24, 36, 72], random_state=0)
+    parts = [counts for counts in seen if sum(counts) == 24]
+    assert len(parts) == 4
+    assert all(np.abs(np.subtract(counts, [15, 6, 3])).max() <= 1 for counts in parts)

@@ -118,8 +118,8 @@ def learning_curve_forecast(
 ) -> LearningCurveForecast:
     """Forecast the score of an estimator with more labeled samples.
 
-    The estimator is cross-validated on parts of the training samples of each fold, and a power law is fitted to its
-    errors, ``limit + slope * n ** -exponent``. Features of a frozen network are cached, so that a fit
+    The estimator is cross-validated on parts of the training samples of each fold, which have all classes by their
+    shares, and a power law is fitted to its errors, ``limit + slope * n ** -exponent``. Features of a frozen network are cached, so that a fit
     costs no more than its head.
 
     Parameters
@@ -193,16 +193,33 @@ def learning_curve_forecast(
     scorer = check_scoring(estimator, scoring)
     random = check_random_state(random_state)
     splits = draw_splits(cv, y, classifier=is_classifier(estimator), groups=groups)
-    largest = min(len(train) for train, _ in splits)
-    n_classes = len(np.unique(np.asarray(y).ravel())) if is_classifier(estimator) else 1
+    codes = np.zeros(len(y), int)
+    if is_classifier(estimator) and np.ndim(y) == 1:
+        codes = np.unique(np.asarray(y), return_inverse=True)[1]
+    ordered = [(_interleaved(random.permutation(train), codes), test) for train, test in splits]
+    numbers = _sizes(sizes, min(len(train) for train, _ in splits), codes.max() + 1)
     numbers, _, scores = learning_curve(
-        estimator, X, y, train_sizes=_sizes(sizes, largest, n_classes), cv=splits, scoring=scorer, shuffle=True,
-        random_state=random.randint(2**31 - 1), error_score="raise",
-    )  # fmt: skip
+        estimator, X, y, train_sizes=numbers, cv=ordered, scoring=scorer, error_score="raise"
+    )
     top = (0.0 if getattr(scorer, "_sign", 1) < 0 else 1.0) if best is None else float(best)
     _check_scores(scores, top)
     laws = _laws(numbers.astype(np.float64), top - scores, splits, random)
     return LearningCurveForecast(numbers, scores, len(y), top, float(confidence), laws)
+
+
+def _interleaved(train: Array, codes: Array) -> Array:
+    """Order training samples so that the first of them, however many, have all classes by their shares.
+
+    Examples
+    --------
+    >>> _interleaved(np.arange(6), np.array([0, 0, 0, 0, 1, 1])).tolist()
+    [0, 4, 1, 2, 5, 3]
+    """
+    places = np.empty(len(train))
+    for code in np.unique(codes[train]):
+        own = np.flatnonzero(codes[train] == code)
+        places[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return train[np.argsort(places, kind="stable")]
 
 
 def _sizes(sizes: Any, largest: int, n_classes: int) -> Array:
