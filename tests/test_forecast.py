@@ -112,12 +112,15 @@ def table(seed=0, n_samples=120):
 
 
 def test_values_and_losses_have_errors_of_their_own():
-    X, values = table()
+    X, values = table(n_samples=300)
     r2 = learning_curve_forecast(Ridge(), X, values, random_state=0)
     loss = learning_curve_forecast(Ridge(), X, values, scoring="neg_mean_squared_error", random_state=0)
     assert (r2.best, loss.best) == (1, 0)
-    assert r2.limit == pytest.approx(0.7, abs=0.15)
-    assert loss.limit == pytest.approx(-1, abs=0.3)  # the variance of the noise
+    signal = np.square(np.linspace(1, 0.2, 8)).sum()  # beside noise of variance 1
+    for found, best, width in ((r2, signal / (signal + 1), 0.3), (loss, -1, 1)):
+        _, low, high = found.forecast(2000)
+        assert low < best < high
+        assert high - low < width
 
 
 def test_repeated_folds_and_less_confidence_make_intervals_narrower():

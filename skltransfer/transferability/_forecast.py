@@ -119,8 +119,8 @@ def learning_curve_forecast(
     """Forecast the score of an estimator with more labeled samples.
 
     The estimator is cross-validated on parts of the training samples of each fold, which have all classes by their
-    shares, and a power law is fitted to its errors, ``limit + slope * n ** -exponent``. Features of a frozen network are cached, so that a fit
-    costs no more than its head.
+    shares, and a power law is fitted to its errors, ``limit + slope * n ** -exponent``. Features of a frozen
+    network are cached, so that a fit costs no more than its head.
 
     Parameters
     ----------
