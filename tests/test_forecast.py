@@ -117,7 +117,7 @@ def test_values_and_losses_have_errors_of_their_own():
     loss = learning_curve_forecast(Ridge(), X, values, scoring="neg_mean_squared_error", random_state=0)
     assert (r2.best, loss.best) == (1, 0)
     signal = np.square(np.linspace(1, 0.2, 8)).sum()  # beside noise of variance 1
-    for found, best, width in ((r2, signal / (signal + 1), 0.3), (loss, -1, 1)):
+    for found, best, width in ((r2, signal / (signal + 1), 0.5), (loss, -1, 2)):
         _, low, high = found.forecast(2000)
         assert low < best < high
         assert high - low < width
