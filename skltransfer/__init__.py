@@ -10,6 +10,7 @@ from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
 from skltransfer.domain_shift._report import domain_report
 from skltransfer.plots._attention import AttentionMapDisplay
+from skltransfer.plots._forecast import LearningCurveForecastDisplay
 from skltransfer.plots._latent import LatentDisplay
 from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
@@ -34,6 +35,7 @@ __all__ = [
     "DomainShiftDisplay",
     "GradualUnfreezing",
     "LatentDisplay",
+    "LearningCurveForecastDisplay",
     "LoRA",
     "MLPHead",
     "ReconstructionDisplay",

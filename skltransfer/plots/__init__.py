@@ -1,6 +1,7 @@
 """Displays of fitted estimators, in the way of scikit-learn's."""
 
 from skltransfer.plots._attention import AttentionMapDisplay
+from skltransfer.plots._forecast import LearningCurveForecastDisplay
 from skltransfer.plots._latent import LatentDisplay
 from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
@@ -12,6 +13,7 @@ __all__ = [
     "BackboneRankingDisplay",
     "DomainShiftDisplay",
     "LatentDisplay",
+    "LearningCurveForecastDisplay",
     "ReconstructionDisplay",
     "SelectionDisplay",
 ]

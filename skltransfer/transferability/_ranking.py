@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t
-from sklearn.model_selection import check_cv, cross_validate
+from sklearn.model_selection import cross_validate
 from sklearn.utils import check_random_state
 
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.domain_shift._measures import Random
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
+from skltransfer.transferability._folds import Splits, draw_splits, standard_error
 from skltransfer.transferability._reading import are_values
 
 CONFIDENCE = 0.95
-Splits = list[tuple[Any, Any]]
 
 
 class Row(NamedTuple):
@@ -128,7 +128,7 @@ def rank_backbones(
     named = _named(backbones)
     estimator = TransferRegressor if are_values(y) else TransferClassifier
     _check_scoring(scoring)
-    splits = _splits(cv, y, classifier=estimator is TransferClassifier)
+    splits = draw_splits(cv, y, classifier=estimator is TransferClassifier)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     rows = []
     for name, backbone in named.items():
@@ -163,14 +163,6 @@ def _check_scoring(scoring: Any) -> None:
         raise ValueError(f"scoring: expected one score, a str, callable or None. Got {scoring!r}; rank by each alone.")
 
 
-def _splits(cv: Any, y: Any, *, classifier: bool) -> Splits:
-    """Draw the same folds for all backbones."""
-    splits = list(check_cv(cv, y, classifier=classifier).split(np.zeros(len(y)), y))
-    if len(splits) < 2:
-        raise ValueError(f"cv: expected at least 2 folds, for a standard error. Got {len(splits)}.")
-    return splits
-
-
 def _scored(name: str, candidate: Any, X: Any, y: Any, splits: Splits, scoring: Any) -> Row:
     """Cross-validate a backbone."""
     start = perf_counter()
@@ -183,13 +175,7 @@ def _scored(name: str, candidate: Any, X: Any, y: Any, splits: Splits, scoring: 
     scores, first = found["test_score"], found["estimator"][0].model_
     if not np.isfinite(scores).all():
         raise ValueError(f"scoring: expected finite scores. Got {scores.tolist()} for {name!r}; try fewer folds.")
-    mean, deviation = float(scores.mean()), _standard_error(scores, splits)
+    mean, deviation = float(scores.mean()), standard_error(scores, splits)
     half = deviation * float(t.ppf((1 + CONFIDENCE) / 2, len(scores) - 1))
     n_features, n_parameters = len(first.head.coef), first.backbone.n_parameters
     return Row(name, mean, deviation, mean - half, mean + half, seconds, n_features, n_parameters)
-
-
-def _standard_error(scores: Any, splits: Splits) -> float:
-    """Compute the standard error of the mean of folds, corrected for the samples that they share."""
-    shares = np.mean([len(test) / len(train) for train, test in splits])
-    return float(np.sqrt((1 / len(scores) + shares) * scores.var(ddof=1)))
