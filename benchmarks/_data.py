@@ -189,9 +189,10 @@ class _Arrays(pickle.Unpickler):
 
 
 def squeezenet() -> Any:
-    """SqueezeNet 1.1 with ImageNet weights as a `keras.Model`; it takes RGB pixels minus their means, `SQUEEZENET_MEAN`.
+    """SqueezeNet 1.1 with ImageNet weights, as a `keras.Model`.
 
-    It ends with maps of the 1000 classes, whose means over places are the logits.
+    It takes RGB pixels minus `SQUEEZENET_MEAN`, and ends with maps of the 1000 classes, whose means over places are
+    the logits.
     """
     import keras
     from keras.layers import Concatenate, Conv2D, MaxPooling2D

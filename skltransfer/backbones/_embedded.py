@@ -12,6 +12,7 @@ from skltransfer.backbones._lite import load_lite, load_lite0
 from skltransfer.backbones._options import PINNED_IMAGE_FILES, PINNED_IMAGES, PINNED_TEXTS, Options
 from skltransfer.backbones.minilm import load_minilm
 
+
 @dataclass(frozen=True)
 class Embedded:
     """A network whose weights are pinned.

