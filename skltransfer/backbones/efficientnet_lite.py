@@ -1,12 +1,14 @@
-"""EfficientNet-Lite0 in Keras layers.
+"""EfficientNet-Lite0, Lite1 and Lite2 in Keras layers.
 
-EfficientNet-B0 (Tan & Le, 2019, https://arxiv.org/abs/1905.11946) without
-squeeze-and-excite and with ReLU6 in place of swish, as released for TensorFlow Lite.
+EfficientNet (Tan & Le, 2019, https://arxiv.org/abs/1905.11946) without squeeze-and-excite
+and with ReLU6 in place of swish, as released for TensorFlow Lite.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 # Per group of blocks: repeats, kernel, stride of the first block, expansion, channels.
 GROUPS = (
@@ -21,11 +23,56 @@ GROUPS = (
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 
 
-def efficientnet_lite0(input_shape: tuple[int | None, ...] = (None, None, 3), *, classes: int | None = None) -> Any:
-    """Build the network with fresh weights.
+class Scale(NamedTuple):
+    """How much wider and deeper than Lite0 a network is, and the height and width that it was trained at."""
+
+    width: float
+    depth: float
+    pixels: int
+
+
+SCALES = {0: Scale(1.0, 1.0, 224), 1: Scale(1.0, 1.1, 240), 2: Scale(1.1, 1.2, 260)}
+
+
+class Block(NamedTuple):
+    """One inverted residual."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+def blocks(scale: int) -> Iterator[Block]:
+    """Yield the blocks of a network, from input to output; stem and head are the same in all.
 
     Parameters
     ----------
+    scale : {0, 1, 2}
+        Which network.
+    """
+    width, depth, _ = SCALES[scale]
+    for group, (repeats, kernel, stride, expansion, channels) in enumerate(GROUPS):
+        inner = 0 < group < len(GROUPS) - 1
+        for repeat in range(math.ceil(repeats * depth) if inner else repeats):
+            yield Block(kernel, stride if repeat == 0 else 1, expansion, _channels(channels * width))
+
+
+def _channels(wanted: float) -> int:
+    """Round to a multiple of 8 that is not below nine tenths."""
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+def efficientnet_lite(
+    scale: int, input_shape: tuple[int | None, ...] = (None, None, 3), *, classes: int | None = None
+) -> Any:
+    """Build a network with fresh weights.
+
+    Parameters
+    ----------
+    scale : {0, 1, 2}
+        Which network.
     input_shape : tuple of (height, width, 3), default=(None, None, 3)
         Shape of one image, already normalised as ``(pixel - 127) / 128``.
         ``None`` accepts any height or width.
@@ -49,17 +96,14 @@ def efficientnet_lite0(input_shape: tuple[int | None, ...] = (None, None, 3), *,
     inputs = keras.Input(input_shape, name="image")
     x = _conv_norm(inputs, "stem", STEM_CHANNELS, 3, 2)
     x = keras.layers.ReLU(6.0, name="stem_relu")(x)
-    number = 0
-    for repeats, kernel, stride, expansion, channels in GROUPS:
-        for repeat in range(repeats):
-            x = _block(x, f"block{number}", kernel, stride if repeat == 0 else 1, expansion, channels)
-            number += 1
+    for number, block in enumerate(blocks(scale)):
+        x = _block(x, f"block{number}", *block)
     x = _conv_norm(x, "head", HEAD_CHANNELS, 1, 1)
     x = keras.layers.ReLU(6.0, name="head_relu")(x)
     if classes is not None:
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
         x = keras.layers.Dense(classes, name="logits")(x)
-    return keras.Model(inputs, x, name="efficientnet_lite0")
+    return keras.Model(inputs, x, name=f"efficientnet_lite{scale}")
 
 
 def _block(inputs: Any, name: str, kernel: int, stride: int, expansion: int, channels: int) -> Any:

@@ -11,7 +11,8 @@ import pytest
 
 from skltransfer import list_backbones, load_backbone, register_backbone
 from skltransfer.backbones import _registry
-from skltransfer.backbones._embedded import EMBEDDED, LITE0_DIGEST, LITE0_FILE, read_weights
+from skltransfer.backbones._embedded import EMBEDDED
+from skltransfer.backbones._lite import LITE0_DIGEST, LITE0_FILE, read_weights
 
 
 def test_shipped_weights_are_small_and_the_pinned_ones():
@@ -96,8 +97,8 @@ def sources(tmp_path_factory):
 
     return {
         "value": value, "model": value.to_keras(), "safetensors": folder / "n.safetensors", "keras": folder / "n.keras",
-        "function": own, "builder": "small_cnn", "lite0": "efficientnet_lite0", "minilm": "minilm_l6",
-        "application": "MobileNetV2", "hub": "hub:nothing",
+        "function": own, "builder": "small_cnn", "lite0": "efficientnet_lite0", "lite1": "efficientnet_lite1",
+        "minilm": "minilm_l6", "application": "MobileNetV2", "hub": "hub:nothing",
     }  # fmt: skip
 
 
@@ -106,14 +107,16 @@ OPTIONS = {"no weights": {"weights": None}, "file": {"weights": "w.weights.h5"},
 APPLIED = {
     ("value", "mean"), ("value", "std"), ("model", "mean"), ("model", "std"), ("safetensors", "mean"),
     ("safetensors", "std"), ("keras", "mean"), ("keras", "std"), ("lite0", "no weights"),
-    ("application", "no weights"), ("application", "file"), ("minilm", "file"),
+    ("lite1", "no weights"), ("lite1", "file"), ("minilm", "file"),
+    ("application", "no weights"), ("application", "file"),
     *((source, option) for source in ("function", "builder") for option in OPTIONS if option != "file"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize(
-    "source", ["value", "model", "safetensors", "keras", "function", "builder", "lite0", "minilm", "application", "hub"]
+    "source",
+    ["value", "model", "safetensors", "keras", "function", "builder", "lite0", "lite1", "minilm", "application", "hub"],
 )
 def test_every_option_is_applied_or_refused(sources, source, option):
     given = dict(OPTIONS[option])

@@ -20,7 +20,9 @@ def test_embedded_network_has_a_stage_for_each_block():
     assert stages[-1] == "head_relu"
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "MobileNetV2", "ResNet50V2", "VGG16", "DenseNet121"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "efficientnet_lite2", "MobileNetV2", "ResNet50V2", "VGG16", "DenseNet121"]
+)
 def test_every_stage_cuts_the_network_in_two(name):
     backbone = load_backbone(name, weights=None) if name != "efficientnet_lite0" else load_backbone(name)
     assert 5 < len(backbone.stages) < 70
