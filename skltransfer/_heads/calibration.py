@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skltransfer._heads.logistic import Coordinates
 from skltransfer._utils.types import Array, Floats
@@ -79,7 +79,9 @@ def _folds(coordinates: Coordinates, groups: Array) -> Iterator[tuple[NDArray[np
     n_folds = min(FOLDS, np.bincount(pairs[:, 1], minlength=coordinates.n_classes).min())
     if n_folds < 2:
         return
-    for _, held_out in StratifiedGroupKFold(n_folds).split(pairs, pairs[:, 1], pairs[:, 0]):
+    alone = len(pairs) == len(np.unique(numbers))  # what takes long for groups is simple
+    splitter = StratifiedKFold(n_folds) if alone else StratifiedGroupKFold(n_folds)
+    for _, held_out in splitter.split(pairs, pairs[:, 1], pairs[:, 0]):
         apart = np.isin(of_sample, held_out)
         if len(np.unique(coordinates.codes[~apart])) == coordinates.n_classes:
             yield np.flatnonzero(~apart), np.flatnonzero(apart)

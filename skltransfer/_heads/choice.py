@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from skltransfer._engine.pooling import INPUT, Output
 from skltransfer._heads.span import Standardized, moments
 from skltransfer._targets.targets import Targets
+from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.lru import ByteLRU
 from skltransfer._utils.types import Array, Floats
 
 CHOICE_SAMPLES = 1000
@@ -53,6 +55,10 @@ KERNEL_SHARES = (
 """The same of tables: three kernels, one of them, and the columns."""
 TABLE_SHARES = (("last + columns", 1, (), 1), ("last", 1, (), 0), ("columns", 0, (), 1), ("last + 3 columns", 1, (), 3))
 """The same of tables, for a network that was trained."""
+
+
+choices = ByteLRU(max_bytes=2**20)
+"""Made before: a search over what is no block chooses once a fold."""
 
 
 class Candidate(NamedTuple):
@@ -178,6 +184,19 @@ def choose(
 
     Evci et al., "Head2Toe: Utilizing Intermediate Representations for Better Transfer Learning", ICML 2022.
     """
+    key = content_hash(
+        *map(np.ascontiguousarray, (features, targets.values, targets.weights, groups)), repr((widths, candidates))
+    )
+    found = choices.get(key)
+    if found is None:
+        found = _choose(features, targets, widths, candidates, groups)
+        choices.put(key, found, sum(choice.errors.nbytes for choice in found))
+    return found
+
+
+def _choose(
+    features: Floats, targets: Targets, widths: Sequence[int], candidates: Sequence[Candidate], groups: Array
+) -> list[Choice]:
     some = _sample(targets, groups)
     features, targets, groups = features[some], targets.take(some), groups[some]
     grams = _grams(features, targets.weights.max(axis=1), widths)
@@ -244,9 +263,11 @@ class _Ridge:
     def __init__(self, gram: Floats, weights: Floats, groups: Array) -> None:
         self.present = np.flatnonzero(weights > 0)
         self.weights = weights[self.present] / weights[self.present].mean()
-        self.groups = groups[self.present]
         self._root = np.sqrt(self.weights)
         self._gram = gram
+        names, numbers = np.unique(groups[self.present], return_inverse=True)
+        alone = len(names) == len(self.present)
+        self._members = [] if alone else [np.flatnonzero(numbers == number) for number in range(len(names))]
 
     @cached_property
     def _decomposition(self) -> tuple[Floats, Floats]:
@@ -263,15 +284,11 @@ class _Ridge:
 
     def _residuals(self, values: Floats) -> Floats:
         (strength, vectors), n_samples = self._decomposition, len(values)
-        along = vectors.T @ values
-        members = [np.flatnonzero(self.groups == group) for group in np.unique(self.groups)]
-        found = np.empty((len(PENALTIES), *values.shape))
-        for number, penalty in enumerate(PENALTIES):
-            inverse = 1.0 / (strength + penalty * n_samples)
-            dual = vectors @ (along * inverse[:, None])
-            if len(members) == n_samples:
-                found[number] = dual / (np.square(vectors) @ inverse)[:, None]
-                continue
-            for some in members:
-                found[number, some] = np.linalg.solve((vectors[some] * inverse) @ vectors[some].T, dual[some])
-        return found
+        inverses = 1.0 / (strength + n_samples * np.array(PENALTIES)[:, None])
+        duals = np.stack([vectors @ along for along in inverses[:, :, None] * (vectors.T @ values)])
+        if not self._members:
+            return duals / (inverses @ np.square(vectors.T))[:, :, None]
+        for dual, inverse in zip(duals, inverses, strict=True):
+            for some in self._members:
+                dual[some] = np.linalg.solve((vectors[some] * inverse) @ vectors[some].T, dual[some])
+        return duals

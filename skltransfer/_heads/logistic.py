@@ -19,9 +19,9 @@ TYPICAL_CURVATURE = 0.03
 """Second derivative of the log loss of a sample near the solution, on average; only scales the coordinates."""
 TYPICAL_CLASSES = 10
 """Up to so many classes; it falls with more, as most of them are improbable for most samples."""
-LARGE_PRODUCT = 10**8
+LARGE_PRODUCT, TIGHT = 10**8, 1e-6
 """Multiplications in a product of matrices from which BLAS threads are worth waking, and single precision is enough
-for the curvature: the slope, which says where the solution is, is in double precision."""
+for the curvature, as it is for rough solutions: the slope, which says where the solution is, is in double precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Coordinates:
         large = basis.size * n_outputs >= LARGE_PRODUCT
         problem = _Problem(
             basis=basis,
-            rough=basis.astype(np.float32) if large else basis,
+            rough=basis.astype(np.float32) if large or xtol > TIGHT else basis,
             penalty=np.append(np.square(damping), 0.0)[:, None],
             codes=codes,
             n_outputs=n_outputs,

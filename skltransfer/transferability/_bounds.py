@@ -191,7 +191,7 @@ class _Coordinates:
         assert extraction is not None
         widths = block_widths(extraction, features.shape[1])
         shares = np.full(len(widths), 1 / len(widths))
-        scale = block_scale(features, np.ones(len(features)), widths, shares.tolist()) * np.sqrt(widths[0])
+        scale = block_scale(features, np.ones(len(features)), widths, shares.tolist(), 1.0)
         return cls(features.mean(axis=0), scale)
 
     def features(self, features: Floats) -> Floats:
