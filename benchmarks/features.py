@@ -70,6 +70,7 @@ def throughput() -> dict:
 
     from skltransfer import BackboneTransformer, load_backbone
     from skltransfer._engine.forward import forward
+    from skltransfer._engine.pooling import Output
     from skltransfer._features import cache as feature_cache
 
     backbone = load_backbone("efficientnet_lite0")
@@ -91,7 +92,8 @@ def throughput() -> dict:
         feature_cache.process_store.clear()
         return extractor.transform(pixels)
 
-    with forward(backbone, "head_relu", "avg", None, ((SIZE, SIZE, 3), "float32"), frozen=True) as network:
+    outputs = (Output("head_relu", "avg"),)
+    with forward(backbone, outputs, None, ((SIZE, SIZE, 3), "float32"), frozen=True) as network:
         difference = float(np.abs(np.concatenate(list(network.map(ready))) - onnx(planar)).max())
         plain = keras.Model(
             (model := backbone.to_keras()).inputs, keras.layers.GlobalAveragePooling2D()(model.outputs[0])
