@@ -346,7 +346,7 @@ class Given:
             warnings.simplefilter("ignore")
             try:
                 return CONTAINERS[self.container](self.items())
-            except Exception:
+            except (Exception, pl.exceptions.PanicException):
                 assume(False)
 
 
