@@ -80,8 +80,11 @@ def _folds(coordinates: Coordinates, groups: Array) -> Iterator[tuple[NDArray[np
     if n_folds < 2:
         return
     alone = len(pairs) == len(np.unique(numbers))  # what takes long for groups is simple
-    splitter = StratifiedKFold(n_folds) if alone else StratifiedGroupKFold(n_folds)
-    for _, held_out in splitter.split(pairs, pairs[:, 1], pairs[:, 0]):
+    if alone:
+        splits = StratifiedKFold(n_folds).split(pairs, pairs[:, 1])
+    else:
+        splits = StratifiedGroupKFold(n_folds).split(pairs, pairs[:, 1], pairs[:, 0])
+    for _, held_out in splits:
         apart = np.isin(of_sample, held_out)
         if len(np.unique(coordinates.codes[~apart])) == coordinates.n_classes:
             yield np.flatnonzero(~apart), np.flatnonzero(apart)
