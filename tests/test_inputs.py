@@ -183,3 +183,9 @@ def test_object_array_of_another_kind_is_refused(files):
 def test_take_keeps_the_chosen_samples(kept):
     rows = ArraySamples(np.arange(5)[:, None]).take(np.array(kept))
     assert rows.values.ravel().tolist() == np.flatnonzero(kept).tolist()
+
+
+@pytest.mark.parametrize("values", [[2**70, 1], [[2**70, 1], [3, 4]]])
+def test_numbers_that_numpy_does_not_have_are_refused(values):
+    with pytest.raises(TypeError, match=r"expected values that NumPy can read\. Got a Series that it cannot .*128"):
+        BackboneTransformer("mlp").fit(pl.Series(values))

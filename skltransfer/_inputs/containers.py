@@ -76,18 +76,22 @@ def as_array(values: Any) -> Array:
     """
     if isinstance(values, np.ndarray):
         return values
+    try:
+        return _converted(values)
+    except Exception as error:  # each library has errors of its own
+        raise TypeError(
+            f"X: expected values that NumPy can read. Got a {type(values).__name__} that it cannot ({error}); convert "
+            "it to a NumPy array."
+        ) from error
+
+
+def _converted(values: Any) -> Array:
     if hasattr(values, "to_numpy"):
         return np.asarray(values.to_numpy())
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         values = values.float() if str(values.dtype).endswith("bfloat16") else values
-    try:
-        array = np.asarray(values) if hasattr(values, "__array__") else _from_dlpack(values)
-    except (TypeError, RuntimeError, BufferError) as error:
-        raise TypeError(
-            f"X: expected values that NumPy can read. Got a {type(values).__name__} that it cannot ({error}); convert "
-            "it to a NumPy array."
-        ) from error
+    array = np.asarray(values) if hasattr(values, "__array__") else _from_dlpack(values)
     return array.astype(np.float32) if array.dtype.name.startswith("bfloat") else array
 
 

@@ -109,6 +109,8 @@ def dimensions(item: Any) -> int | None:
     found = getattr(item, "ndim", None)
     if isinstance(found, int):
         return found
+    if isinstance(shape := getattr(item, "shape", None), tuple):
+        return len(shape)
     if hasattr(item, "__array__"):
         return int(np.asarray(item).ndim)
     if isinstance(item, str | bytes) or not isinstance(item, Sequence):
