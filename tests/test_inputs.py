@@ -188,4 +188,4 @@ def test_take_keeps_the_chosen_samples(kept):
 @pytest.mark.parametrize("values", [[2**70, 1], [[2**70, 1], [3, 4]]])
 def test_numbers_that_numpy_does_not_have_are_refused(values):
     with pytest.raises(TypeError, match=r"expected values that NumPy can read\. Got a Series that it cannot .*128"):
-        BackboneTransformer("mlp").fit(pl.Series(values))
+        gathered(pl.Series(values))
