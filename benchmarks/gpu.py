@@ -70,7 +70,7 @@ def features() -> Actions:
 
     def network(length: int) -> np.ndarray:
         plan = extractor().model_.extraction
-        facts = (plan.backbone, plan.stage, plan.pooling, plan.preparation, sample_spec(rows, plan.preparation))
+        facts = (plan.backbone, plan.outputs, plan.preparation, sample_spec(rows, plan.preparation))
         with forward(*facts, frozen=False) as compiled:
             return np.concatenate(list(compiled.map(X[i : i + length] for i in range(0, ROWS, length))))
 
