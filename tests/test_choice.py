@@ -18,6 +18,7 @@ from skltransfer._features import extraction as features
 from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import plan_extraction
 from skltransfer._heads import calibration
+from skltransfer._heads import choice as choosing
 from skltransfer._heads import span as spans
 from skltransfer._heads.calibration import calibrate
 from skltransfer._heads.choice import CONSTANT, PENALTIES, Candidate, _Ridge, block_scale, candidates, choose
@@ -248,6 +249,7 @@ def test_training_goes_on_from_blocks(digits):
     np.testing.assert_allclose(clf.decision_function(X), last.decision_function(X), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.backends
 def test_kernels_are_those_of_standardized_samples():
     X, weights = RANDOM.normal(size=(40, 3)) * [1, 10, 100], RANDOM.uniform(0.5, 2, 40)
     mean = np.average(X, axis=0, weights=weights)
@@ -289,3 +291,10 @@ def test_a_network_of_columns_gives_the_columns_beside_its_last_layer():
     assert "columns" in clf.selection_["candidate"]
     scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X[::2], y[::2])
     assert clf.score(X[1::2], y[1::2]) >= scaled.score(X[1::2], y[1::2]) - 0.02
+
+
+def test_a_search_over_the_penalty_chooses_blocks_once(images, labels):
+    choosing.choices.clear()
+    found = [TransferClassifier(image_size=32, C=C).fit(images, labels).selection_["chosen"] for C in (0.1, 1.0)]
+    assert found[0] == found[1]
+    assert len(choosing.choices) == 1

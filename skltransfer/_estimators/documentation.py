@@ -92,8 +92,8 @@ backbone : str, path-like, Backbone, keras.Model or callable, default="auto"
     Whatever `load_backbone` takes. "auto" is ``"efficientnet_lite0"`` for images and audio, and
     ``"minilm_l6"`` for texts. No pretrained network can know the columns of a table: there,
     "auto" is the untrained ``"mlp"``, trained from scratch; but a classifier or regressor with
-    the default head, and ``trainable="auto"``, chooses between the columns and Gaussian kernels of
-    them, and trains nothing else. Compare trees by `negative_transfer_check`.
+    the default head, and no parameter of the training set, chooses between the columns and
+    Gaussian kernels of them, and trains nothing else. Compare trees by `negative_transfer_check`.
 input_shape : tuple of (height, width[, channels]), default=None
     Shape of one image, if each is a flattened sample.
 pixel_range : tuple of (black, white), default=None

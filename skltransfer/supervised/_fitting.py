@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -41,11 +41,16 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
-from skltransfer._utils.hashing import DIGEST_BYTES
+from skltransfer._utils.hashing import DIGEST_BYTES, content_hash
 from skltransfer._utils.types import Array
 from skltransfer.backbones._kernels import kernel_features
 from skltransfer.supervised._attention_transfer import TeacherMaps, attention_strength, plan_teacher
 
+TRAINING = (
+    "epochs", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay", "early_stopping", "checkpoint",
+    "callbacks", "metrics", "mixup", "label_smoothing",
+)  # fmt: skip
+"""Parameters that say how a network is trained: where one is set, one is."""
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
 """Where only the queries of attention are trained: their learning rate, and the share of C at which the linear layer
 above them is solved meanwhile; see `docs/design.md`."""
@@ -165,8 +170,10 @@ class SupervisedRecipe(Recipe):
     def _on_kernels(self) -> bool:
         """Whether there is a table, and neither a network nor how it is trained was asked for."""
         own = self.parameters
-        default = own.backbone == "auto" and own.trainable in ("auto", "head") and own.features == "auto"
-        return self.format.kind.is_table and default and not (own.once or self.layers.hidden or self.layers.n_heads)
+        known = {field.name: field.default for field in fields(own)}
+        default = all(getattr(own, name) in (known[name], []) for name in TRAINING)
+        asked = own.once or self.layers.hidden or self.layers.n_heads or own.trainable not in ("auto", "head")
+        return self.format.kind.is_table and own.backbone == "auto" and own.features == "auto" and default and not asked
 
     def _solved(self, trainable: TrainableLayers) -> bool:
         """Whether the head is linear, on frozen features, so that it is solved to convergence."""
@@ -297,7 +304,7 @@ class SupervisedRecipe(Recipe):
         assert extraction is not None
         groups = setup.groups
         if groups is None:
-            groups = np.array([setup.samples.digest(i) for i in range(len(setup.samples))], dtype=f"S{DIGEST_BYTES}")
+            groups = _names(setup.samples, features, adjusted=self.format.kind.is_numeric)
         return solve_automatically(
             features, setup.targets.repeated(len(views)),
             Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
@@ -311,3 +318,15 @@ class SupervisedRecipe(Recipe):
         pooled = np.concatenate([head.pool(maps) for view in taken for maps in network.blocks_of(view)])
         last = solve(pooled, setup.targets.repeated(len(taken)), C=self.parameters.strength)
         return replace(head, coef=last.coef, intercept=last.intercept)
+
+
+def _names(samples: Samples, features: Array, *, adjusted: bool) -> Array:
+    """Give equal samples one name: by their features, which are the same in whichever form a sample comes.
+
+    Those of a network that was adjusted to all samples hang on their order, by rounding: there, by the numbers.
+    """
+    if adjusted:
+        names = [samples.digest(i) for i in range(len(samples))]
+    else:
+        names = [content_hash(sample) for sample in np.ascontiguousarray(features[: len(samples)])]
+    return np.array(names, dtype=f"S{DIGEST_BYTES}")
