@@ -13,6 +13,8 @@ from skltransfer._inputs.image_files import read_image_files
 from skltransfer._inputs.kind import InputFormat, ReadOptions
 from skltransfer._inputs.recognition import recognise
 from skltransfer._inputs.samples import ArraySamples
+from skltransfer._inputs.table import with_numbers
+from skltransfer._utils.statistics import weighted_moments
 
 
 @pytest.fixture
@@ -189,3 +191,16 @@ def test_take_keeps_the_chosen_samples(kept):
 def test_numbers_that_numpy_does_not_have_are_refused(values):
     with pytest.raises(TypeError, match=r"expected values that NumPy can read\. Got a Series that it cannot .*128"):
         gathered(pl.Series(values))
+
+
+def test_complex_cells_of_a_frame_lose_nothing_in_silence():
+    cells = np.array([[1 + 2j, 2], [3, 4]], dtype=np.complex64)
+    for frame in (pl.DataFrame(cells, schema={"a": pl.Object, "b": pl.Object}), pd.DataFrame(cells).astype(object)):
+        with pytest.raises(TypeError, match=r"expected one number in each cell of a table\. Sample 0 has .* in column 0"):
+            with_numbers(frame)
+
+
+def test_a_constant_column_of_huge_numbers_has_a_deviation_of_one():
+    mean, scale = weighted_moments(np.array([[1e300, 1.0], [1e300, 3.0]]), np.ones(2))
+    np.testing.assert_allclose(mean, [1e300, 2.0])
+    np.testing.assert_array_equal(scale, [1.0, 1.0])

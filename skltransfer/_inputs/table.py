@@ -72,6 +72,8 @@ def with_numbers(X: Any) -> Any:
 
 def _check_number(cell: Any, sample: int, column: int) -> None:
     try:
+        if np.iscomplexobj(cell):
+            raise TypeError("a complex number")
         float(cell)
     except (TypeError, ValueError) as error:
         raise TypeError(

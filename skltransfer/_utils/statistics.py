@@ -45,8 +45,8 @@ def weighted_moments(values: Floats, weights: Floats, name: str = "X") -> tuple[
             f"{name}: expected values whose variance is a finite number. Got values up to "
             f"{np.abs(values[:, wrong]).max():g} in column {wrong}; divide them by a number of their size."
         )
-    constant = variance <= np.square(10 * np.finfo(np.float64).eps * np.abs(mean))
-    return mean, np.where(constant, 1.0, np.sqrt(variance))
+    scale = np.sqrt(variance)
+    return mean, np.where(scale <= 10 * np.finfo(np.float64).eps * np.abs(mean), 1.0, scale)
 
 
 def known_moments(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
