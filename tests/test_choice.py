@@ -25,6 +25,7 @@ from skltransfer._heads.choice import CONSTANT, PENALTIES, Candidate, _Ridge, bl
 from skltransfer._heads.logistic import Coordinates
 from skltransfer._heads.solver import fit_logistic
 from skltransfer._heads.span import decompose
+from skltransfer._keras.backend import double_precision
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 
@@ -255,7 +256,8 @@ def test_kernels_are_those_of_standardized_samples():
     mean = np.average(X, axis=0, weights=weights)
     scale = np.sqrt(np.average(np.square(X - mean), axis=0, weights=weights))
     network = TransferClassifier().fit(X, X[:, 0] > 0, sample_weight=weights).backbone_
-    found = ops.convert_to_numpy(network.to_keras()(X))
+    with double_precision():
+        found = ops.convert_to_numpy(network.to_keras()(X))
     for block, width in zip(np.split(found, 3, axis=1), (0.3, 1.0, 3.0), strict=True):
         expected = rbf_kernel((X - mean) / scale, gamma=width / 3)
         np.testing.assert_allclose(block @ block.T, expected, atol=1e-9)

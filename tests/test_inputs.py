@@ -196,7 +196,7 @@ def test_numbers_that_numpy_does_not_have_are_refused(values):
 def test_complex_cells_of_a_frame_lose_nothing_in_silence():
     cells = np.array([[1 + 2j, 2], [3, 4]], dtype=np.complex64)
     for frame in (pl.DataFrame(cells, schema={"a": pl.Object, "b": pl.Object}), pd.DataFrame(cells).astype(object)):
-        with pytest.raises(TypeError, match=r"expected one number in each cell of a table\. Sample 0 has .* in column 0"):
+        with pytest.raises(TypeError, match=r"expected one number in each cell .* Sample 0 has .* in column 0"):
             with_numbers(frame)
 
 
