@@ -16,6 +16,9 @@ KERNELS = "kernels"
 WIDTHS = {"wide": 0.3, "medium": 1.0, "narrow": 3.0}
 """Gaussian kernels, and the inverse of their squared width, times the number of columns."""
 MAX_LANDMARKS, ROUND = 512, 32
+NEGLIGIBLE = 1e-8
+"""Share of the largest eigenvalue below which an axis is left out. On PyTorch and JAX, Keras multiplies matrices in
+single precision, whatever their dtype."""
 
 
 def kernel_features(samples: Floats, mean: Array, scale: Array) -> Backbone:
@@ -70,9 +73,9 @@ def _landmarks(samples: Floats) -> Floats:
 
 
 def _inverse_root(gram: Floats) -> Floats:
-    """Return a square root of the inverse, where the matrix has one."""
+    """Return a square root of the inverse, where it does not amplify rounding."""
     values, vectors = np.linalg.eigh(gram)
-    kept = values > values[-1] * len(gram) * np.finfo(np.float64).eps
+    kept = values > values[-1] * NEGLIGIBLE
     return vectors[:, kept] / np.sqrt(values[kept]) @ vectors[:, kept].T
 
 
