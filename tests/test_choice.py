@@ -259,7 +259,7 @@ def test_kernels_are_those_of_standardized_samples():
     network = TransferClassifier().fit(X, X[:, 0] > 0, sample_weight=weights).backbone_
     with double_precision():
         found = ops.convert_to_numpy(network.to_keras()(ops.convert_to_tensor(X, "float64")))
-    atol = 1e-7 if backend.name() == "tensorflow" else 1e-4  # elsewhere Keras multiplies in single precision
+    atol = 1e-7 if backend.name() == "tensorflow" else 1e-4  # elsewhere Keras computes parts in single precision
     for block, width in zip(np.split(found, 3, axis=1), (0.3, 1.0, 3.0), strict=True):
         expected = rbf_kernel((X - mean) / scale, gamma=width / 3)
         np.testing.assert_allclose(block @ block.T, expected, atol=atol)

@@ -164,7 +164,15 @@ def test_builder_function_and_keras_model_as_backbones(images, labels):
 
 
 @pytest.mark.parametrize(
-    ("options", "name"), [({}, "kernels"), ({"trainable": "all"}, "mlp"), ({"features": "last"}, "mlp")]
+    ("options", "name"),
+    [
+        ({}, "kernels"),
+        ({"callbacks": [], "warm_start": True}, "kernels"),
+        ({"trainable": "all"}, "mlp"),
+        ({"features": "last"}, "mlp"),
+        ({"weight_decay": 0.01}, "mlp"),
+        ({"solve_head": False}, "mlp"),
+    ],
 )
 def test_table_without_input_shape(options, name):
     from sklearn.datasets import load_wine

@@ -12,7 +12,7 @@ from skltransfer._features.extraction import Extraction
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._builders import STANDARDIZE, is_standardizing
 from skltransfer.backbones._graph import channels
-from skltransfer.backbones._kernels import KERNELS
+from skltransfer.backbones._kernels import KERNEL, KERNELS
 
 GRID_DEPTHS = (0.94, 0.69, 0.5)
 """Where grids are taken, as shares of the stages, from late to early; see `docs/design.md`."""
@@ -43,7 +43,7 @@ def _columns(backbone: Backbone) -> tuple[Output, ...]:
     """Find the columns of a network that standardizes them, and one kernel of a network of kernels."""
     if len(backbone.input_shape) != 1 or not is_standardizing(backbone):
         return ()
-    kernel = (Output("medium", "avg"),) if backbone.name == KERNELS else ()
+    kernel = (Output(KERNEL, "avg"),) if backbone.stages[-1] == KERNELS and f"{KERNEL}/kernel" in backbone.paths else ()
     return (*kernel, Output(STANDARDIZE, "avg"))
 
 

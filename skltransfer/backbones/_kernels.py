@@ -12,13 +12,14 @@ from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone, building, from_keras
 from skltransfer.backbones._builders import standardize, standardizing
 
-KERNELS = "kernels"
-WIDTHS = {"wide": 0.3, "medium": 1.0, "narrow": 3.0}
+KERNELS, KERNEL = "kernels", "medium"
+"""Layers whose outputs are all kernels, and the one of them that is a block of its own."""
+WIDTHS = {"wide": 0.3, KERNEL: 1.0, "narrow": 3.0}
 """Gaussian kernels, and the inverse of their squared width, times the number of columns."""
 MAX_LANDMARKS, ROUND = 512, 32
 NEGLIGIBLE = 1e-8
-"""Share of the largest eigenvalue below which an axis is left out. On PyTorch and JAX, Keras multiplies matrices in
-single precision, whatever their dtype."""
+"""Share of the largest eigenvalue below which an axis is left out. On PyTorch and JAX, Keras computes parts of a
+network in single precision, whatever its dtype."""
 
 
 def kernel_features(samples: Floats, mean: Array, scale: Array) -> Backbone:

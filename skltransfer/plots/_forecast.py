@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from skltransfer.plots._axes import axes
+
 MEASURED, EXPECTED = "#000000", "#0072B2"
 """Black, and blue of Okabe and Ito."""
 
@@ -104,10 +106,7 @@ class LearningCurveForecastDisplay:
         LearningCurveForecastDisplay
             This display.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
+        ax = axes(ax, 6.5, 4)
         ax.fill_between(self.numbers, self.low, self.high, color=EXPECTED, alpha=0.2, label="its confidence interval")
         ax.plot(self.numbers, self.expected, color=EXPECTED, label="expected score")
         ax.plot(self.sizes, np.mean(self.scores, axis=1), "o", color=MEASURED, label="mean score of the folds")

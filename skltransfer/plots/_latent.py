@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from skltransfer._utils.types import Array
+from skltransfer.plots._axes import axes
 
 
 class LatentDisplay:
@@ -100,10 +101,7 @@ class LatentDisplay:
         """
         from matplotlib import colormaps
 
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
+        ax = axes(ax, 6.5, 4.5)
         groups = np.zeros(len(self.points)) if self.groups is None else self.groups
         found = np.unique(groups)
         colors = colormaps["tab10" if len(found) <= 10 else "turbo"].resampled(max(10, len(found)))

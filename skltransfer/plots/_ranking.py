@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from skltransfer.plots._axes import axes
+
 BEST, OTHER = "#0072B2", "#999999"
 """Blue of Okabe and Ito, and gray."""
 
@@ -90,10 +92,7 @@ class BackboneRankingDisplay:
         BackboneRankingDisplay
             This display.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(6.5, 0.8 + 0.35 * len(self.names)), layout="constrained")
+        ax = axes(ax, 6.5, 0.8 + 0.35 * len(self.names))
         places, scores = np.arange(len(self.names)), np.asarray(self.scores)
         colors = [BEST if score == scores.max() else OTHER for score in scores]
         ax.hlines(places, self.lower, self.upper, colors=colors)

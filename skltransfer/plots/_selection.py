@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from skltransfer.plots._axes import axes
+
 CHOSEN, OTHER = "#0072B2", "#999999"
 """Blue of Okabe and Ito, and gray."""
 
@@ -100,10 +102,7 @@ class SelectionDisplay:
         SelectionDisplay
             This display.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(6.5, 0.6 + 0.35 * len(self.names)), layout="constrained")
+        ax = axes(ax, 6.5, 0.6 + 0.35 * len(self.names))
         order = np.argsort(self.errors)[::-1]
         colors = [CHOSEN if row == self.chosen else OTHER for row in order]
         ax.barh(

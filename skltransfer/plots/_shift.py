@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 
 from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import check_features
+from skltransfer.plots._axes import axes
 
 LOOKS = {
     "source": {"color": "#0072B2", "marker": "o", "s": 14},
@@ -108,10 +109,7 @@ class DomainShiftDisplay:
         DomainShiftDisplay
             This display.
         """
-        if ax is None:
-            import matplotlib.pyplot as plt
-
-            _, ax = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
+        ax = axes(ax, 6.5, 4.5)
         for name, points in (("source", self.source), ("target", self.target)):
             ax.scatter(*points.T, alpha=0.6, label=f"{name} ({len(points)} samples)", **LOOKS[name])
         if self.y_source is not None:

@@ -46,11 +46,11 @@ from skltransfer._utils.types import Array
 from skltransfer.backbones._kernels import kernel_features
 from skltransfer.supervised._attention_transfer import TeacherMaps, attention_strength, plan_teacher
 
-TRAINING = (
-    "epochs", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay", "early_stopping", "checkpoint",
-    "callbacks", "metrics", "mixup", "label_smoothing",
+NOT_TRAINING = (
+    "seed", "once", "random_state", "backbone", "image_size", "memory", "trainable", "warm_start", "features", "head",
+    "C",
 )  # fmt: skip
-"""Parameters that say how a network is trained: where one is set, one is."""
+"""Parameters that do not say how a network is trained; where one of the others is set, one is."""
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
 """Where only the queries of attention are trained: their learning rate, and the share of C at which the linear layer
 above them is solved meanwhile; see `docs/design.md`."""
@@ -170,8 +170,8 @@ class SupervisedRecipe(Recipe):
     def _on_kernels(self) -> bool:
         """Whether there is a table, and neither a network nor how it is trained was asked for."""
         own = self.parameters
-        known = {field.name: field.default for field in fields(own)}
-        default = all(getattr(own, name) in (known[name], []) for name in TRAINING)
+        training = (field for field in fields(own) if field.name not in NOT_TRAINING)
+        default = all(getattr(own, field.name) in (field.default, []) for field in training)
         asked = own.once or self.layers.hidden or self.layers.n_heads or own.trainable not in ("auto", "head")
         return self.format.kind.is_table and own.backbone == "auto" and own.features == "auto" and default and not asked
 
