@@ -79,7 +79,7 @@ def _folds(coordinates: Coordinates, groups: Array) -> Iterator[tuple[NDArray[np
     n_folds = min(FOLDS, np.bincount(pairs[:, 1], minlength=coordinates.n_classes).min())
     if n_folds < 2:
         return
-    alone = len(pairs) == len(np.unique(numbers))  # what takes long for groups is simple
+    alone = len(pairs) == len(np.unique(numbers))  # then nothing is searched for, which takes long
     if alone:
         splits = StratifiedKFold(n_folds).split(pairs, pairs[:, 1])
     else:
