@@ -85,13 +85,12 @@ PICTURES = arrays(np.float64, (2, 9, 8, 1), elements=st.floats(0, 1))
 @given(target=OUTPUTS, output=OUTPUTS)
 def test_reconstruction_losses_by_hand(target, output):
     squares, differences = (target - output) ** 2, np.abs(target - output)
-    np.testing.assert_allclose(as_array(reconstruction_loss("mse", target, output)), squares.mean(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(
-        as_array(reconstruction_loss("mae", target, output)), differences.mean(axis=1), rtol=1e-5
-    )
     present = np.arange(15).reshape(5, 3) % 4 > 0
     known = [row[there].mean() for row, there in zip(squares, present, strict=True)]
-    np.testing.assert_allclose(as_array(reconstruction_loss("mse", target, output, present)), known, rtol=1e-5)
+    single = {"rtol": 1e-5, "atol": 1e-12}  # PyTorch and JAX compute in single precision, whose tiny squares are zero
+    np.testing.assert_allclose(as_array(reconstruction_loss("mse", target, output)), squares.mean(axis=1), **single)
+    np.testing.assert_allclose(as_array(reconstruction_loss("mae", target, output)), differences.mean(axis=1), **single)
+    np.testing.assert_allclose(as_array(reconstruction_loss("mse", target, output, present)), known, **single)
 
 
 def test_missing_values_do_not_count_even_as_nan():
