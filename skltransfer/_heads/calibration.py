@@ -11,15 +11,13 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from skltransfer._heads.logistic import Coordinates
+from skltransfer._heads.logistic import ROUGH, Coordinates
 from skltransfer._utils.types import Array, Floats
 
 STRENGTHS = (0.01, 0.1, 1.0)
 """Values of C that are compared, and the one without a comparison."""
 DEFAULT_STRENGTH = 0.1
 FOLDS = 5
-ROUGH = 1e-4
-"""Mean change of a coordinate at which the solution for a fold is taken."""
 
 
 class Calibration(NamedTuple):

@@ -19,9 +19,12 @@ TYPICAL_CURVATURE = 0.03
 """Second derivative of the log loss of a sample near the solution, on average; only scales the coordinates."""
 TYPICAL_CLASSES = 10
 """Up to so many classes; it falls with more, as most of them are improbable for most samples."""
-LARGE_PRODUCT, TIGHT = 10**8, 1e-6
+LARGE_PRODUCT = 10**8
 """Multiplications in a product of matrices from which BLAS threads are worth waking, and single precision is enough
-for the curvature, as it is for rough solutions: the slope, which says where the solution is, is in double precision."""
+for the curvature: the slope, which says where the solution is, is in double precision."""
+ROUGH, TIGHT, LARGE_TIGHT = 1e-4, 1e-5, 1e-7
+"""Mean change of a coordinate at which a rough solution is taken; down to which all can be in single precision; and at
+which the solution of a large problem is taken, where Newton's next step is smaller by far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,24 +79,18 @@ class Coordinates:
         basis = np.column_stack([self.span.scores[some] * damping, np.full(len(codes), constant)])
         n_outputs = 1 if self.n_classes == 2 else self.n_classes
         large = basis.size * n_outputs >= LARGE_PRODUCT
-        problem = _Problem(
-            basis=basis,
-            rough=basis.astype(np.float32) if large or xtol > TIGHT else basis,
-            penalty=np.append(np.square(damping), 0.0)[:, None],
-            codes=codes,
-            n_outputs=n_outputs,
-            weights=C * weights[:, None],
-        )
+        single = basis.astype(np.float32) if large or xtol > TIGHT else basis
+        penalty = np.append(np.square(damping), 0.0)[:, None]
+        exact = _Problem(basis, single, penalty, codes, n_outputs, C * weights[:, None])
+        rough = _Problem(single, single, penalty, codes, n_outputs, (C * weights[:, None]).astype(single.dtype))
+        flat, n_iter = np.zeros(exact.shape).ravel() if start is None else (start / units).ravel(), 0
         with _threadpools().limit(limits=None if large else 1, user_api="blas"):
-            found = minimize(
-                problem.value_and_slope,
-                np.zeros(problem.shape).ravel() if start is None else (start / units).ravel(),
-                jac=True,
-                hessp=problem.curvature_along,
-                method="Newton-CG",
-                options={"xtol": xtol, "maxiter": MAX_STEPS},
-            )
-        return found.x.reshape(problem.shape) * units, int(found.nit)
+            if large:
+                flat, n_iter = rough.minimized(flat, max(xtol, TIGHT))
+            if not large or xtol < TIGHT:
+                flat, n_more = exact.minimized(flat, max(xtol, LARGE_TIGHT) if large else xtol)
+                n_iter += n_more
+        return flat.reshape(exact.shape) * units, n_iter
 
     def decisions(self, theta: Floats, some: NDArray[np.intp]) -> Floats:
         """Return the decision values of some samples, shape (n_samples, n_outputs)."""
@@ -120,9 +117,21 @@ class _Problem:
     def shape(self) -> tuple[int, int]:
         return self.basis.shape[1], self.n_outputs
 
+    def minimized(self, start: Floats, xtol: float) -> tuple[Floats, int]:
+        """Return where the loss is smallest, and the number of Newton's steps to there."""
+        found = minimize(
+            self.value_and_slope,
+            start,
+            jac=True,
+            hessp=self.curvature_along,
+            method="Newton-CG",
+            options={"xtol": xtol, "maxiter": MAX_STEPS},
+        )
+        return found.x, int(found.nit)
+
     def value_and_slope(self, flat: Floats) -> tuple[float, Floats]:
         theta = flat.reshape(self.shape)
-        decisions = self.basis @ theta
+        decisions = self.basis @ theta.astype(self.basis.dtype, copy=False)
         if self.n_outputs == 1:
             losses = np.logaddexp(0.0, decisions) - self.codes[:, None] * decisions
             self._expected = expit(decisions)
