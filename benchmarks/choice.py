@@ -30,7 +30,10 @@ def features(codes: np.ndarray, n_features: int) -> np.ndarray:
     """Draw features of low rank, whose classes overlap."""
     random = np.random.default_rng(0)
     latent = random.normal(size=(codes.max() + 1, 64))[codes] + random.normal(size=(len(codes), 64))
-    return (latent @ random.normal(size=(64, n_features)) + random.normal(size=(len(codes), n_features))).astype("f4")
+    found = np.empty((len(codes), n_features), "f4")
+    for column in range(n_features):  # one by one, as the largest memory is measured
+        found[:, column] = latent @ random.normal(size=64) + random.normal(size=len(codes))
+    return found
 
 
 def solved(codes: np.ndarray, widths: tuple[int, ...]) -> dict[str, float]:

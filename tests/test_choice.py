@@ -149,7 +149,7 @@ def test_axes_of_some_samples_are_close_to_those_of_all(shape, monkeypatch):
     monkeypatch.setattr(spans, "MAX_RANK", 20)
     spans.decompositions.clear()
     head = fit_logistic(X, codes, n_classes=2, C=0.1 + 1e-12, weights=weights, scale=scale)
-    assert decompose(X, weights, scale)[0].axes is not None
+    assert decompose(X, weights, scale)[0].combinations is not None
     spans.decompositions.clear()
     np.testing.assert_allclose(head(X), exact(X), atol=1e-6)
 

@@ -76,10 +76,12 @@ class Coordinates:
         damping = 1.0 / np.sqrt(curvature * self.span.strength + 1.0)
         constant = 1.0 / np.sqrt(curvature * self.weights.sum())
         units = np.append(damping, constant)[:, None]
-        basis = np.column_stack([self.span.scores[some] * damping, np.full(len(codes), constant)])
         n_outputs = 1 if self.n_classes == 2 else self.n_classes
-        large = basis.size * n_outputs >= LARGE_PRODUCT
-        single = basis.astype(np.float32) if large or xtol > TIGHT else basis
+        large = len(codes) * len(units) * n_outputs >= LARGE_PRODUCT
+        basis = np.empty((len(codes), len(units)), np.float32 if large and xtol >= TIGHT else np.float64)
+        np.multiply(self.span.scores[some], damping, out=basis[:, :-1], casting="same_kind")
+        basis[:, -1] = constant
+        single = basis.astype(np.float32, copy=False) if large or xtol > TIGHT else basis
         penalty = np.append(np.square(damping), 0.0)[:, None]
         exact = _Problem(basis, single, penalty, codes, n_outputs, C * weights[:, None])
         rough = _Problem(single, single, penalty, codes, n_outputs, (C * weights[:, None]).astype(single.dtype))

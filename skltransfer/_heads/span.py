@@ -14,8 +14,8 @@ from skltransfer._utils.types import Floats
 
 MAX_RANK = 2048
 """Beyond so many samples and features, the axes are those of so many samples, evenly spaced."""
-COLUMNS = 1024
-"""Features that are in double precision at a time."""
+COLUMNS, VALUES = 1024, 2**20
+"""Features that are in double precision at a time, and values of them."""
 
 decompositions = ByteLRU(max_bytes=2**28)
 
@@ -33,7 +33,11 @@ class Span:
     strength : ndarray of shape (rank,)
         Weighted sum of squares along each axis.
     axes : ndarray of shape (n_features, rank) or None
-        The axes; None if they follow from the samples themselves.
+        The axes; None if they are combinations of samples.
+    some : ndarray of int or None
+        Positions of those samples; None if they are all of them.
+    combinations : ndarray of shape (n_some, rank) or None
+        What their standardized features, times the roots of their weights, are multiplied by.
     """
 
     mean: Floats
@@ -41,21 +45,26 @@ class Span:
     scores: Floats
     strength: Floats
     axes: Floats | None = None
+    some: NDArray[np.intp] | None = None
+    combinations: Floats | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        arrays = (self.mean, self.scale, self.scores, self.strength, self.axes)
+        arrays = (self.mean, self.scale, self.scores, self.strength, self.axes, self.some, self.combinations)
         return sum(array.nbytes for array in arrays if array is not None)
 
     def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
         """Compute coefficients of the features as they come, from those of the coordinates."""
         if self.axes is not None:
             return self.axes @ theta / self.scale[:, None]
-        dual = weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
+        if self.some is None or self.combinations is None:
+            seen, dual = features, weights[:, None] * (self.scores @ (theta / self.strength[:, None]))
+        else:
+            seen, dual = features[self.some], np.sqrt(weights[self.some, None]) * (self.combinations @ theta)
         total, coef = dual.sum(axis=0), np.empty((features.shape[1], theta.shape[1]))
-        for some in gen_batches(features.shape[1], COLUMNS):
-            coef[some] = (features[:, some].T @ dual - np.outer(self.mean[some], total)) / self.scale[some, None] ** 2
+        for part in gen_batches(features.shape[1], COLUMNS):
+            coef[part] = (seen[:, part].T @ dual - np.outer(self.mean[part], total)) / self.scale[part, None] ** 2
         return coef
 
 
@@ -106,16 +115,17 @@ def _span(features: Floats, weights: Floats, scale: Floats | None) -> Span:
     if n_samples <= min(n_features, MAX_RANK):
         strength, vectors = eigen(standardized.gram(np.arange(n_samples)))
         return Span(mean, scale, vectors * np.sqrt(strength) / root, strength)
-    chosen = np.arange(n_samples)
     if n_features > MAX_RANK:
-        chosen = np.linspace(0, n_samples - 1, MAX_RANK).astype(np.intp)
-        strength, vectors = eigen(standardized.gram(chosen))
-        axes = standardized.along(chosen, vectors / np.sqrt(strength))
-    else:
-        axes = np.diag(np.isfinite(scale).astype(np.float64))
-    heavy = standardized.onto(axes)
+        some = np.linspace(0, n_samples - 1, MAX_RANK).astype(np.intp)
+        products = standardized.products(some)
+        strength, vectors = eigen(products[some])
+        combinations = vectors / np.sqrt(strength)
+        along = products @ combinations
+        strength, rotation = eigen(along.T @ along)
+        return Span(mean, scale, along @ rotation / root, strength, some=some, combinations=combinations @ rotation)
+    heavy = standardized.table()
     strength, rotation = eigen(heavy.T @ heavy)
-    return Span(mean, scale, heavy @ rotation / root, strength, axes @ rotation)
+    return Span(mean, scale, heavy @ rotation / root, strength, rotation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,19 +145,21 @@ class Standardized:
             found += part @ part.T
         return found
 
-    def along(self, chosen: NDArray[np.intp], vectors: Floats) -> Floats:
-        """Return combinations of some samples, shape (n_features, n_vectors)."""
-        return np.concatenate([self._part(some, chosen).T @ vectors for some in self._columns()])
-
-    def onto(self, axes: Floats) -> Floats:
-        """Return the coordinates of all samples along axes."""
-        found, everything = np.zeros((len(self.features), axes.shape[1])), np.arange(len(self.features))
+    def products(self, chosen: NDArray[np.intp]) -> Floats:
+        """Return the inner products of all samples with some, shape (n_samples, n_chosen)."""
+        found, everything = np.zeros((len(self.features), len(chosen))), np.arange(len(self.features))
         for some in self._columns():
-            found += self._part(some, everything) @ axes[some]
+            part = self._part(some, everything)
+            found += part @ part[chosen].T
         return found
 
+    def table(self) -> Floats:
+        """Return all features of all samples."""
+        return self._part(slice(None), np.arange(len(self.features)))
+
     def _columns(self) -> list[slice]:
-        return list(gen_batches(self.features.shape[1], COLUMNS))
+        fitting = max(1, VALUES // len(self.features))
+        return list(gen_batches(self.features.shape[1], min(fitting, COLUMNS)))
 
     def _part(self, some: slice, chosen: NDArray[np.intp]) -> Floats:
         return (self.features[chosen, some] - self.mean[some]) / self.scale[some] * self.root[chosen]
