@@ -127,6 +127,15 @@ trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreez
     always are trained: none ("head"), all, the scales and shifts of normalizations ("norm"),
     LoRA adapters ("lora"), the last so many stages, or one stage after the other
     (`GradualUnfreezing`). "auto" is none on a pretrained backbone and all on an untrained one.
+budget : float or None, default=None
+    With ``trainable="auto"``: how many epochs of fine-tuning may be spent, at least 2, on finding
+    out whether a fine-tuned network is better than the frozen one. A quarter of the samples (or
+    ``X_val``) is held out, and all layers are fine-tuned; from 20 on also LoRA adapters, from 40
+    on also all layers at a tenth of the learning rate. The best is fine-tuned once more on all
+    samples, if its loss is smaller by more than a standard error; see ``selection_``. Where the
+    parameters are left as they are, mini-batches have 8 to 32 samples, ``layer_decay`` is 0.9,
+    labels are smoothed by 0.1, and images are mirrored and shifted. On a table, a trained network
+    is tried beside the kernels. None leaves the network frozen.
 head : {"linear", "mlp", "attention"}, MLPHead or AttentionHead, default="linear"
     What turns features into decisions. "attention" learns how much each place of a grid
     or sequence counts, where the others average.
@@ -207,9 +216,12 @@ random_state : int, RandomState instance or None, default=None
     Draws the weights of untrained layers and, in training, the order of the samples, random
     changes of them, and which are held out.
 selection_ : dict of str to list
-    What was tried for a head that is solved, by column: blocks of features with their squared
-    error on samples held out and its standard error beside the best, and values of ``C`` with
-    their log loss and temperature. ``pandas.DataFrame(selection_)`` is a table of it.
+    What was tried, by column: with a ``budget``, ways of fine-tuning with their loss on samples
+    held out; for a head that is solved, blocks of features with their squared error on samples
+    held out and its standard error beside the best, and values of ``C`` with their log loss and
+    temperature. On a table of at least 50 samples, the last row is a random forest (log loss, or
+    squared error of values): where its error is smaller, trees, such as gradient boosting, are the
+    better tool. ``pandas.DataFrame(selection_)`` is a table of it.
 model_ : FittedModel
     What `fit` made, as one immutable value; ``model_.to_keras()`` is an ordinary Keras network
     from raw samples to answers.

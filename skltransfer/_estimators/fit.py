@@ -19,7 +19,7 @@ from skltransfer._engine.trainable import TrainableLayers, resolve_trainable
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut, hold_out
 from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.progress import FitMonitor, FitWatcher
+from skltransfer._estimators.progress import FitMonitor, FitWatcher, Unwatched
 from skltransfer._features.extraction import sample_spec
 from skltransfer._features.split import SplitNetwork, first
 from skltransfer._inputs.kind import InputFormat
@@ -206,7 +206,7 @@ def fit(
     recipe: Recipe,
     samples: Samples,
     targets: Targets,
-    monitor: FitMonitor,
+    monitor: FitMonitor | Unwatched,
     *,
     held_out: HeldOut | None = None,
     groups: Any = None,
@@ -231,7 +231,12 @@ def fit(
 
 
 def _fit(
-    recipe: Recipe, samples: Samples, targets: Targets, monitor: FitMonitor, held_out: HeldOut | None, groups: Any
+    recipe: Recipe,
+    samples: Samples,
+    targets: Targets,
+    monitor: FitMonitor | Unwatched,
+    held_out: HeldOut | None,
+    groups: Any,
 ) -> FittedModel:
     own = recipe.parameters
     start = recipe.start(samples)
@@ -325,8 +330,13 @@ def _learning_rate(own: FitParameters, start: Start, trainable: TrainableLayers,
     if whole:
         return 0.003 if trainable.kind == "lora" else 0.01
     if start.pretrained and trainable.stages > 0 and trainable.kind == "weights":
-        return float(np.clip(RATE_TIMES_WEIGHTS / start.backbone.n_parameters, 1e-4, 1e-3))
+        return fine_tuning_rate(start.backbone)
     return 0.001
+
+
+def fine_tuning_rate(backbone: Backbone) -> float:
+    """Return the learning rate at which pretrained weights are fine-tuned."""
+    return float(np.clip(RATE_TIMES_WEIGHTS / backbone.n_parameters, 1e-4, 1e-3))
 
 
 def column_moments(samples: Samples, weights: Floats) -> tuple[Floats, Floats]:
@@ -347,7 +357,7 @@ def _interim(
     return {"model_": recipe.interim(setup, _next(state, found), _extended(history, found, phase.loss_name))}
 
 
-def _trained(job: TrainingJob, own: FitParameters, watcher: FitWatcher) -> TrainingResult:
+def _trained(job: TrainingJob, own: FitParameters, watcher: FitWatcher | Unwatched) -> TrainingResult:
     try:
         folder = None if own.checkpoint is None else os.fspath(own.checkpoint)
         return train(job, checkpoint=folder, callbacks=own.callbacks or (), watcher=watcher)

@@ -90,6 +90,11 @@ class FittedModel:
         assert self.head is not None
         return np.concatenate([self.head.decide(pooled) for pooled in self._pooled(samples, memory)])
 
+    def divided_by(self, temperature: float) -> FittedModel:
+        """Return the model whose decision values are divided by a temperature."""
+        assert self.head is not None
+        return replace(self, head=self.head.divided_by(temperature))
+
     def arrays(self) -> dict[str, Array]:
         """Return all weights by name: those of the backbone, and those of the head."""
         found = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from skltransfer._engine.job import TrainingResult, Watcher
@@ -73,6 +73,24 @@ class FitWatcher(Watcher):
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+class Unwatched(Watcher):
+    """In place of a `FitMonitor` and its watchers, for a fit that nobody follows."""
+
+    def begin(self, epochs: int) -> None:
+        """Learn how many epochs there are."""
+
+    def watcher(self, attributes: Callable[[TrainingResult], dict[str, Any]]) -> Unwatched:
+        """Watch one training."""
+        return self
+
+    def showing(self) -> AbstractContextManager[None]:
+        """Show what is shown around it."""
+        return nullcontext()
+
+    def end(self) -> None:
+        """End the training."""
 
 
 class FitMonitor:

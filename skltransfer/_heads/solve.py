@@ -91,7 +91,7 @@ def channel_importance(features: Floats, targets: Targets, head: Head) -> Floats
     centered = features - features.mean(axis=0)
     rises = np.array(
         [
-            _mean_loss(targets, decisions - np.outer(column, coef))
+            sample_losses(targets, decisions - np.outer(column, coef)).mean()
             for column, coef in zip(centered.T, head.coef, strict=True)
         ]
     )
@@ -99,8 +99,9 @@ def channel_importance(features: Floats, targets: Targets, head: Head) -> Floats
     return np.exp(log_softmax(rises)) * len(rises)
 
 
-def _mean_loss(targets: Targets, decisions: Floats) -> float:
-    total = 0.0
+def sample_losses(targets: Targets, decisions: Floats) -> Floats:
+    """Compute the loss of each sample, weighted, and summed over all tasks; shape (n_samples,)."""
+    total = np.zeros(len(decisions))
     for task, own, weights in zip(targets.tasks, targets.columns(), targets.weights.T, strict=True):
         wanted, found = targets.values[:, own], decisions[:, own]
         if task.kind == "classes":
@@ -109,5 +110,5 @@ def _mean_loss(targets: Targets, decisions: Floats) -> float:
             losses = np.sum(np.logaddexp(0.0, found) - wanted * found, axis=1)
         else:
             losses = 0.5 * np.sum(np.square(wanted - found), axis=1)
-        total += float(weights @ losses) / len(losses)
+        total += weights * losses
     return total

@@ -42,6 +42,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     {sample_kind}
     {memory}
     {trainable}
+    {budget}
     {head}
     {features}
     C : float or "auto", default="auto"
@@ -137,6 +138,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
+        budget: float | None = None,
         head: Any = "linear",
         features: str = "auto",
         C: float | str = "auto",
@@ -176,6 +178,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
+        self.budget = budget
         self.head = head
         self.features = features
         self.C = C

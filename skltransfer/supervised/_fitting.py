@@ -45,12 +45,15 @@ from skltransfer._utils.hashing import DIGEST_BYTES, content_hash
 from skltransfer._utils.types import Array
 from skltransfer.backbones._kernels import kernel_features
 from skltransfer.supervised._attention_transfer import TeacherMaps, attention_strength, plan_teacher
+from skltransfer.supervised._forest import forest_rows
 
 NOT_TRAINING = (
     "seed", "once", "random_state", "backbone", "image_size", "memory", "trainable", "warm_start", "features", "head",
-    "C",
+    "C", "budget",
 )  # fmt: skip
 """Parameters that do not say how a network is trained; where one of the others is set, one is."""
+FEWEST_FOR_TREES = 50
+"""Samples of a table from which a forest is measured beside the head."""
 QUERY_RATE, QUERY_SHARE = 0.03, 0.01
 """Where only the queries of attention are trained: their learning rate, and the share of C at which the linear layer
 above them is solved meanwhile; see `docs/design.md`."""
@@ -69,6 +72,7 @@ class SupervisedParameters(FitParameters):
     n_views: int = 4
     solve_head: bool = True
     metrics: Any = None
+    budget: float | None = None
 
     @property
     def strength(self) -> float:
@@ -101,11 +105,11 @@ class SupervisedRecipe(Recipe):
         if earlier is not None and earlier.head is not None and (own.once or own.warm_start):
             return Start.again(earlier, earlier.head.arrays, once=own.once)
         backbone = starting_backbone(own, self.format, samples)
-        return Start(backbone, backbone.pretrained or self._on_kernels)
+        return Start(backbone, backbone.pretrained or self.on_kernels)
 
     def adjusted(self, start: Start, samples: Samples, targets: Targets) -> Start:
         """Give a table features of kernels, where nothing is trained below its head."""
-        if not self._on_kernels:
+        if not self.on_kernels:
             return super().adjusted(start, samples, targets)
         values = np.asarray(samples.read(range(len(samples))))
         mean, scale = column_moments(samples, self.column_weights(targets))
@@ -167,7 +171,7 @@ class SupervisedRecipe(Recipe):
         )  # fmt: skip
 
     @property
-    def _on_kernels(self) -> bool:
+    def on_kernels(self) -> bool:
         """Whether there is a table, and neither a network nor how it is trained was asked for."""
         own = self.parameters
         training = (field for field in fields(own) if field.name not in NOT_TRAINING)
@@ -305,11 +309,16 @@ class SupervisedRecipe(Recipe):
         groups = setup.groups
         if groups is None:
             groups = _names(setup.samples, features, adjusted=self.format.kind.is_numeric)
-        return solve_automatically(
+        head, selection = solve_automatically(
             features, setup.targets.repeated(len(views)),
             Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
             C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)),
         )  # fmt: skip
+        if self.on_kernels and selection and len(setup.targets) >= FEWEST_FOR_TREES:
+            table = np.asarray(setup.samples.read(range(len(setup.samples))))
+            for row in forest_rows(table, setup.targets, groups, self.parameters.seed):
+                selection = {name: [*values, row[name]] for name, values in selection.items()}
+        return head, selection
 
     def _solved_above_queries(self, setup: Setup, head: Head) -> Head:
         """Solve the linear layer for the attention weights that were learned."""

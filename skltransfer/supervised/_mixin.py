@@ -25,6 +25,7 @@ from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.supervised._attention_maps import Maps, attention_maps
 from skltransfer.supervised._attention_transfer import AttentionTransfer
+from skltransfer.supervised._budget import fit_within_budget
 from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
 from skltransfer.supervised._labeled import Labeled
 
@@ -37,6 +38,7 @@ SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     "features": [StrOptions({"auto", "last"})],
     "attention_transfer": [Interval(Real, 0, None, closed="left"), AttentionTransfer],
     "mixup": [Interval(Real, 0, None, closed="left")],
+    "budget": [Interval(Real, 2, None, closed="left"), None],
     "n_views": [Interval(Integral, 2, None, closed="left")],
     "solve_head": ["boolean"],
     "metrics": [list, tuple, None],
@@ -114,7 +116,8 @@ class SupervisedMixin(TrainedMixin):
         """Fit, and keep the model."""
         layers, earlier = head_layers(self.head), getattr(self, "model_", None)
         recipe = SupervisedRecipe(parameters, format, encoding, layers, earlier)
-        self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out, groups=known.groups)
+        fitted = fit if parameters.budget is None else fit_within_budget
+        self.model_ = fitted(recipe, known.samples, targets, monitor, held_out=held_out, groups=known.groups)
         monitor.end()
         return self
 

@@ -41,6 +41,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
     {sample_kind}
     {memory}
     {trainable}
+    {budget}
     {head}
     {features}
     alpha : float or "auto", default="auto"
@@ -119,6 +120,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
+        budget: float | None = None,
         head: Any = "linear",
         features: str = "auto",
         alpha: float | str = "auto",
@@ -156,6 +158,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
+        self.budget = budget
         self.head = head
         self.features = features
         self.alpha = alpha

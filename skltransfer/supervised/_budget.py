@@ -1,0 +1,211 @@
+"""The choice between the frozen network and a fine-tuned one, on samples held out, within a budget."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from skltransfer._estimators.fit import MIN_STEPS, fine_tuning_rate, fit
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.holdout import HeldOut, hold_out
+from skltransfer._estimators.progress import FitMonitor, Unwatched
+from skltransfer._heads.solve import sample_losses
+from skltransfer._inputs.samples import Samples
+from skltransfer._targets.targets import Targets
+from skltransfer._utils.types import Floats
+from skltransfer.backbones._backbone import Backbone
+from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
+
+SHARE = 0.25
+"""Of the samples, which the trials hold out."""
+FEWEST, FEWEST_OF_CLASS = 20, 4
+"""Samples, and samples of each class, from which some are held out."""
+PASSES = (0, 20, 40)
+"""Budgets from which one way of fine-tuning is tried, two, and three."""
+BATCH_SIZES, FASTEST = (8, 32), 1e-3
+"""Mini-batches of the trials, and their largest learning rate."""
+DOUBT = 10
+"""A temperature is that of the samples held out, and of so many more for which it is 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What came of a fit on samples held out.
+
+    Parameters
+    ----------
+    name : str
+        Which layers were fine-tuned.
+    parameters : SupervisedParameters
+        With which all samples are fitted.
+    temperature : float
+        What decision values are divided by.
+    losses : ndarray of shape (n_held_out,)
+        Of each sample held out, with that temperature.
+    """
+
+    name: str
+    parameters: SupervisedParameters
+    temperature: float
+    losses: Floats
+
+
+def fit_within_budget(
+    recipe: SupervisedRecipe,
+    samples: Samples,
+    targets: Targets,
+    monitor: FitMonitor,
+    *,
+    held_out: HeldOut | None = None,
+    groups: Any = None,
+) -> FittedModel:
+    """Fit the frozen network or a fine-tuned one, whichever is better on samples held out.
+
+    A fine-tuned one is taken if its loss is smaller than that of the frozen one by more than a standard error of the
+    difference. It is then trained once more, on all samples.
+
+    Parameters
+    ----------
+    recipe : SupervisedRecipe
+        Of the frozen network.
+    samples, targets : Samples, Targets
+        What is learned from.
+    monitor : FitMonitor
+        Follows the last training, and not the trials.
+    held_out : tuple of Samples and Targets, optional
+        What decides; else a quarter of the samples is set aside.
+    groups : array-like of shape (n_samples,), optional
+        Samples of one group are held out together.
+    """
+    backbone = _checked(recipe, samples)
+    if held_out is None and _too_few(targets):
+        warnings.warn(
+            f"budget: expected at least {FEWEST} samples, {FEWEST_OF_CLASS} of each class, to hold some out that tell "
+            f"whether fine-tuning is better. Got {len(targets)}; the network stays frozen. Pass more samples, or X_val "
+            "and y_val.",
+            stacklevel=2,
+        )
+        return fit(recipe, samples, targets, monitor, groups=groups)
+    with monitor.showing():
+        trials = list(_trials(recipe, backbone, samples, targets, held_out, groups))
+    best = _best(trials)
+    model = fit(
+        replace(recipe, parameters=best.parameters), samples, targets, monitor, held_out=held_out, groups=groups
+    )
+    if best is not trials[0]:
+        model = model.divided_by(best.temperature)
+    return replace(model, selection=_rows(trials, best, model))
+
+
+def _checked(recipe: SupervisedRecipe, samples: Samples) -> Backbone:
+    """Return the network, if there is something to choose."""
+    own, start = recipe.parameters, recipe.start(samples)
+    if own.trainable != "auto" or not start.pretrained or own.warm_start or own.once:
+        got = "warm_start=True" if own.warm_start else f"trainable={own.trainable!r}"
+        got = "a call of partial_fit" if own.once else got
+        raise ValueError(
+            "budget is for a pretrained backbone with trainable='auto', where fit chooses between the frozen network "
+            f"and a fine-tuned one. Got {got} and "
+            f"{'a pretrained' if start.pretrained else 'an untrained'} backbone; pass budget=None."
+        )
+    return start.backbone
+
+
+def _too_few(targets: Targets) -> bool:
+    strata = targets.strata()
+    return len(targets) < FEWEST or (strata is not None and np.bincount(strata).min() < FEWEST_OF_CLASS)
+
+
+def _trials(
+    recipe: SupervisedRecipe, backbone: Backbone, samples: Samples, targets: Targets, held_out: HeldOut | None,
+    groups: Any,
+) -> Iterator[Trial]:  # fmt: skip
+    """Fit the frozen network, then fine-tuned ones, without the samples held out."""
+    own, share = recipe.parameters, 1.0 if held_out else 1.0 - SHARE
+    ways = _ways(recipe, backbone, len(targets), share)
+    if held_out is None:
+        samples, targets, held_out = hold_out(samples, targets, groups, share=SHARE, seed=own.seed)
+        groups = None
+    for name, parameters in ways:
+        quiet = replace(recipe, parameters=replace(parameters, callbacks=None, checkpoint=None))
+        model = fit(quiet, samples, targets, Unwatched(), held_out=held_out, groups=groups)
+        decisions, known = model.decisions(held_out[0], own.memory), held_out[1]
+        temperature = _temperature(known, decisions)
+        yield Trial(name, parameters, temperature, sample_losses(known, decisions / temperature))
+
+
+def _ways(
+    recipe: SupervisedRecipe, backbone: Backbone, n_samples: int, share: float
+) -> Iterator[tuple[str, SupervisedParameters]]:
+    """List ways of fine-tuning by their names; ``share`` of the samples is trained on in trials."""
+    own = recipe.parameters
+    assert own.budget is not None
+    off = replace(own, budget=None)
+    yield "frozen", off
+    if recipe.on_kernels:  # an epoch of a table's network takes no time
+        yield "mlp", replace(off, trainable="all")
+        return
+    n_ways = sum(own.budget >= passes for passes in PASSES)
+    epochs = max(1, int(own.budget / (n_ways * share + 1)))
+    spent = _spending(off, epochs, n_samples, is_image=recipe.format.kind.is_image)
+    fast = min(10 * fine_tuning_rate(backbone), FASTEST)
+    ways = {"all": ("all", fast), "lora": ("lora", "auto"), "all, slowly": ("all", fast / 10)}
+    for name, (trainable, rate) in list(ways.items())[:n_ways]:
+        yield name, replace(spent, trainable=trainable, learning_rate=_own(own.learning_rate, rate))
+
+
+def _spending(own: SupervisedParameters, epochs: int, n_samples: int, *, is_image: bool) -> SupervisedParameters:
+    """Settle what the user leaves as it is, so that few epochs go far."""
+    batch_size = int(np.clip(n_samples * epochs // MIN_STEPS, *BATCH_SIZES))
+    return replace(
+        own,
+        epochs=epochs if own.epochs == "auto" else min(epochs, int(own.epochs)),
+        batch_size=_own(own.batch_size, batch_size),
+        layer_decay=0.9 if own.layer_decay == 1.0 else own.layer_decay,
+        label_smoothing=own.label_smoothing or 0.1,
+        augmentation="flip_shift" if is_image and own.augmentation is None else own.augmentation,
+    )
+
+
+def _own(given: Any, settled: Any) -> Any:
+    return settled if given == "auto" else given
+
+
+def _best(trials: list[Trial]) -> Trial:
+    """Return the trial of the smallest loss, if it is better than the first one beyond doubt, or else the first one."""
+    best = min(trials, key=lambda trial: trial.losses.mean())
+    gain, error = _difference(trials[0], best)
+    return best if gain > error else trials[0]
+
+
+def _difference(one: Trial, other: Trial) -> tuple[float, float]:
+    """Return by how much the mean loss falls from one trial to another, and the standard error of that."""
+    falls = one.losses - other.losses
+    return float(falls.mean()), float(falls.std() / np.sqrt(max(len(falls) - 1, 1)))
+
+
+def _temperature(targets: Targets, decisions: Floats) -> float:
+    """Return the temperature of the smallest loss, drawn towards 1 where few samples tell of it."""
+    if all(task.kind == "values" for task in targets.tasks):
+        return 1.0
+
+    def loss(logarithm: float) -> float:
+        return float(sample_losses(targets, decisions * np.exp(-logarithm)).mean())
+
+    found = minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded")
+    return float(np.exp(found.x * len(targets) / (len(targets) + DOUBT)))
+
+
+def _rows(trials: list[Trial], best: Trial, model: FittedModel) -> dict[str, list[Any]]:
+    """List the trials before what was tried for the head."""
+    rows = [
+        {"task": 0, "step": "trainable", "candidate": trial.name, "error": float(trial.losses.mean()),
+         "standard_error": _difference(trials[0], trial)[1], "temperature": trial.temperature, "chosen": trial is best}
+        for trial in trials
+    ]  # fmt: skip
+    return {name: [row[name] for row in rows] + list(model.selection.get(name, ())) for name in rows[0]}
