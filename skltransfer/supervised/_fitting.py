@@ -23,11 +23,15 @@ from skltransfer._estimators.fit import (
     State,
     column_moments,
     design_for,
+    fit,
     settings_for,
     trainable_spec,
 )
 from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.progress import FitMonitor
+from skltransfer._estimators.reading import Labeled
 from skltransfer._estimators.start import check_training, starting_backbone
 from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
@@ -36,7 +40,9 @@ from skltransfer._heads.automatic import Blocks, solve_automatically
 from skltransfer._heads.calibration import DEFAULT_STRENGTH
 from skltransfer._heads.goal import Decisions
 from skltransfer._heads.head import Head, HeadLayers, average_places
+from skltransfer._heads.parameters import head_layers
 from skltransfer._heads.solve import channel_importance, solve
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
@@ -74,6 +80,11 @@ class SupervisedParameters(FitParameters):
     def strength(self) -> float:
         """Inverse strength of the penalty of a head that training starts from."""
         return DEFAULT_STRENGTH if self.C == "auto" else float(self.C)
+
+
+def inverse_strength(alpha: float | str) -> float | str:
+    """Return ``C`` for the penalty of a regressor."""
+    return "auto" if alpha == "auto" else 1.0 / float(alpha)
 
 
 @dataclass(frozen=True, eq=False)
@@ -330,3 +341,19 @@ def _names(samples: Samples, features: Array, *, adjusted: bool) -> Array:
     else:
         names = [content_hash(sample) for sample in np.ascontiguousarray(features[: len(samples)])]
     return np.array(names, dtype=f"S{DIGEST_BYTES}")
+
+
+def fit_head(
+    own: SupervisedParameters,
+    format: InputFormat,
+    encoding: LabelEncoding | ValueEncoding,
+    known: Labeled,
+    targets: Targets,
+    monitor: FitMonitor,
+    *,
+    earlier: FittedModel | None,
+    held_out: HeldOut | None = None,
+) -> FittedModel:
+    """Fit a head to labeled samples, on a network that may be fine-tuned."""
+    recipe = SupervisedRecipe(own, format, encoding, head_layers(own.head), earlier)
+    return fit(recipe, known.samples, targets, monitor, held_out=held_out, groups=known.groups)
