@@ -14,7 +14,7 @@ from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.kind import InputFormat, ReadOptions
 from skltransfer._inputs.recognition import SAMPLE_KINDS, recognise
 from skltransfer._inputs.samples import Samples
-from skltransfer._targets.weights import read_weights
+from skltransfer._targets.reading import read_weights
 from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone
 

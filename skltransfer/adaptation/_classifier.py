@@ -14,7 +14,8 @@ from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._estimators.reading import keeps_earlier_fit, read_new
-from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.reading import read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import CLASSIFIER_TEXTS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin

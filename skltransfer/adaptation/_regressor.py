@@ -12,7 +12,8 @@ from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._estimators.reading import keeps_earlier_fit, read_new
-from skltransfer._targets.values import ValueEncoding, read_values
+from skltransfer._targets.reading import read_values
+from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import REGRESSOR_TEXTS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin

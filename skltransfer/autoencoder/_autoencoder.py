@@ -20,8 +20,8 @@ from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._estimators.reading import allows_nan, keeps_earlier_fit, read_known, read_new
 from skltransfer._inputs.formats import Layout
+from skltransfer._targets.reading import read_weights
 from skltransfer._targets.targets import Targets
-from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._documentation import AUTOENCODER_TEXTS
 from skltransfer.autoencoder._fitted import BLOCK_SAMPLES

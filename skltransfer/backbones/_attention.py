@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from skltransfer._keras.optional import import_keras
-from skltransfer.backbones._backbone import Backbone, build, building, from_keras
+from skltransfer.backbones._backbone import Backbone, build, building
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._graph import ATTENTION, PRODUCTS, Config, calls_in_order
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from skltransfer._inputs.texts import Tokenization, word_pieces
 from skltransfer._keras.optional import import_keras, import_optional
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.backbones._backbone import Backbone, building
+from skltransfer.backbones._conversion import from_keras
 
 PREFIX = "hub:"
 

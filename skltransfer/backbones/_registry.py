@@ -15,8 +15,9 @@ from sklearn.utils import check_random_state
 from skltransfer._keras.optional import import_keras
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
-from skltransfer.backbones._backbone import Backbone, building, from_keras, with_numbered_layers
+from skltransfer.backbones._backbone import Backbone, building
 from skltransfer.backbones._builders import PIXELS, mlp, small_cnn, small_resnet, small_transformer
+from skltransfer.backbones._conversion import from_keras, with_numbered_layers
 from skltransfer.backbones._embedded import EMBEDDED
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones._hub import PREFIX, load_hub

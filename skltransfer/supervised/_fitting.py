@@ -29,10 +29,9 @@ from skltransfer._estimators.fit import (
 )
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut
-from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._estimators.reading import Labeled
-from skltransfer._estimators.start import check_training, starting_backbone
 from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network

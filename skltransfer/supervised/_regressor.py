@@ -16,7 +16,8 @@ from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._estimators.reading import keeps_earlier_fit, labeled, read_known, read_new
-from skltransfer._targets.values import ValueEncoding, read_values
+from skltransfer._targets.reading import read_values
+from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
 from skltransfer.supervised._fitting import SupervisedParameters, fit_head, inverse_strength
 from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin

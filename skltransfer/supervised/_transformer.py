@@ -12,9 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fitted import FittedModel
-from skltransfer._estimators.parameters import FitParameters
+from skltransfer._estimators.parameters import FitParameters, starting_backbone
 from skltransfer._estimators.reading import keeps_earlier_fit, read_new
-from skltransfer._estimators.start import starting_backbone
 from skltransfer._features.blocks import block_names, block_widths, with_blocks
 from skltransfer._features.cache import Features
 from skltransfer._features.extraction import extract, plan_extraction
