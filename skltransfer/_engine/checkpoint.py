@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import value_digest
 from skltransfer._utils.types import Array

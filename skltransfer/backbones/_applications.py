@@ -6,7 +6,7 @@ import os
 import warnings
 from typing import Any
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import Backbone, building
 from skltransfer.backbones._conversion import from_keras

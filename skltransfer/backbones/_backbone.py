@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
-from skltransfer._keras.backend import own_settings
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras, own_settings
 from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array

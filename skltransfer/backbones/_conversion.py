@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer.backbones._backbone import Backbone, building, name_weights, not_finite, read
 from skltransfer.backbones._graph import Config, check_rebuildable, numbered_names, renamed, with_named_operations
 
