@@ -85,10 +85,8 @@ def read_known(estimator: Any, X: Any, format: InputFormat) -> Samples:
 
 def allows_nan(estimator: Any) -> bool:
     """Whether a table may miss values, by the parameters of an estimator."""
-    given = {name: getattr(estimator, name) for name in estimator._nan_allowed_by}
-    return any(
-        isinstance(given[name], str) and given[name] == value for name, value in estimator._nan_allowed_by.items()
-    )
+    given = ((getattr(estimator, name), value) for name, value in estimator._nan_allowed_by.items())
+    return any(isinstance(found, str) and found == value for found, value in given)
 
 
 def _options(estimator: Any) -> ReadOptions:
