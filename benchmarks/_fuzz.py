@@ -312,7 +312,8 @@ def tiny(input_shape: tuple[int, ...]) -> Any:
 def tiny_encoder() -> Any:
     """Build an encoder of texts."""
     from skltransfer._inputs.texts import learn_tokenization
-    from skltransfer.backbones._backbone import building, from_keras
+    from skltransfer.backbones._backbone import building
+    from skltransfer.backbones._conversion import from_keras
     from skltransfer.backbones._text import room_for, text_encoder
 
     words = learn_tokenization([ELEMENTS["text"](i) for i in range(8)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer.backbones._parts import digest
+from skltransfer.backbones._backbone import digest
 
 DAMAGES = ("bits", "cut", "bytes")
 """Changes of any file, which leave its checksum as it is."""

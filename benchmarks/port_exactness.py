@@ -15,8 +15,7 @@ from _data import imagenet_pictures, lite_reference, lite_weights
 from _measure import report
 
 from skltransfer import BackboneTransformer, load_backbone
-from skltransfer.backbones._lite import read_published
-from skltransfer.backbones.efficientnet_lite import SCALES
+from skltransfer.backbones.efficientnet_lite import SCALES, read_published
 
 
 def logits(backbone, pictures) -> np.ndarray:

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skltransfer import TransferClassifier
 from skltransfer._features import extraction as features
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer.datasets import another_camera, load_fashion_sample
 
 SIZE = (28, 28)

@@ -14,8 +14,8 @@ from skltransfer._features import split
 from skltransfer._heads.head import Head, average_places, head_of_channels
 from skltransfer._heads.parameters import head_layers
 from skltransfer.backbones._attention import patch_grid, rollout
-from skltransfer.backbones._backbone import from_keras
 from skltransfer.backbones._builders import small_transformer
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._text import text_encoder
 
 NO_PLACES = (

@@ -28,8 +28,9 @@ from skltransfer import (
 )
 from skltransfer._inputs.texts import learn_tokenization
 from skltransfer.adaptation._methods import METHODS
-from skltransfer.backbones._backbone import building, from_keras
+from skltransfer.backbones._backbone import building
 from skltransfer.backbones._builders import small_transformer
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._text import text_encoder
 
 N = 8

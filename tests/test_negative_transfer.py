@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from skltransfer import BackboneTransformer, TransferClassifier, TransferRegressor, load_backbone
+from skltransfer._estimators.reading import read_new
 from skltransfer.transferability import NegativeTransferWarning, negative_transfer_check
 from skltransfer.transferability._baselines import baselines, numbers_of
 
@@ -69,7 +70,7 @@ def test_tables_have_three_models_and_a_remedy_of_their_own():
 
 
 def numbers(estimator, X):
-    samples, format = estimator._read_new(X)
+    samples, format = read_new(estimator, X)
     return numbers_of(samples, format), baselines(format, classifier=True, seed=0)
 
 

@@ -33,6 +33,7 @@ from skltransfer import (
 )
 from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.progress import FitMonitor
+from skltransfer._estimators.reading import read_new
 from skltransfer._features import cache as feature_cache
 from skltransfer.adaptation._fitting import AdaptationParameters
 from skltransfer.autoencoder._fitting import AutoencoderParameters
@@ -178,8 +179,8 @@ def parameters_read(estimator):
     classes = {Path(inspect.getfile(cls)) for cls in estimator.__mro__ if cls.__module__.startswith("skltransfer")}
     methods = {
         name
-        for of, name in names_read(*classes, Path(inspect.getfile(FitMonitor)))
-        if of in ("self", "get", "_estimator")
+        for of, name in names_read(*classes, *(Path(inspect.getfile(part)) for part in (FitMonitor, read_new)))
+        if of in ("self", "get", "_estimator", "estimator")
     }
     folders = {Path(inspect.getfile(cls)).parent for cls in (estimator, FitParameters)}
     values = {

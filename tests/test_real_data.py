@@ -7,7 +7,7 @@ from _data import SQUEEZENET_MEAN, imagenet_pictures, lite_reference, lite_weigh
 from port_exactness import compare, logits, right, squeezed
 
 from skltransfer import BackboneTransformer, TransferClassifier, load_backbone
-from skltransfer.backbones._lite import LITE0_FILE, read_published
+from skltransfer.backbones.efficientnet_lite import LITE0_FILE, read_published
 from skltransfer.backbones.weights.convert_efficientnet_lite0 import shipped
 
 

@@ -25,6 +25,7 @@ from skltransfer import (
     TransferRegressor,
     load_backbone,
 )
+from skltransfer._estimators.reading import read_new
 from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.kind import InputFormat, ReadOptions
 from skltransfer._inputs.paths import Written, written
@@ -67,7 +68,7 @@ def seer():
 
 def read(X, **parameters):
     """Read samples as `fit` does, images at one size."""
-    samples, _ = BackboneTransformer(**parameters)._read_new(X)
+    samples, _ = read_new(BackboneTransformer(**parameters), X)
     if hasattr(samples, "texts"):
         return samples.texts
     return samples.read(range(len(samples)), SimpleNamespace(size=(32, 32), samples=8000))
@@ -246,7 +247,7 @@ def fitted(request, fitted_on):
     """A transformer that has learned a format, and no network."""
     own = {"table": np.eye(4), "texts": ["a text", "another"], "audio": [(8000, np.ones(800))] * 2}
     transformer = BackboneTransformer()
-    _, format = transformer._read_new(own[fitted_on] if fitted_on in own else request.getfixturevalue(fitted_on))
+    _, format = read_new(transformer, own[fitted_on] if fitted_on in own else request.getfixturevalue(fitted_on))
     transformer.model_ = SimpleNamespace(format=format)
     return transformer
 
@@ -270,16 +271,16 @@ def test_missing_samples_are_named_by_position(files, pixels, missing, wrap):
             with pytest.raises(
                 ValueError, match=rf"X: sample {position} is missing \(.*\)\. Expected .*drop that sample"
             ):
-                BackboneTransformer()._read_new(wrap(X))
+                read_new(BackboneTransformer(), wrap(X))
 
 
 def test_a_missing_sample_far_from_the_first_is_named():
     X = ["a text"] * 1000
     X[777] = None
     with pytest.raises(ValueError, match=r"X: sample 777 is missing \(None\)"):
-        BackboneTransformer()._read_new(X)
+        read_new(BackboneTransformer(), X)
     with pytest.raises(ValueError, match=r"X: sample 0 is missing \(None\)"):
-        BackboneTransformer()._read_new([None, None])
+        read_new(BackboneTransformer(), [None, None])
 
 
 # paths and texts
@@ -388,9 +389,9 @@ def test_a_sample_that_was_not_looked_at_is_checked_by_the_reader(files):
     X = ["a text"] * 1000
     X[782] = 3
     with pytest.raises(TypeError, match=r"expected texts in every sample\. Sample 782 is a number \(int\)"):
-        BackboneTransformer()._read_new(X)
+        read_new(BackboneTransformer(), X)
     with pytest.raises(ValueError, match=r"sample 782, 'a text', is missing"):
-        BackboneTransformer()._read_new([*[files[0]] * 782, "a text", *[files[0]] * 217])
+        read_new(BackboneTransformer(), [*[files[0]] * 782, "a text", *[files[0]] * 217])
 
 
 def test_one_colour_image_is_not_many_grey_ones(seer):

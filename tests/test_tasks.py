@@ -12,8 +12,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from skltransfer import TransferClassifier, TransferRegressor
 from skltransfer._targets.domains import masked
-from skltransfer._targets.labels import LabelEncoding, read_labels
-from skltransfer._targets.missing import missing
+from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.reading import missing, read_labels
 
 
 @pytest.fixture(scope="module")

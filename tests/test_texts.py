@@ -28,7 +28,8 @@ from skltransfer._engine.trainer import CompiledNetwork
 from skltransfer._features import extraction as features
 from skltransfer._inputs.texts import TextSamples, learn_tokenization, read_texts
 from skltransfer.backbones import minilm as port
-from skltransfer.backbones._backbone import building, from_keras
+from skltransfer.backbones._backbone import building
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._cutting import cut
 from skltransfer.backbones._text import room_for, text_encoder, text_transformer
 

@@ -14,8 +14,7 @@ from skltransfer._engine.pool import pool
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Positions, Samples
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.optional import import_keras
-from skltransfer._keras.settings import own_settings
+from skltransfer._keras.backend import import_keras, own_settings
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
 from skltransfer._validation import unknown_name

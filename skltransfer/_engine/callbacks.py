@@ -11,7 +11,7 @@ import numpy as np
 
 from skltransfer._engine.checkpoint import is_packable, pack, unpack
 from skltransfer._engine.trainer import CompiledNetwork
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._utils.hashing import value_digest
 from skltransfer._utils.types import Array
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import value_digest
 from skltransfer._utils.types import Array
 from skltransfer._version import __version__
-from skltransfer.backbones._parts import digest
+from skltransfer.backbones._backbone import digest
 
 
 def training_key(job: Any, callbacks: Any = ()) -> str:

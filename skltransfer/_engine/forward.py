@@ -16,8 +16,7 @@ from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.preparation import AnyPreparation, compiled_part
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.optional import import_keras
-from skltransfer._keras.settings import own_settings
+from skltransfer._keras.backend import import_keras, own_settings
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build
 from skltransfer.backbones._folding import fold

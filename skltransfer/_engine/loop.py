@@ -30,7 +30,7 @@ from skltransfer._engine.trainer import CompiledNetwork, assign_all
 from skltransfer._inputs.samples import RaggedSamples, Samples
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.settings import own_settings
+from skltransfer._keras.backend import own_settings
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import read
 

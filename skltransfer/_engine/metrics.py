@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, softmax
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Array
 

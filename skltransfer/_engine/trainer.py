@@ -9,7 +9,7 @@ import numpy as np
 
 from skltransfer._engine.design import Design
 from skltransfer._keras import backend as _backend
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build, building, read
 

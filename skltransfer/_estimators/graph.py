@@ -11,7 +11,7 @@ from skltransfer._engine.forward import output_layers
 from skltransfer._features.extraction import Extraction
 from skltransfer._heads.head import Head
 from skltransfer._inputs.kind import InputFormat
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._validation import unknown_name

@@ -1,4 +1,4 @@
-"""Parameters that estimators share: their constraints, and their values for one fit."""
+"""Parameters that estimators share: their constraints, their values for one fit, and what these say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from typing import Any, Self
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skltransfer._engine.callbacks import check_callbacks
 from skltransfer._engine.schedules import SCHEDULES
+from skltransfer._engine.trainable import TrainableLayers
+from skltransfer._inputs.kind import InputFormat
+from skltransfer._inputs.samples import Samples
+from skltransfer._inputs.texts import TextSamples
+from skltransfer.backbones._backbone import Backbone
+from skltransfer.backbones._registry import load_backbone, takes_shape
+from skltransfer.backbones._text import text_transformer
 
 TRAINING_CONSTRAINTS: dict[str, Any] = {
     "trainable": "no_validation",
@@ -86,3 +94,32 @@ class FitParameters:
         known = {name: value for name, value in estimator.get_params(deep=False).items() if name in names}
         seed = int(check_random_state(known.get("random_state")).randint(2**31 - 1))
         return cls(seed=seed, **(known | more))
+
+
+def starting_backbone(own: FitParameters, format: InputFormat, samples: Samples) -> Backbone:
+    """Load the backbone that the parameters name, for samples of this format."""
+    source = own.backbone
+    if isinstance(source, str) and source == "auto":
+        source = format.kind.default_backbone
+    if isinstance(samples, TextSamples) and isinstance(source, str) and source == "small_transformer":
+        return text_transformer(samples.texts, own.seed)
+    shape = format.kind.builder_shape(format, own.image_size) if takes_shape(source) else None
+    random_state = int(own.random_state) if isinstance(own.random_state, Integral) else own.seed
+    return load_backbone(source, input_shape=shape, random_state=random_state)
+
+
+def check_training(own: FitParameters, format: InputFormat, trainable: TrainableLayers) -> None:
+    """Refuse training parameters that contradict each other, or the samples."""
+    check_callbacks(own.callbacks or ())
+    if trainable.kind == "lora" and own.l2_sp:
+        raise ValueError("l2_sp penalizes weights that LoRA does not change. Pass l2_sp=0, or another trainable.")
+    if own.augmentation is not None and not format.kind.is_image:
+        raise ValueError(
+            f"augmentation changes images. Got {format.describe()}; pass augmentation=None, or "
+            "input_shape=(height, width) if samples are flattened images."
+        )
+    if own.checkpoint is not None and not isinstance(own.random_state, Integral):
+        raise ValueError(
+            "checkpoint: expected an int as random_state, so that the same fit finds its state again. Got "
+            f"random_state={own.random_state!r}; pass a number, such as random_state=0."
+        )

@@ -11,9 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._inputs.containers import as_array, items
+from skltransfer._inputs.containers import Form, as_array, form_of, is_clip, is_path, items
 from skltransfer._inputs.files import FilesInUse
-from skltransfer._inputs.forms import Form, form_of, is_clip, is_path
 from skltransfer._inputs.image_arrays import Preparation, image_preparation
 from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import Positions, SampleSpec

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skltransfer._inputs.containers import is_path, is_pil
 from skltransfer._inputs.files import FilesInUse
-from skltransfer._inputs.forms import is_path, is_pil
 from skltransfer._inputs.image_arrays import DTYPE_RANGES, OVERSHOOT, PixelSummary
 from skltransfer._utils.types import Array
 

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_array
 
-from skltransfer._inputs.containers import stacked
+from skltransfer._inputs.containers import Form, stacked
 from skltransfer._inputs.formats import LUMINANCE
-from skltransfer._inputs.forms import Form
 from skltransfer._inputs.image_size import SMALL_IMAGE, settle_image_size
 from skltransfer._inputs.kind import (
     ImageSize,

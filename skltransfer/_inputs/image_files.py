@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._inputs.containers import items
+from skltransfer._inputs.containers import Form, is_path, is_pil, items
 from skltransfer._inputs.decoding import (
     FULL,
     ORIENTATION,
@@ -24,7 +24,6 @@ from skltransfer._inputs.decoding import (
     resized,
 )
 from skltransfer._inputs.files import FilesInUse
-from skltransfer._inputs.forms import Form, is_path, is_pil
 from skltransfer._inputs.image_arrays import (
     PixelSummary,
     Preparation,

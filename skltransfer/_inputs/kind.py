@@ -11,8 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from skltransfer._inputs.containers import as_array, stacked
-from skltransfer._inputs.forms import Form, form_of, named
+from skltransfer._inputs.containers import Form, as_array, form_of, named, stacked
 from skltransfer._inputs.samples import Samples
 
 Validate = Callable[..., Any]

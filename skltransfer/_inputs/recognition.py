@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._inputs.audio import Audio
-from skltransfer._inputs.forms import Form, form_of, named
+from skltransfer._inputs.containers import Form, form_of, named
 from skltransfer._inputs.image_arrays import ImageArrays
 from skltransfer._inputs.image_files import ImageFiles
 from skltransfer._inputs.kind import ReadOptions, SampleKind

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skltransfer._inputs.containers import stacked
-from skltransfer._inputs.forms import Form
+from skltransfer._inputs.containers import Form, stacked
 from skltransfer._inputs.kind import (
     ImageSize,
     InputFormat,

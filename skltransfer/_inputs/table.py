@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._inputs.containers import as_array, is_frame
-from skltransfer._inputs.forms import Form, form_of, named
+from skltransfer._inputs.containers import Form, as_array, form_of, is_frame, named
 from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import ArraySamples
 

@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._inputs.containers import items
-from skltransfer._inputs.forms import Form
+from skltransfer._inputs.containers import Form, items
 from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
 from skltransfer._inputs.samples import Positions, SampleSpec, pad
 from skltransfer._keras.optional import import_optional

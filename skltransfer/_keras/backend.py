@@ -1,18 +1,57 @@
-"""The only file with lines that belong to one Keras backend."""
+"""How Keras is set and run: the only file with lines that belong to one of its backends."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from skltransfer._keras.optional import check_backend, import_keras
+BACKENDS = {"tensorflow": "cpu", "torch": "torch", "jax": "jax"}
+
+
+def import_keras() -> Any:
+    """Import Keras with whichever backend is installed.
+
+    Returns
+    -------
+    module
+        The ``keras`` module.
+
+    Raises
+    ------
+    ImportError
+        If the backend that Keras is set to use is not installed.
+    RuntimeError
+        If ``KERAS_BACKEND`` names a backend that skltransfer does not run on.
+    """
+    check_backend(os.environ.get("KERAS_BACKEND") or "tensorflow")
+    try:
+        return import_module("keras")
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in {*BACKENDS, "keras"}:
+            raise
+        raise ImportError(
+            f"Keras needs a backend, and {missing!r} is not installed. "
+            'Run: pip install "skltransfer[cpu]" for TensorFlow (the fastest on a CPU), or install '
+            '"skltransfer[torch]" or "skltransfer[jax]" and set the environment variable KERAS_BACKEND to torch or jax.'
+        ) from error
+
+
+def check_backend(backend: str) -> None:
+    """Raise a RuntimeError for a backend of Keras that skltransfer does not run on."""
+    if backend not in BACKENDS:
+        raise RuntimeError(
+            f"Keras runs on {backend!r}; expected tensorflow, torch or jax. Set the environment variable KERAS_BACKEND "
+            "to one of them before Keras is imported."
+        )
 
 
 class _Process:
@@ -269,3 +308,71 @@ def _jax_forward(model: Any, function: Callable[[Any], Any]) -> Callable[[np.nda
             return function(batch)
 
     return lambda batch: np.asarray(stateless([variable.value for variable in variables], batch))
+
+
+OWN = {"floatx": "float32", "image_data_format": "channels_last", "epsilon": 1e-7}
+"""Settings of the process; those that Keras starts with."""
+
+
+class _Visit:
+    """How many threads are inside, and what the settings were before the first of them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.n_inside = 0
+        self.outside: dict[str, Any] = {}
+
+
+_visit = _Visit()
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Build and compute in float32 and channels last, and float64 networks in float64.
+
+    Keras' dtype policy belongs to a thread, and is put back on leaving. Its other settings belong to
+    the process: they are put back when the last thread leaves, and other threads meanwhile see them as
+    they are in here.
+
+    Raises
+    ------
+    RuntimeError
+        If this process was forked after a backend had started.
+    """
+    config = import_keras().config
+    state: Any = import_module("keras.src.backend.common.global_state")
+    policy = state.get_global_attribute("dtype_policy")  # config.dtype_policy() would settle it where it is open
+    start()
+    _enter(config)
+    try:
+        config.set_dtype_policy("float32")
+        with double_precision():
+            yield
+    finally:
+        state.set_global_attribute("dtype_policy", policy)
+        _leave(config)
+
+
+def _enter(config: Any) -> None:
+    with _visit.lock:
+        if not _visit.n_inside:
+            _visit.outside = _settings(config)
+            _change(config, OWN)
+        _visit.n_inside += 1
+
+
+def _leave(config: Any) -> None:
+    with _visit.lock:
+        _visit.n_inside -= 1
+        if not _visit.n_inside and _settings(config) == OWN:
+            _change(config, _visit.outside)
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    return {name: getattr(config, name)() for name in OWN}
+
+
+def _change(config: Any, settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        if getattr(config, name)() != value:
+            getattr(config, f"set_{name}")(value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer._targets.missing import missing
+from skltransfer._targets.reading import missing
 from skltransfer._utils.types import Array
 
 BOTH = ("source", "target")

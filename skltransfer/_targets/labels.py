@@ -11,59 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import assert_all_finite
 
-from skltransfer._targets.missing import as_table, check_one_type, known, missing
 from skltransfer._targets.probabilities import log_probabilities, probabilities
+from skltransfer._targets.reading import known, missing
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Array, Floats
-
-COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
-"""What holds several labels of one sample."""
-
-
-def read_labels(y: Any) -> Array:
-    """Check labels of one task (1-D) or several (2-D; see `missing` for labels that are not there)."""
-    shape = _table_of_labels(y).shape
-    if len(shape) != 2 or shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-        if y.dtype == object and missing(y).any():
-            raise ValueError(
-                f"Input y contains NaN or None in {missing(y).sum()} of {len(y)} samples. Expected a label in each; "
-                "drop the samples without."
-            )
-        check_one_type(y)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        return y
-    y = np.asarray(y)
-    for column in range(y.shape[1]):
-        labels = known(y[:, column])
-        if len(labels):
-            check_classification_targets(labels)
-    return y
-
-
-def _table_of_labels(y: Any) -> Array:
-    """Return labels as an array, and refuse lists of labels that are no table."""
-    try:
-        read = np.asarray(y)
-    except ValueError:  # lists of unequal lengths
-        read = np.array([*y, None], dtype=object)[:-1]
-    number = (
-        next((i for i, label in enumerate(read) if isinstance(label, COLLECTIONS)), None) if read.ndim == 1 else None
-    )
-    if number is None:
-        return as_table(read)
-    raise ValueError(
-        "y: expected one label for each sample, or a table with a column for each label. Got collections of labels, "
-        f"such as {read[number]!r} for sample {number}; make a table of them by "
-        "sklearn.preprocessing.MultiLabelBinarizer."
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,21 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
-from skltransfer._targets.missing import as_table, missing_as_nan
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.statistics import weighted_moments
 from skltransfer._utils.types import Array, Floats
-
-
-def read_values(y: Any) -> Array:
-    """Check numbers of one target (1-D) or several (2-D; NaN means that a value is missing); return a table."""
-    shape = as_table(y).shape
-    finite: Any = "allow-nan" if len(shape) == 2 and shape[1] > 1 else True
-    values = check_array(missing_as_nan(y), ensure_2d=False, dtype=np.float64, ensure_all_finite=finite, input_name="y")
-    return values.reshape(len(values), -1)
 
 
 @dataclass(frozen=True, eq=False)

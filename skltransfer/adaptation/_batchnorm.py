@@ -10,8 +10,7 @@ from sklearn.utils import gen_batches
 from skltransfer._engine.trainer import all_layers, assign_all
 from skltransfer._inputs.preparation import AnyPreparation
 from skltransfer._inputs.samples import Samples
-from skltransfer._keras.optional import import_keras
-from skltransfer._keras.settings import own_settings
+from skltransfer._keras.backend import import_keras, own_settings
 from skltransfer.backbones._backbone import Backbone, build, read
 
 STATISTICS_BATCH = 256

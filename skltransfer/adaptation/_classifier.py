@@ -10,10 +10,12 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
-from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._estimators.reading import keeps_earlier_fit, read_new
+from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.reading import read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import CLASSIFIER_TEXTS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
@@ -245,7 +247,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
             If samples, labels, domains or parameters do not fit together, or the loss is no
             longer finite.
         """
-        samples, format = self._read_new(X)
+        samples, format = read_new(self, X)
         known = read_source(
             samples, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=type(self).__name__
         )

@@ -17,8 +17,7 @@ from skltransfer._engine.loop import train
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
 from skltransfer._estimators.fitted import FittedModel
-from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.start import check_training, starting_backbone
+from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
 from skltransfer._features.extraction import Extraction, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
 from skltransfer._heads.goal import Decisions

@@ -17,6 +17,7 @@ from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
+from skltransfer._estimators.reading import read_known
 from skltransfer._heads.parameters import head_layers
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._targets.domains import Domains
@@ -136,7 +137,7 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
 
     def _validation(self, X_val: Any, y_val: Any, format: InputFormat) -> SourceSamples:
         """Read labeled samples for validation."""
-        samples = self._read_known(X_val, format)
+        samples = read_known(self, X_val, format)
         every = np.ones(len(samples), dtype=int)
         return read_source(samples, y_val, None, every, needs={"source"}, name=type(self).__name__)
 

@@ -8,10 +8,12 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.callback import with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
-from skltransfer._targets.values import ValueEncoding, read_values
+from skltransfer._estimators.reading import keeps_earlier_fit, read_new
+from skltransfer._targets.reading import read_values
+from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import REGRESSOR_TEXTS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
@@ -197,7 +199,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
             If samples, values, domains or parameters do not fit together, or the loss is no
             longer finite.
         """
-        samples, format = self._read_new(X)
+        samples, format = read_new(self, X)
         known = read_source(
             samples, y, sample_weight, sample_domain, needs=self._needs(sample_domain), name=type(self).__name__
         )

@@ -11,9 +11,8 @@ from sklearn.utils import column_or_1d
 from skltransfer._estimators.holdout import HeldOut, held_mask
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains, read_domains
-from skltransfer._targets.missing import known
+from skltransfer._targets.reading import known, read_weights
 from skltransfer._targets.targets import Targets
-from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array, Floats
 
 

@@ -13,14 +13,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator, TrainedMixin, keeps_earlier_fit
+from skltransfer._estimators.base import BackboneEstimator, TrainedMixin
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fit import fit
 from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
+from skltransfer._estimators.reading import allows_nan, keeps_earlier_fit, read_known, read_new
 from skltransfer._inputs.formats import Layout
+from skltransfer._targets.reading import read_weights
 from skltransfer._targets.targets import Targets
-from skltransfer._targets.weights import read_weights
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._documentation import AUTOENCODER_TEXTS
 from skltransfer.autoencoder._fitted import BLOCK_SAMPLES
@@ -143,6 +144,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "corruption_level": [Interval(Real, 0, None, closed="left")],
         "variational": ["boolean", Interval(Real, 0, None, closed="neither")],
     }
+
+    _series_backbones: ClassVar[tuple[str, ...]] = ("conv1d",)
+    _nan_allowed_by: ClassVar[dict[str, str]] = {"corruption": "mask"}
 
     def __init__(
         self,
@@ -392,16 +396,13 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _n_features_out(self) -> int:
         return self.model_.n_features
 
-    def _takes_sequences(self) -> bool:
-        return super()._takes_sequences() or (isinstance(self.backbone, str) and self.backbone == "conv1d")
-
     def _fit(self, X: Any, sample_weight: Any, *, once: bool) -> AutoencoderTransformer:
         """Fit, and keep the model."""
         own, earlier = AutoencoderParameters.of(self, once=once), getattr(self, "model_", None)
         if once and earlier is not None:
-            samples, format, layout = self._read_known(X), earlier.format, earlier.layout
+            samples, format, layout = read_known(self, X, earlier.format), earlier.format, earlier.layout
         else:
-            samples, format = self._read_new(X)
+            samples, format = read_new(self, X)
             format.kind.check_restorable()
             layout = Layout.of(X, format)
         check_samples(own, format, samples)
@@ -415,6 +416,6 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = isinstance(self.corruption, str) and self.corruption == "mask"
+        tags.input_tags.allow_nan = allows_nan(self)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

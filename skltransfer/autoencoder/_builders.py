@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone, build, building, from_keras
+from skltransfer.backbones._backbone import Backbone, build, building
 from skltransfer.backbones._builders import PIXELS, RESTORE, STANDARDIZE, standardize, standardizing
+from skltransfer.backbones._conversion import from_keras
 
 LATENT = "latent"
 

@@ -15,7 +15,7 @@ from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples, Samples
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._builders import decoded_shape, log_variances, statistics
 from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_divergence, reconstruction_loss

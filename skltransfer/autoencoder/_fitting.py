@@ -15,8 +15,7 @@ from skltransfer._engine.design import Design
 from skltransfer._engine.job import TrainingData, TrainingJob, TrainingSettings
 from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
-from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.start import check_training, starting_backbone
+from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
 from skltransfer._inputs.formats import Layout

@@ -6,9 +6,10 @@ import os
 import warnings
 from typing import Any
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._validation import unknown_name
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.backbones._backbone import Backbone, building
+from skltransfer.backbones._conversion import from_keras
 
 CAFFE: dict[str, Any] = {"mean": (103.939, 116.779, 123.68), "std": (1.0, 1.0, 1.0), "bgr": True}
 SYMMETRIC: dict[str, Any] = {"mean": (127.5, 127.5, 127.5), "std": (127.5, 127.5, 127.5)}

@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from skltransfer._keras.optional import import_keras
-from skltransfer.backbones._backbone import Backbone, build, building, from_keras
+from skltransfer._keras.backend import import_keras
+from skltransfer.backbones._backbone import Backbone, build, building
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._graph import ATTENTION, PRODUCTS, Config, calls_in_order
 
 

@@ -5,28 +5,23 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
-from skltransfer._keras.optional import import_keras
-from skltransfer._keras.settings import own_settings
+from skltransfer._keras.backend import import_keras, own_settings
+from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
-from skltransfer.backbones._flattening import flatten
-from skltransfer.backbones._graph import (
-    check_rebuildable,
-    find_stages,
-    numbered_names,
-    renamed,
-    with_named_operations,
-)
-from skltransfer.backbones._parts import as_json, digest, not_finite, take_apart, write_parts
+from skltransfer.backbones._graph import find_stages
+
+FORMAT = "skltransfer.Backbone/2"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -177,87 +172,6 @@ class Backbone:
         return f"<Backbone {self.name!r}, {state}, input {self.input_shape}, {self.n_parameters / 1e6:.3g} M weights>"
 
 
-def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbone:
-    """Take a copy of a built Keras network.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A functional or sequential model with one input and one output. It is not changed.
-    name : str, optional
-        Defaults to the model's name.
-    **expects
-        Fields of `Backbone` that the model does not know of itself: ``size``, ``mean``,
-        ``std``, ``bgr``, ``pretrained``, ``classifier``.
-
-    Raises
-    ------
-    ValueError
-        If the model is not built, is not a graph of layers, has several inputs or outputs, has layers that cannot
-        be built again, or has weights that are NaN or infinite.
-    """
-    keras = import_keras()
-    if not model.built or getattr(model, "inputs", None) is None:
-        raise ValueError(
-            f"backbone: expected a built functional or sequential keras.Model. Got {type(model).__name__} "
-            f"{model.name!r} without a fixed graph; wrap it as keras.Model(inputs, model(inputs)) with a keras.Input."
-        )
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ValueError(
-            f"backbone: expected one input and one output. Got {len(model.inputs)} inputs and {len(model.outputs)} "
-            f"outputs in {model.name!r}; cut it with keras.Model(inputs, output)."
-        )
-    with building(0):
-        plain = _plain(model)
-        check_rebuildable(keras.saving.serialize_keras_object(plain))
-        graph = flatten(plain)
-        config = keras.saving.serialize_keras_object(graph)
-    for key in ("compile_config", "build_config"):
-        config.pop(key, None)
-    weights, paths = read(graph.weights), name_weights(graph)
-    if broken := not_finite(dict(zip(paths, weights, strict=True))):
-        raise ValueError(
-            f"backbone: expected finite weights. Got NaN or infinity in {', '.join(broken)} of {model.name!r}; train "
-            "it again, with a smaller learning rate."
-        )
-    return Backbone(
-        name=name or model.name,
-        architecture=json.dumps(with_named_operations(config), sort_keys=True),
-        weights=tuple(weights),
-        paths=paths,
-        input_shape=tuple(graph.inputs[0].shape[1:]),
-        **expects,
-    )
-
-
-def with_numbered_layers(backbone: Backbone) -> Backbone:
-    """Return the same network, whatever Keras built before it: names that Keras gives to layers are numbered anew."""
-    network = json.loads(backbone.architecture)
-    names = numbered_names(network)
-    network = renamed(network, names)
-    network["config"]["name"] = backbone.name
-    paths = tuple("/".join(names.get(part, part) for part in path.split("/")) for path in backbone.paths)
-    return replace(backbone, architecture=json.dumps(network, sort_keys=True), paths=paths)
-
-
-def _plain(model: Any) -> Any:
-    """Return a functional model of one tensor in and one out, which its last layer gives by one call, not in half."""
-    keras = import_keras()
-    (output,), inputs = model.outputs, model.inputs
-    sequential = isinstance(model, keras.Sequential)
-    if not sequential and (isinstance(model.input, dict) or isinstance(model.output, dict)):
-        model = keras.Model(inputs[0], output)
-    elif type(model).__name__ != "Functional":
-        model = keras.Model(inputs, model.outputs)
-    last = output._keras_history.operation
-    nodes = [node for level in model._nodes_by_depth.values() for node in level if node.operation is last]
-    half = output.dtype in ("float16", "bfloat16")
-    if len(nodes) == len(nodes[0].output_tensors) == 1 and not half:
-        return model
-    last = keras.layers.Identity(dtype="float32" if half else output.dtype, name="output")
-    return keras.Model(inputs, last(output), name=model.name)
-
-
 def name_weights(graph: Any) -> tuple[str, ...]:
     """Name each weight from its layer on; a sequential model puts its own name first, which differs from run to run."""
     owners = {id(weight): layer.name for layer in graph.layers for weight in layer.weights}
@@ -299,3 +213,77 @@ def building(seed: int) -> Iterator[None]:
             yield
     finally:
         random.setstate(state)
+
+
+class Parts(NamedTuple):
+    """All that a value holds."""
+
+    arrays: dict[str, Array]
+    facts: dict[str, Any]
+
+
+def take_apart(value: Any) -> Parts:
+    """Take a dataclass apart, and those in it, field by field.
+
+    Parameters
+    ----------
+    value : dataclass instance
+        Its fields are numbers, strings, None, arrays, further dataclasses, or tuples of these.
+
+    Returns
+    -------
+    Parts
+        Arrays by name, such as ``"decoder/weights/0"``, and facts that JSON can hold: a dict of all fields,
+        where each array is a dict with its name.
+    """
+    arrays: dict[str, Array] = {}
+
+    def facts(value: Any, place: str) -> Any:
+        if isinstance(value, np.ndarray):
+            arrays[place] = np.ascontiguousarray(value)
+            return {"array": place}
+        if is_dataclass(value):
+            start = f"{place}/" if place else ""
+            return {field.name: facts(getattr(value, field.name), start + field.name) for field in fields(value)}
+        if isinstance(value, tuple | list):
+            return [facts(item, f"{place}/{number}") for number, item in enumerate(value)]
+        return value.item() if isinstance(value, np.generic) else value
+
+    return Parts(arrays, facts(value, ""))
+
+
+def digest(arrays: Mapping[str, Array], facts: str) -> str:
+    """Digest of all arrays, and of facts as JSON, in hexadecimal."""
+    names = sorted(arrays)
+    return content_hash(json.dumps([facts, names]), *(np.ascontiguousarray(arrays[name]) for name in names)).hex()
+
+
+def as_json(facts: Mapping[str, Any]) -> str:
+    """Write facts in one way."""
+    return json.dumps(facts, sort_keys=True)
+
+
+def not_finite(arrays: Mapping[str, Array]) -> list[str]:
+    """Name the arrays that hold NaN or infinity."""
+    return [name for name, array in arrays.items() if array.dtype.kind in "fV" and not np.isfinite(array).all()]
+
+
+def write_parts(parts: Parts, path: str | os.PathLike[str]) -> None:
+    """Write a value to a safetensors file, which is complete or not there at all.
+
+    Raises
+    ------
+    ValueError
+        If the name does not end in ``.safetensors``, or an array holds NaN or infinity.
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"path: expected a name that ends in .safetensors. Got {path.name!r}.")
+    if broken := not_finite(parts.arrays):
+        raise ValueError(f"{path.name}: expected finite weights. Got NaN or infinity in {', '.join(broken)}.")
+    facts = as_json(parts.facts)
+    header = {"format": FORMAT, "checksum": digest(parts.arrays, facts), "facts": facts}
+    with written_whole(path) as file:
+        file.write(save(parts.arrays, header))

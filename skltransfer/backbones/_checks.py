@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer.backbones._backbone import Backbone, build, name_weights
 from skltransfer.backbones._graph import check_graph
 

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone, build, building, from_keras
+from skltransfer.backbones._backbone import Backbone, build, building
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._graph import find_places, layer_stages
 
 Positions = tuple[int, ...]

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from skltransfer.backbones._backbone import Backbone
-from skltransfer.backbones._lite import load_lite, load_lite0
 from skltransfer.backbones._options import PINNED_IMAGE_FILES, PINNED_IMAGES, PINNED_TEXTS, Options
+from skltransfer.backbones.efficientnet_lite import load_lite, load_lite0
 from skltransfer.backbones.minilm import load_minilm
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone
+from skltransfer.backbones._backbone import FORMAT, Backbone, digest, not_finite
 from skltransfer.backbones._checks import check_network
-from skltransfer.backbones._parts import FORMAT, digest, not_finite
 
 AGAIN = "Write it again with Backbone.save."
 

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from skltransfer._inputs.texts import Tokenization, word_pieces
-from skltransfer._keras.optional import import_keras, import_optional
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer._keras.backend import import_keras
+from skltransfer._keras.optional import import_optional
+from skltransfer.backbones._backbone import Backbone, building
+from skltransfer.backbones._conversion import from_keras
 
 PREFIX = "hub:"
 

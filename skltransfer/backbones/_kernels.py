@@ -9,8 +9,9 @@ import numpy as np
 
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array, Floats
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.backbones._backbone import Backbone, building
 from skltransfer.backbones._builders import standardize, standardizing
+from skltransfer.backbones._conversion import from_keras
 
 KERNELS, KERNEL = "kernels", "medium"
 """Layers whose outputs are all kernels, and the one of them that is a block of its own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skltransfer._keras.optional import import_keras
+from skltransfer._keras.backend import import_keras
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._applications import EXPECTS, load_application
-from skltransfer.backbones._backbone import Backbone, building, from_keras, with_numbered_layers
+from skltransfer.backbones._backbone import Backbone, building
 from skltransfer.backbones._builders import PIXELS, mlp, small_cnn, small_resnet, small_transformer
+from skltransfer.backbones._conversion import from_keras, with_numbered_layers
 from skltransfer.backbones._embedded import EMBEDDED
 from skltransfer.backbones._files import read_backbone
 from skltransfer.backbones._hub import PREFIX, load_hub
-from skltransfer.backbones._options import OPTIONS, Source, check_options, expecting
+from skltransfer.backbones._options import OPTIONS, Options, Source
 
 Builder = Callable[..., Any]
 
@@ -175,6 +177,60 @@ def load_backbone(
 def takes_shape(source: Any) -> bool:
     """Tell whether a source is a builder function, or the name of one, which needs the shape of a sample."""
     return source in _builders if isinstance(source, str) else _kind(source) == Source.BUILDER
+
+
+def check_options(takes: Options, what: str, options: dict[str, Any]) -> None:
+    """Raise ValueError if an option does not go with the source.
+
+    Parameters
+    ----------
+    takes : Options
+        Which options go with it.
+    what : str
+        How an error sentence calls the source.
+    options : dict of str to object
+        Options of `load_backbone` by name.
+    """
+    for option, value in options.items():
+        unset = "pretrained" if option == "weights" else None
+        if (isinstance(value, str) or value is None) and value == unset:
+            continue
+        if option in takes.refused:
+            raise ValueError(f"{option}={value!r} does not go with {what}: {takes.refused[option]}.")
+        if option == "weights" and not _allowed(value, takes.weights):
+            expected = " or ".join(("'pretrained'", *takes.weights))
+            raise ValueError(f"weights={value!r} does not go with {what}: expected {expected}.")
+
+
+def _allowed(weights: Any, words: tuple[str, ...]) -> bool:
+    return "None" in words if weights is None else words != ("None",)
+
+
+def expecting(backbone: Backbone, mean: Any, std: Any) -> Backbone:
+    """Return the network with other pixels that it expects."""
+    given: dict[str, Any] = {name: value for name, value in (("mean", mean), ("std", std)) if value is not None}
+    if not given:
+        return backbone
+    if len(backbone.input_shape) != 3:
+        raise ValueError(
+            f"{' and '.join(given)}: expected a network for images. Got {backbone.name!r}, which takes samples of "
+            f"shape {backbone.input_shape}; leave {' and '.join(given)} out."
+        )
+    channels = backbone.input_shape[-1]
+    given = {name: by_channel(name, value, channels) for name, value in given.items()}
+    return replace(backbone, **given)
+
+
+def by_channel(name: str, value: Any, channels: int | None) -> tuple[float, ...]:
+    """Check a number, or one for each channel."""
+    try:
+        numbers = tuple(map(float, np.atleast_1d(value)))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) not in (1, channels) or not np.isfinite(numbers).all() or (name == "std" and min(numbers) <= 0):
+        positive = "positive " if name == "std" else ""
+        raise ValueError(f"{name}: expected a {positive}number, or one for each of {channels} channels. Got {value!r}.")
+    return numbers
 
 
 def _load(source: Any, weights: Any, input_shape: Any, random_state: Any) -> Backbone:

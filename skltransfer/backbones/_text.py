@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from skltransfer._inputs.texts import learn_tokenization
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.backbones._backbone import Backbone, building
+from skltransfer.backbones._conversion import from_keras
 
 WIDTH, DEPTH, N_HEADS = 64, 4, 4
 

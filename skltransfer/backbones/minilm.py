@@ -20,7 +20,8 @@ import numpy as np
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone, building, from_keras
+from skltransfer.backbones._backbone import Backbone, building
+from skltransfer.backbones._conversion import from_keras
 from skltransfer.backbones._text import text_encoder
 
 REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"

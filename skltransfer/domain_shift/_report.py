@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skltransfer._targets.missing import missing
+from skltransfer._targets.reading import missing
 from skltransfer._utils.types import Array
 from skltransfer.domain_shift import _measures as measures
 

@@ -14,9 +14,14 @@ from skltransfer._estimators.fit import MIN_STEPS, fine_tuning_rate, fit
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut, hold_out
 from skltransfer._estimators.progress import FitMonitor, Unwatched
+from skltransfer._estimators.reading import Labeled
+from skltransfer._heads.parameters import head_layers
 from skltransfer._heads.solve import sample_losses
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
+from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
+from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Floats
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
@@ -53,6 +58,23 @@ class Trial:
     parameters: SupervisedParameters
     temperature: float
     losses: Floats
+
+
+def fit_head(
+    own: SupervisedParameters,
+    format: InputFormat,
+    encoding: LabelEncoding | ValueEncoding,
+    known: Labeled,
+    targets: Targets,
+    monitor: FitMonitor,
+    *,
+    earlier: FittedModel | None,
+    held_out: HeldOut | None = None,
+) -> FittedModel:
+    """Fit a head to labeled samples, on a network that may be fine-tuned."""
+    recipe = SupervisedRecipe(own, format, encoding, head_layers(own.head), earlier)
+    fitted = fit if own.budget is None else fit_within_budget
+    return fitted(recipe, known.samples, targets, monitor, held_out=held_out, groups=known.groups)
 
 
 def fit_within_budget(

@@ -12,14 +12,15 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
-from skltransfer._inputs.samples import Samples
-from skltransfer._targets.labels import LabelEncoding, read_labels
+from skltransfer._estimators.reading import keeps_earlier_fit, labeled, read_known, read_new
+from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.reading import read_labels
 from skltransfer._utils.types import Array
+from skltransfer.supervised._budget import fit_head
 from skltransfer.supervised._fitting import SupervisedParameters
-from skltransfer.supervised._labeled import Labeled, labeled
 from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
@@ -247,16 +248,19 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
             the loss is no longer finite.
         """
         monitor = FitMonitor(self, X, y, sample_weight)
-        samples, format = self._read_new(X)
-        known = self._labeled(samples, y, sample_weight, groups)
+        samples, format = read_new(self, X)
+        known = labeled(self, samples, y, read_labels, sample_weight, groups)
         earlier = getattr(self, "model_", None)
         encoding = earlier.encoding if self.warm_start and earlier is not None else LabelEncoding.learn(known.y)
         held_out = None
         if X_val is not None:
-            seen = self._labeled(self._read_known(X_val, format), y_val)
+            seen = labeled(self, read_known(self, X_val, format), y_val, read_labels)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights, None)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(known, targets, SupervisedParameters.of(self), format, encoding, monitor, held_out)
+        own = SupervisedParameters.of(self)
+        self.model_ = fit_head(own, format, encoding, known, targets, monitor, earlier=earlier, held_out=held_out)
+        monitor.end()
+        return self
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -294,22 +298,18 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         """
         earlier = getattr(self, "model_", None)
         if earlier is None:
-            samples, format = self._read_new(X)
+            samples, format = read_new(self, X)
             if classes is None:
                 raise ValueError("classes: expected all labels at the first call of partial_fit. Got None.")
             encoding = LabelEncoding.learn(read_labels(classes))
         else:
             samples, format, encoding = self._read_known(X), earlier.format, earlier.encoding
-        known = self._labeled(samples, y, sample_weight)
+        known = labeled(self, samples, y, read_labels, sample_weight)
         targets = encoding.targets(known.y, known.weights, self.class_weight)
-        return self._fit(
-            known,
-            targets,
-            SupervisedParameters.of(self, once=True),
-            format,
-            encoding,
-            FitMonitor(self, X, y, sample_weight),
-        )
+        own, monitor = SupervisedParameters.of(self, once=True), FitMonitor(self, X, y, sample_weight)
+        self.model_ = fit_head(own, format, encoding, known, targets, monitor, earlier=earlier)
+        monitor.end()
+        return self
 
     def predict(self, X: Any) -> Array:
         """Predict labels.
@@ -408,10 +408,6 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
-
-    def _labeled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labeled:
-        name = type(self).__name__
-        return labeled(samples, y, read_labels, name=name, sample_weight=sample_weight, groups=groups)
 
     def _directions(self, targets: Any, n_samples: int) -> Callable[[Array, slice], Array]:
         encoding = self.model_.encoding

@@ -27,8 +27,7 @@ from skltransfer._estimators.fit import (
     trainable_spec,
 )
 from skltransfer._estimators.fitted import FittedModel
-from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.start import check_training, starting_backbone
+from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
 from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
@@ -78,6 +77,11 @@ class SupervisedParameters(FitParameters):
     def strength(self) -> float:
         """Inverse strength of the penalty of a head that training starts from."""
         return DEFAULT_STRENGTH if self.C == "auto" else float(self.C)
+
+
+def inverse_strength(alpha: float | str) -> float | str:
+    """Return ``C`` for the penalty of a regressor."""
+    return "auto" if alpha == "auto" else 1.0 / float(alpha)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,29 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, TrainedMixin
-from skltransfer._estimators.fit import fit
 from skltransfer._estimators.fitted import FittedModel
-from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING_CONSTRAINTS
-from skltransfer._estimators.progress import FitMonitor
-from skltransfer._heads.parameters import head_layers
-from skltransfer._inputs.kind import InputFormat
-from skltransfer._targets.labels import LabelEncoding
-from skltransfer._targets.targets import Targets
-from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.supervised._attention_maps import Maps, attention_maps
 from skltransfer.supervised._attention_transfer import AttentionTransfer
-from skltransfer.supervised._budget import fit_within_budget
-from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
-from skltransfer.supervised._labeled import Labeled
 
 SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -46,7 +35,7 @@ SUPERVISED_CONSTRAINTS: dict[str, Any] = {
 
 
 class SupervisedMixin(TrainedMixin):
-    """Fit a head, and show where it looks."""
+    """Show where a fitted head looks, and what was tried for it."""
 
     model_: FittedModel
     verbose: int
@@ -102,24 +91,6 @@ class SupervisedMixin(TrainedMixin):
     def selection_(self) -> dict[str, list[Any]]:
         """What was tried for a head that is solved, by column."""
         return dict(self.model_.selection)
-
-    def _fit(
-        self,
-        known: Labeled,
-        targets: Targets,
-        parameters: SupervisedParameters,
-        format: InputFormat,
-        encoding: LabelEncoding | ValueEncoding,
-        monitor: FitMonitor,
-        held_out: HeldOut | None = None,
-    ) -> Self:
-        """Fit, and keep the model."""
-        layers, earlier = head_layers(self.head), getattr(self, "model_", None)
-        recipe = SupervisedRecipe(parameters, format, encoding, layers, earlier)
-        fitted = fit if parameters.budget is None else fit_within_budget
-        self.model_ = fitted(recipe, known.samples, targets, monitor, held_out=held_out, groups=known.groups)
-        monitor.end()
-        return self
 
     def _decide(self, X: Any) -> Array:
         """Compute decision values of shape (n_samples, n_outputs)."""

@@ -12,14 +12,15 @@ from sklearn.callback import with_callbacks
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.progress import FitMonitor
-from skltransfer._inputs.samples import Samples
-from skltransfer._targets.values import ValueEncoding, read_values
+from skltransfer._estimators.reading import keeps_earlier_fit, labeled, read_known, read_new
+from skltransfer._targets.reading import read_values
+from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array
-from skltransfer.supervised._fitting import SupervisedParameters
-from skltransfer.supervised._labeled import Labeled, labeled
+from skltransfer.supervised._budget import fit_head
+from skltransfer.supervised._fitting import SupervisedParameters, inverse_strength
 from skltransfer.supervised._mixin import SUPERVISED_CONSTRAINTS, SupervisedMixin
 
 
@@ -223,8 +224,8 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             finite.
         """
         monitor = FitMonitor(self, X, y, sample_weight)
-        samples, format = self._read_new(X)
-        known = self._labeled(samples, y, sample_weight, groups)
+        samples, format = read_new(self, X)
+        known = labeled(self, samples, y, read_values, sample_weight, groups)
         earlier = getattr(self, "model_", None)
         if self.warm_start and earlier is not None:
             encoding = earlier.encoding
@@ -232,10 +233,13 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
             encoding = ValueEncoding.learn(known.y, known.weights)
         held_out = None
         if X_val is not None:
-            seen = self._labeled(self._read_known(X_val, format), y_val)
+            seen = labeled(self, read_known(self, X_val, format), y_val, read_values)
             held_out = seen.samples, encoding.targets(seen.y, seen.weights)
         targets = encoding.targets(known.y, known.weights)
-        return self._fit(known, targets, self._parameters(), format, encoding, monitor, held_out)
+        own = SupervisedParameters.of(self, C=inverse_strength(self.alpha))
+        self.model_ = fit_head(own, format, encoding, known, targets, monitor, earlier=earlier, held_out=held_out)
+        monitor.end()
+        return self
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -262,16 +266,18 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         """
         earlier = getattr(self, "model_", None)
         if earlier is None:
-            samples, format = self._read_new(X)
-            known = self._labeled(samples, y, sample_weight)
+            samples, format = read_new(self, X)
+            known = labeled(self, samples, y, read_values, sample_weight)
             encoding = ValueEncoding.learn(known.y, known.weights)
         else:
             format, encoding = earlier.format, earlier.encoding
-            known = self._labeled(self._read_known(X), y, sample_weight)
+            known = labeled(self, self._read_known(X), y, read_values, sample_weight)
         targets = encoding.targets(known.y, known.weights)
-        return self._fit(
-            known, targets, self._parameters(once=True), format, encoding, FitMonitor(self, X, y, sample_weight)
-        )
+        own = SupervisedParameters.of(self, once=True, C=inverse_strength(self.alpha))
+        monitor = FitMonitor(self, X, y, sample_weight)
+        self.model_ = fit_head(own, format, encoding, known, targets, monitor, earlier=earlier)
+        monitor.end()
+        return self
 
     def predict(self, X: Any) -> Array:
         """Predict values.
@@ -298,10 +304,3 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         if targets is not None:
             raise ValueError(f"targets: a regressor has no classes to choose. Got {targets!r}; pass None.")
         return lambda decisions, some: np.ones_like(decisions)
-
-    def _labeled(self, samples: Samples, y: Any, sample_weight: Any = None, groups: Any = None) -> Labeled:
-        name = type(self).__name__
-        return labeled(samples, y, read_values, name=name, sample_weight=sample_weight, groups=groups)
-
-    def _parameters(self, **more: Any) -> SupervisedParameters:
-        return SupervisedParameters.of(self, C="auto" if self.alpha == "auto" else 1.0 / float(self.alpha), **more)

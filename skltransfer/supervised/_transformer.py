@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, keeps_earlier_fit
+from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fitted import FittedModel
-from skltransfer._estimators.parameters import FitParameters
-from skltransfer._estimators.start import starting_backbone
+from skltransfer._estimators.parameters import FitParameters, starting_backbone
+from skltransfer._estimators.reading import keeps_earlier_fit, read_new
 from skltransfer._features.blocks import block_names, block_widths, with_blocks
 from skltransfer._features.cache import Features
 from skltransfer._features.extraction import extract, plan_extraction
@@ -129,7 +129,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         ValueError
             If the samples cannot go through the backbone.
         """
-        samples, format = self._read_new(X)
+        samples, format = read_new(self, X)
         own = FitParameters.of(self)
         backbone = starting_backbone(own, format, samples)
         blocks = self.stage == "auto"

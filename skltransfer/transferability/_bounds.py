@@ -14,8 +14,7 @@ from skltransfer._features.blocks import block_widths
 from skltransfer._heads.choice import block_scale
 from skltransfer._heads.head import Head
 from skltransfer._heads.solve import codes_of
-from skltransfer._targets.labels import read_labels
-from skltransfer._targets.weights import read_weights
+from skltransfer._targets.reading import read_labels, read_weights
 from skltransfer._utils.types import Array, Floats
 from skltransfer.domain_shift._measures import Random
 from skltransfer.supervised._classifier import TransferClassifier

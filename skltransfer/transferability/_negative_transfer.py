@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 
 from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._estimators.reading import read_new
 from skltransfer._utils.types import Floats
 from skltransfer.domain_shift._measures import Random
 from skltransfer.transferability._baselines import baselines, numbers_of
@@ -132,7 +133,7 @@ def negative_transfer_check(
     classifier, reader = is_classifier(estimator), _reader(estimator)
     splits = draw_splits(cv, y, classifier=classifier, groups=groups)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
-    samples, format = reader._read_new(X)
+    samples, format = read_new(reader, X)
     plain, numbers = baselines(format, classifier=classifier, seed=seed), numbers_of(samples, format)
     scores, seconds = {}, {}
     for name, candidate in {"estimator": estimator, **plain}.items():

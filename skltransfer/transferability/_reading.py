@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
-from skltransfer._targets.labels import read_labels
-from skltransfer._targets.values import read_values
+from skltransfer._targets.reading import read_labels, read_values
 from skltransfer._utils.types import Array, Floats
 from skltransfer.domain_shift._measures import check_features
 

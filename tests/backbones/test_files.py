@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from skltransfer import Backbone, load_backbone
-from skltransfer.backbones._parts import FORMAT, as_json, digest, take_apart
+from skltransfer.backbones._backbone import FORMAT, as_json, digest, take_apart
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import pytest
 
 from skltransfer import load_backbone
 from skltransfer.backbones._folding import fold
-from skltransfer.backbones._lite import PUBLISHED, _find
 from skltransfer.backbones._pth import MAGIC, VERSION, read_pth
-from skltransfer.backbones.efficientnet_lite import blocks
+from skltransfer.backbones.efficientnet_lite import PUBLISHED, _find, blocks
 
 LARGER = ["efficientnet_lite1", "efficientnet_lite2"]
 

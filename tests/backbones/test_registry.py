@@ -12,7 +12,7 @@ import pytest
 from skltransfer import list_backbones, load_backbone, register_backbone
 from skltransfer.backbones import _registry
 from skltransfer.backbones._embedded import EMBEDDED
-from skltransfer.backbones._lite import LITE0_DIGEST, LITE0_FILE, read_weights
+from skltransfer.backbones.efficientnet_lite import LITE0_DIGEST, LITE0_FILE, read_weights
 
 
 def test_shipped_weights_are_small_and_the_pinned_ones():

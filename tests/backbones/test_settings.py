@@ -8,7 +8,7 @@ import threading
 import keras
 import pytest
 
-from skltransfer._keras.settings import own_settings
+from skltransfer._keras.backend import own_settings
 
 CODE = """
 import hashlib

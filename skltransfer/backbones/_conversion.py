@@ -1,15 +1,99 @@
-"""Networks within networks, laid open: the same layers in one graph."""
+"""Keras networks to backbones: what can be one, and networks within networks laid open."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from skltransfer._keras.optional import import_keras
-from skltransfer.backbones._graph import Config
+from skltransfer._keras.backend import import_keras
+from skltransfer.backbones._backbone import Backbone, building, name_weights, not_finite, read
+from skltransfer.backbones._graph import Config, check_rebuildable, numbered_names, renamed, with_named_operations
 
 History = list[Any]  # layer, its call, its output
+
+
+def from_keras(model: Any, *, name: str | None = None, **expects: Any) -> Backbone:
+    """Take a copy of a built Keras network.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A functional or sequential model with one input and one output. It is not changed.
+    name : str, optional
+        Defaults to the model's name.
+    **expects
+        Fields of `Backbone` that the model does not know of itself: ``size``, ``mean``,
+        ``std``, ``bgr``, ``pretrained``, ``classifier``.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, is not a graph of layers, has several inputs or outputs, has layers that cannot
+        be built again, or has weights that are NaN or infinite.
+    """
+    keras = import_keras()
+    if not model.built or getattr(model, "inputs", None) is None:
+        raise ValueError(
+            f"backbone: expected a built functional or sequential keras.Model. Got {type(model).__name__} "
+            f"{model.name!r} without a fixed graph; wrap it as keras.Model(inputs, model(inputs)) with a keras.Input."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ValueError(
+            f"backbone: expected one input and one output. Got {len(model.inputs)} inputs and {len(model.outputs)} "
+            f"outputs in {model.name!r}; cut it with keras.Model(inputs, output)."
+        )
+    with building(0):
+        plain = _plain(model)
+        check_rebuildable(keras.saving.serialize_keras_object(plain))
+        graph = flatten(plain)
+        config = keras.saving.serialize_keras_object(graph)
+    for key in ("compile_config", "build_config"):
+        config.pop(key, None)
+    weights, paths = read(graph.weights), name_weights(graph)
+    if broken := not_finite(dict(zip(paths, weights, strict=True))):
+        raise ValueError(
+            f"backbone: expected finite weights. Got NaN or infinity in {', '.join(broken)} of {model.name!r}; train "
+            "it again, with a smaller learning rate."
+        )
+    return Backbone(
+        name=name or model.name,
+        architecture=json.dumps(with_named_operations(config), sort_keys=True),
+        weights=tuple(weights),
+        paths=paths,
+        input_shape=tuple(graph.inputs[0].shape[1:]),
+        **expects,
+    )
+
+
+def with_numbered_layers(backbone: Backbone) -> Backbone:
+    """Return the same network, whatever Keras built before it: names that Keras gives to layers are numbered anew."""
+    network = json.loads(backbone.architecture)
+    names = numbered_names(network)
+    network = renamed(network, names)
+    network["config"]["name"] = backbone.name
+    paths = tuple("/".join(names.get(part, part) for part in path.split("/")) for path in backbone.paths)
+    return replace(backbone, architecture=json.dumps(network, sort_keys=True), paths=paths)
+
+
+def _plain(model: Any) -> Any:
+    """Return a functional model of one tensor in and one out, which its last layer gives by one call, not in half."""
+    keras = import_keras()
+    (output,), inputs = model.outputs, model.inputs
+    sequential = isinstance(model, keras.Sequential)
+    if not sequential and (isinstance(model.input, dict) or isinstance(model.output, dict)):
+        model = keras.Model(inputs[0], output)
+    elif type(model).__name__ != "Functional":
+        model = keras.Model(inputs, model.outputs)
+    last = output._keras_history.operation
+    nodes = [node for level in model._nodes_by_depth.values() for node in level if node.operation is last]
+    half = output.dtype in ("float16", "bfloat16")
+    if len(nodes) == len(nodes[0].output_tensors) == 1 and not half:
+        return model
+    last = keras.layers.Identity(dtype="float32" if half else output.dtype, name="output")
+    return keras.Model(inputs, last(output), name=model.name)
 
 
 def flatten(model: Any) -> Any:
