@@ -94,17 +94,17 @@ def on_tables() -> dict[str, Callable[[], Any]]:
     }
 
 
-def odd(X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-    """Take the samples at odd positions, at most `PER_CLASS` of each class."""
+def odd(X: Any, y: np.ndarray, per_class: int = PER_CLASS) -> tuple[Any, np.ndarray]:
+    """Take the samples at odd positions, at most so many of each class."""
     positions = np.arange(1, len(y), 2)
-    kept = np.sort(np.concatenate([positions[y[positions] == label][:PER_CLASS] for label in np.unique(y)]))
+    kept = np.sort(np.concatenate([positions[y[positions] == label][:per_class] for label in np.unique(y)]))
     return X[kept], y[kept]
 
 
-def images(parts: tuple[np.ndarray, ...]) -> Task:
+def images(parts: tuple[np.ndarray, ...], per_class: int = PER_CLASS) -> Task:
     X, y, X_test, y_test = parts
     some = np.random.default_rng(0).permutation(len(y_test))[:N_TEST]
-    return Task(*odd(X, y), X_test[some], y_test[some], on_pixels())
+    return Task(*odd(X, y, per_class), X_test[some], y_test[some], on_pixels())
 
 
 def halves(X: Any, y: np.ndarray, baselines: dict[str, Callable[[], Any]]) -> Task:
