@@ -1,10 +1,9 @@
 """`TransferClassifier` with a budget of ten epochs of fine-tuning, beside the frozen network that it starts from.
 
-The tasks, and which samples chose nothing, are those of `defaults.py`; what is fine-tuned, and how, was set on two draws
+The tasks, and which samples chose nothing, are those of `defaults.py`; what is fine-tuned, and how, was set on a draw
 of the even positions of CIFAR-10 at 96 pixels, 50 labels a class. Images are seen at 96 pixels, to end within hours.
 
-Run: ``python benchmarks/budget.py DRAWS TASK LABELS_A_CLASS ...`` (10 minutes a draw of 50 a class of CIFAR-10); one line
-of JSON a size.
+Run: ``python benchmarks/budget.py DRAWS TASK LABELS_A_CLASS ...`` (10 minutes a draw of 50 a class of CIFAR-10).
 """
 
 from __future__ import annotations
