@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from skltransfer import TransferClassifier, load_backbone
+from skltransfer import AutoencoderTransformer, TransferClassifier, load_backbone
 from skltransfer._features import extraction as features
 from skltransfer._features.extraction import compute, extract, plan_extraction
 from skltransfer._inputs.image_arrays import ImageArrays
@@ -47,6 +47,9 @@ def test_progress_is_shown_while_features_are_computed(images, labels, empty_sto
     clf.predict(images)  # all are cached
     clf.set_params(verbose=0).predict(255 - images)
     assert capsys.readouterr().out == ""
+    coder = AutoencoderTransformer(latent_dim=2, epochs=1).fit(images.reshape(len(images), -1)[:, :50])
+    coder.set_params(verbose=1).transform(images.reshape(len(images), -1)[:, :50])
+    assert re.search(r"AutoencoderTransformer: features .* 40/40", capsys.readouterr().out)
 
 
 @pytest.mark.backends

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
 
 _name: ContextVar[str | None] = ContextVar("name", default=None)
 """Whose features are computed, if their progress is shown."""
@@ -65,3 +67,15 @@ class FeatureCount:
         """Take the bar away."""
         if self._bar is not None:
             self._bar.stop()
+
+
+def counted(found: Iterator[Found], n_samples: int) -> Iterator[Found]:
+    """Yield what is computed of one sample after the other, and count it."""
+    count = FeatureCount(n_samples)
+    count.computing()
+    try:
+        for one in found:
+            yield one
+            count.add(1)
+    finally:
+        count.end()

@@ -22,6 +22,7 @@ from skltransfer._estimators.reading import allows_nan, keeps_earlier_fit, read_
 from skltransfer._inputs.formats import Layout
 from skltransfer._targets.reading import read_weights
 from skltransfer._targets.targets import Targets
+from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._documentation import AUTOENCODER_TEXTS
 from skltransfer.autoencoder._fitted import BLOCK_SAMPLES
@@ -291,7 +292,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             float32, or of the dtype of a table. For a variational autoencoder, the means.
         """
         check_is_fitted(self)
-        return self.model_.features(self._read_known(X))
+        with showing(type(self).__name__, int(self.verbose)):
+            return self.model_.features(self._read_known(X))
 
     def inverse_transform(self, X: Any) -> Array:
         """Decode latent values.

@@ -16,6 +16,7 @@ from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._keras.backend import import_keras
+from skltransfer._utils.progress import counted
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._builders import decoded_shape, log_variances, statistics
 from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_divergence, reconstruction_loss
@@ -90,7 +91,8 @@ class FittedAutoencoder(FittedModel):
         if self.format.kind.is_table and isinstance(samples, ArraySamples) and np.isnan(samples.values).any():
             mean = statistics(encoding.backbone).get("moving_mean", 0.0)
             samples = ArraySamples(np.where(np.isnan(samples.values), mean, samples.values))
-        return np.stack(list(compute(encoding, samples, range(len(samples)))))
+        latent = compute(encoding, samples, range(len(samples)))
+        return np.stack(list(counted(latent, len(samples))))
 
     def _decoded(self, latent: Array) -> Iterator[Array]:
         """Run the decoder on a part of the samples after the other."""
