@@ -32,8 +32,8 @@ from skltransfer._utils.types import Array, Floats
 from skltransfer.adaptation._batchnorm import renormalize
 from skltransfer.adaptation._diagnostics import (
     MIN_SAMPLES,
-    domain_score,
     draw,
+    measure_domains,
     warn_of_negative_transfer,
     warn_of_scales,
 )
@@ -41,6 +41,7 @@ from skltransfer.adaptation._goal import Adaptation
 from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS
 from skltransfer.backbones._backbone import Backbone
+from skltransfer.domain_shift._reference import NOTHING_KEPT, Reference
 
 ADVERSARIAL_RATE = 1e-3
 """Largest learning rate against an adversary, with ``learning_rate="auto"``."""
@@ -66,9 +67,12 @@ class AdaptedModel(FittedModel):
     ----------
     domain_score : float
         Proxy A-distance of both domains after adaptation; NaN if there are too few samples.
+    reference : Reference
+        Where samples of both domains lie, so that new ones can be compared with them.
     """
 
     domain_score: float = np.nan
+    reference: Reference = NOTHING_KEPT
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,15 +186,17 @@ class AdaptationRecipe(Recipe):
             self.format, state.network, state.network.joined(backbone), head, self.encoding,
             setup.start.pretrained, history=history,
         )  # fmt: skip
-        score = domain_score(partial(model.features, memory=own.memory), sample, own.seed)
         classes = setup.targets.strata() is not None
+        score, reference = measure_domains(
+            partial(model.features, memory=own.memory), sample, own.seed, head, classes=classes
+        )
         if unadapted is not None and unadapted.head is not None and classes and len(sample.target) >= MIN_SAMPLES:
             before = replace(model, network=unadapted.network, head=self._head(unadapted, history))
             source = setup.targets.values.T @ setup.targets.weights[:, 0]
             warn_of_negative_transfer(
                 _probabilities(before, sample.target, own), _probabilities(model, sample.target, own), source
             )
-        return replace(model, domain_score=score)
+        return replace(model, domain_score=score, reference=reference)
 
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model without its diagnostics."""

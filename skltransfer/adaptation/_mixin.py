@@ -25,11 +25,13 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
+from skltransfer.adaptation._diagnostics import warn_of_samples
 from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
 from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
+from skltransfer.domain_shift._reference import Comparison
 
 ADAPTATION_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -148,7 +150,25 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         return adapted_to(self.model_, AdaptationParameters.of(self), method, samples)
 
     def _decide(self, X: Any) -> Array:
-        """Compute decision values of shape (n_samples, n_outputs)."""
+        """Compute decision values of shape (n_samples, n_outputs), and warn of samples unlike those of `fit`."""
+        decisions, embedding = self._answers(X)
+        if self.model_.reference.places:
+            labels = self.model_.encoding.classes[0].tolist() if is_classifier(self) else []
+            warn_of_samples(self.model_, self._compared(decisions, embedding), labels)
+        return decisions
+
+    def _compare(self, X: Any) -> Comparison:
+        """Compare samples with those of `fit`."""
+        return self._compared(*self._answers(X))
+
+    def _answers(self, X: Any) -> tuple[Array, Array]:
+        """Compute decision values, and what they are made of."""
         samples = self._read_known(X)
         with showing(type(self).__name__, int(self.verbose)):
-            return self._model_for(samples).decisions(samples, self.memory)
+            model = self._model_for(samples)
+            assert model.head is not None
+            pooled = model.network.features(samples, self.memory)
+            return model.head.decide(pooled), model.head.embed(pooled)
+
+    def _compared(self, decisions: Array, embedding: Array) -> Comparison:
+        return self.model_.reference.compare(embedding, decisions.argmax(axis=1) if is_classifier(self) else None)
