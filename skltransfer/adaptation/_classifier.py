@@ -71,6 +71,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the source; each class of a dict has to be there. As in scikit-learn, a
         class that it does not name weighs 1, and nothing is learned from samples of one that weighs 0.
+    label_shift : "auto" or None, default=None
+        Whether to allow for other shares of classes in the target. "auto" estimates them before training,
+        on features that no training has touched, and where they are identifiable and differ
+        (`skltransfer.domain_shift.estimate_class_shares`), classes of the source are weighted in training, and
+        probabilities corrected, by the ratio; elsewhere, as where samples of a class look different in the
+        target, it changes nothing. ``model_.class_shares`` has the estimate, or the reason why there is
+        none. It is None by default, as no test without labels is proof that classes look alike.
     {callbacks}
     {verbose}
     {random_state}
@@ -100,7 +107,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     AdaptationWarning
         Of negative transfer, if the mutual information of target samples and their predictions is
         less than that of the network that saw the source alone; if nearly all of the target is
-        predicted as one class; or if columns of the two domains have other scales.
+        predicted as one class; or if columns of the two domains have other scales. Of predictions, once for
+        a fitted estimator: if at least 10 % of the samples, and 10, are far from both domains, or nearly all
+        are predicted as one class that they do not look like, though the source had several.
 
     See Also
     --------
@@ -135,6 +144,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ADAPTATION_CONSTRAINTS,
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_shift": [StrOptions({"auto"}), None],
     }
 
     def __init__(
@@ -167,6 +177,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         class_weight: Any = None,
+        label_shift: str | None = None,
         callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -198,6 +209,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.class_weight = class_weight
+        self.label_shift = label_shift
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
@@ -252,6 +264,11 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         start = self._source_model()
         encoding = LabelEncoding.learn(read_labels(known.y)) if start is None else start.encoding
         _check_weighted(self.class_weight, encoding.classes[0])
+        if self.label_shift is not None and self.class_weight is not None:
+            raise ValueError(
+                "label_shift='auto' sets the weights of classes by what it finds in the target. Got "
+                f"class_weight={self.class_weight!r} as well; pass one of the two."
+            )
         targets = encoding.targets(known.y, known.weights, self.class_weight)
         held_out = None
         if X_val is not None:

@@ -26,12 +26,20 @@ from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._diagnostics import warn_of_samples
-from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
+from skltransfer.adaptation._fitting import (
+    AdaptationParameters,
+    AdaptationRecipe,
+    AdaptedModel,
+    adapted_to,
+    untouched_features,
+)
+from skltransfer.adaptation._label_shift import find_shares, reweighted, some_of_each
 from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
 from skltransfer.domain_shift._reference import Comparison
+from skltransfer.domain_shift._shares import ClassShares
 
 ADAPTATION_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -121,14 +129,29 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
             known, targets, held_out = hold_out_source(
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
+        shares = self._class_shares(parameters, known, targets, format)
+        targets = reweighted(targets, shares)
         head = None if source_model is None else source_model.head
         layers = head_layers(self.head) if head is None else head.layers
         recipe = AdaptationRecipe(
-            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model
-        )
+            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model,
+            shares,
+        )  # fmt: skip
         self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out)  # type: ignore[assignment]
         monitor.end()
         return self
+
+    def _class_shares(
+        self, own: AdaptationParameters, known: SourceSamples, targets: Targets, format: InputFormat
+    ) -> ClassShares | None:
+        """Estimate shares of classes in the target, if they are asked for and there are samples to do it with."""
+        if getattr(self, "label_shift", None) is None or not known.domains.source.any():
+            return None
+        drawn = some_of_each(targets, known.domains, own.seed)
+        if drawn is None:
+            return None
+        features = untouched_features(own, format, known.samples.take(drawn), self._source_model())
+        return find_shares(features, targets.take(drawn), Domains(known.domains.codes[drawn]), own.seed)
 
     def _method_for(self, domains: Domains) -> Method:
         """Return the method; one that does not count beside the source is none."""

@@ -183,8 +183,7 @@ class DomainReport(Figures):
     def _covariate_sentence(self) -> str:
         return (
             f"covariate shift: features differ between the domains (A-distance {self.remaining_a_distance:.2f}, "
-            "smaller "
-            f"p-value {min(self.mmd_p_value, self.c2st_p_value):.2g})."
+            f"smaller p-value {min(self.mmd_p_value, self.c2st_p_value):.2g})."
         )
 
     def _advice_sentence(self) -> str:
@@ -193,18 +192,15 @@ class DomainReport(Figures):
         tried = ", ".join(f"{trial.distance:.2f} by {trial.name!r}" for trial in self.alignments[1:])
         if best is None:
             return (
-                f"no alignment without training helps clearly: the A-distance on samples held out is "
+                "no alignment without training helps clearly: the A-distance on samples held out is "
                 f"{none.distance:.2f}, and {tried}. A network that is fine-tuned to both domains "
-                "(DomainAdaptationClassifier) may do more; "
-                "its domain_score_ says whether it did."
+                "(DomainAdaptationClassifier) may do more; its domain_score_ says whether it did."
             )
         return (
             f"align_domains(X_source, X_target, {best.name!r}) brings the domains together: the A-distance on samples "
             f"held out falls from {none.distance:.2f} to {best.distance:.2f} (tried: {tried}), and accuracy on the "
-            "source "
-            f"goes from {none.source_accuracy:.3f} to {best.source_accuracy:.3f}. It takes other shares of classes "
-            "for a "
-            "shift of features, so it is for targets with about the shares of the source."
+            f"source goes from {none.source_accuracy:.3f} to {best.source_accuracy:.3f}. It takes other shares of "
+            "classes for a shift of features, so it is for targets with about the shares of the source."
         )
 
     def _withheld_sentence(self) -> str:

@@ -395,7 +395,6 @@ def _read_probabilities(values: Any, name: str) -> Array:
     if found.ndim != 2 or found.shape[1] < 2 or not len(found) or not np.isfinite(found).all() or (found < 0).any():
         raise ValueError(
             f"{name}: expected probabilities, an array of shape (n_samples, n_classes) of at least 2 classes. Got "
-            "an array of "
-            f"shape {found.shape}, or negative or infinite values; pass what predict_proba gives."
+            f"an array of shape {found.shape}, or negative or infinite values; pass what predict_proba gives."
         )
     return found / np.maximum(found.sum(axis=1, keepdims=True), SMALLEST)
