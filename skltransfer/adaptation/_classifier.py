@@ -74,8 +74,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     label_shift : "auto" or None, default=None
         Whether to allow for other shares of classes in the target. "auto" estimates them before training,
         on features that no training has touched, and where they are identifiable and differ
-        (`skltransfer.domain_shift.estimate_class_shares`), classes of the source are weighted in training, and
-        probabilities corrected, by the ratio; elsewhere, as where samples of a class look different in the
+        (`skltransfer.domain_shift.estimate_class_shares`), classes of the source are weighted in training by
+        the square root of the ratio, and decision values corrected by what is missing; elsewhere, as where samples of a class look different in the
         target, it changes nothing. ``model_.class_shares`` has the estimate, or the reason why there is
         none. It is None by default, as no test without labels is proof that classes look alike.
     {callbacks}

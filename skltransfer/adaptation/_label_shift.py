@@ -52,10 +52,14 @@ def find_shares(features: Floats, targets: Targets, domains: Domains, seed: int)
 
 
 def reweighted(targets: Targets, shares: ClassShares | None) -> Targets:
-    """Weight classes of the source so that they have the shares of the target, as far as weights stay small."""
+    """Weight classes of the source by the square root of the ratio of shares, within bounds.
+
+    A network that fits all samples forgets weights (Byrd & Lipton, ICML 2019), and decision values that are too
+    sure hardly feel a bias: each does half, and `corrected` does what is missing.
+    """
     if shares is None or not shares.identified:
         return targets
-    ratio = np.maximum(shares.shares, SMALLEST_SHARE) / _trained(targets)
+    ratio = np.sqrt(np.maximum(shares.shares, SMALLEST_SHARE) / _trained(targets))
     ratio = np.clip(ratio, ratio.max() / LARGEST, None)
     weights = targets.weights * (targets.values @ ratio)[:, None]
     used = targets.weights.sum() / max(weights.sum(), 1e-12)
