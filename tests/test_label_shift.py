@@ -52,14 +52,6 @@ def test_nothing_is_done_without_a_label_shift_that_can_be_told(shift, reason):
     assert re.search(reason, asked.model_.class_shares.reason)
 
 
-def test_label_shift_beside_weights_of_classes_is_refused():
-    X, y, domain = domains(0.5, n=20)
-    with pytest.raises(
-        ValueError, match=r"label_shift='auto' sets the weights of classes.*Got class_weight='balanced'"
-    ):
-        DomainAdaptationClassifier(**FAST, label_shift="auto", class_weight="balanced").fit(X, y, sample_domain=domain)
-
-
 @pytest.fixture(scope="module")
 def fitted():
     X, y, domain = domains(0.5)

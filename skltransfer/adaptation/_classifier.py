@@ -73,11 +73,13 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         class that it does not name weighs 1, and nothing is learned from samples of one that weighs 0.
     label_shift : "auto" or None, default=None
         Whether to allow for other shares of classes in the target. "auto" estimates them before training,
-        on features that no training has touched, and where they are identifiable and differ
-        (`skltransfer.domain_shift.estimate_class_shares`), classes of the source are weighted in training by
-        the square root of the ratio, and decision values corrected by what is missing; elsewhere, as where samples of a class look different in the
-        target, it changes nothing. ``model_.class_shares`` has the estimate, or the reason why there is
-        none. It is None by default, as no test without labels is proof that classes look alike.
+        on features that no training has touched. Where they are identifiable and differ
+        (`skltransfer.domain_shift.estimate_class_shares`), the logarithm of their ratio to the weights that
+        classes had in training is added to decision values, so probabilities are those of the target's
+        shares; elsewhere, as where samples of a class look different in the target, nothing changes.
+        ``model_.class_shares`` has the estimate, or the reason why there is none. It is None by default, as no
+        test without labels proves that classes look alike, and classes of another look are what most
+        targets have.
     {callbacks}
     {verbose}
     {random_state}
@@ -264,11 +266,6 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         start = self._source_model()
         encoding = LabelEncoding.learn(read_labels(known.y)) if start is None else start.encoding
         _check_weighted(self.class_weight, encoding.classes[0])
-        if self.label_shift is not None and self.class_weight is not None:
-            raise ValueError(
-                "label_shift='auto' sets the weights of classes by what it finds in the target. Got "
-                f"class_weight={self.class_weight!r} as well; pass one of the two."
-            )
         targets = encoding.targets(known.y, known.weights, self.class_weight)
         held_out = None
         if X_val is not None:

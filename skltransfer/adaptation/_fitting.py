@@ -201,7 +201,11 @@ class AdaptationRecipe(Recipe):
             partial(model.features, memory=own.memory), sample, own.seed, head, classes=classes
         )
         if unadapted is not None and unadapted.head is not None and classes and len(sample.target) >= MIN_SAMPLES:
-            before = replace(model, network=unadapted.network, head=self._head(unadapted, history))
+            before = replace(
+                model,
+                network=unadapted.network,
+                head=corrected(self._head(unadapted, history), setup.targets, self.class_shares),
+            )
             source = setup.targets.values.T @ setup.targets.weights[:, 0]
             warn_of_negative_transfer(
                 _probabilities(before, sample.target, own), _probabilities(model, sample.target, own), source

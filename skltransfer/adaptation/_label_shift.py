@@ -1,4 +1,4 @@
-"""Other shares of classes in the target: found before training, and allowed for in it and after it."""
+"""Other shares of classes in the target: found before training, and allowed for in its result."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from skltransfer.domain_shift._shares import ClassShares
 
 MOST_SAMPLES = 2000
 """Of each domain, drawn at random if there are more."""
-LARGEST = 10.0
-"""Largest weight of a class in training, beside the smallest; decision values allow for the rest."""
 SMALLEST_SHARE = 1e-3
 
 
@@ -49,21 +47,6 @@ def find_shares(features: Floats, targets: Targets, domains: Domains, seed: int)
     if shares.identified and p_value >= LEVEL:
         return shares.withheld(f"no shift of class shares is seen (p = {p_value:.2g})")
     return shares
-
-
-def reweighted(targets: Targets, shares: ClassShares | None) -> Targets:
-    """Weight classes of the source by the square root of the ratio of shares, within bounds.
-
-    A network that fits all samples forgets weights (Byrd & Lipton, ICML 2019), and decision values that are too
-    sure hardly feel a bias: each does half, and `corrected` does what is missing.
-    """
-    if shares is None or not shares.identified:
-        return targets
-    ratio = np.sqrt(np.maximum(shares.shares, SMALLEST_SHARE) / _trained(targets))
-    ratio = np.clip(ratio, ratio.max() / LARGEST, None)
-    weights = targets.weights * (targets.values @ ratio)[:, None]
-    used = targets.weights.sum() / max(weights.sum(), 1e-12)
-    return Targets(targets.tasks, targets.values, weights * used)
 
 
 def corrected(head: Head, targets: Targets, shares: ClassShares | None) -> Head:

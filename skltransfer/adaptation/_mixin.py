@@ -33,7 +33,7 @@ from skltransfer.adaptation._fitting import (
     adapted_to,
     untouched_features,
 )
-from skltransfer.adaptation._label_shift import find_shares, reweighted, some_of_each
+from skltransfer.adaptation._label_shift import find_shares, some_of_each
 from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
@@ -130,7 +130,6 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
         shares = self._class_shares(parameters, known, targets, format)
-        targets = reweighted(targets, shares)
         head = None if source_model is None else source_model.head
         layers = head_layers(self.head) if head is None else head.layers
         recipe = AdaptationRecipe(
