@@ -210,7 +210,12 @@ class AdaptationRecipe(Recipe):
             warn_of_negative_transfer(
                 _probabilities(before, sample.target, own), _probabilities(model, sample.target, own), source
             )
-        return replace(model, domain_score=score, reference=reference, class_shares=self.class_shares)
+        return replace(
+            model,
+            domain_score=score,
+            reference=NOTHING_KEPT if self.method.predicts else reference,
+            class_shares=self.class_shares,
+        )
 
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model without its diagnostics."""

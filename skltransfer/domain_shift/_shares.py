@@ -123,10 +123,10 @@ def estimate_class_shares(
 
     Examples
     --------
-    >>> random = np.random.default_rng(0)
+    >>> random = np.random.default_rng(1)
     >>> y, y_target = random.random(1000) < 0.5, random.random(1000) < 0.2
-    >>> X, X_target = random.normal(2.0 * y), random.normal(2.0 * y_target)
-    >>> positive, target_positive = 1 / (1 + np.exp(2 - 2 * X)), 1 / (1 + np.exp(2 - 2 * X_target))
+    >>> X, X_target = random.normal(3.0 * y), random.normal(3.0 * y_target)
+    >>> positive, target_positive = 1 / (1 + np.exp(4.5 - 3 * X)), 1 / (1 + np.exp(4.5 - 3 * X_target))
     >>> found = estimate_class_shares(np.column_stack([1 - positive, positive]), y.astype(int),
     ...                               np.column_stack([1 - target_positive, target_positive]), random_state=0)
     >>> found.shares.round(1).tolist(), bool(found.lower[1] < y_target.mean() < found.upper[1])
