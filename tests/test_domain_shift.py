@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from skltransfer import domain_report
+from skltransfer.domain_shift import align_domains
 from skltransfer.domain_shift._measures import class_drift, density_ratio, mmd_test, scale_mismatch, with_shares
 
 
@@ -22,14 +23,14 @@ def halves(digits, seed, n=150):
 
 def test_equal_domains_are_found_equal(digits):
     reports = []
-    for seed in range(20):
+    for seed in range(12):
         X, y, X_target, _ = halves(digits, seed)
         reports.append(domain_report(X, y, X_target, random_state=seed))
     for name in ("mmd_p_value", "c2st_p_value", "label_p_value"):
         p_values = np.array([getattr(report, name) for report in reports])
-        assert (p_values > 0.05).sum() >= 16, (name, p_values)
+        assert (p_values > 0.05).sum() >= 9, (name, p_values)
         assert 0.2 < np.median(p_values) < 0.9, (name, p_values)
-    assert sum("no shift found" in report.suggestions[0] for report in reports) >= 18
+    assert sum("no shift found" in report.suggestions[0] for report in reports) > 10
 
 
 def test_obvious_shift_is_found(digits):
@@ -37,9 +38,11 @@ def test_obvious_shift_is_found(digits):
     report = domain_report(X, y, 16 - X_target, random_state=0)
     assert report.a_distance > 1.9
     assert report.c2st_accuracy > 0.95
-    assert max(report.mmd_p_value, report.c2st_p_value, report.reweighted_p_value) < 0.01
+    assert max(report.mmd_p_value, report.c2st_p_value) < 0.01
     assert report.mmd2 > 0.3
-    assert "method='coral'" in report.suggestions[0]
+    assert report.suggestions[0].startswith("covariate shift")
+    assert np.isnan(list(report.target_shares.values())).all()
+    assert report.not_identified
     assert report.bound == report.source_error + report.a_distance / 2
 
 
@@ -56,6 +59,8 @@ def test_label_shift_is_recovered(digits):
     assert report.reweighted_p_value > 0.05
     assert report.suggestions[0].startswith("label shift")
     assert sum(report.target_shares.values()) == pytest.approx(1)
+    assert all(low <= share <= high for share, (low, high) in zip(true, report.target_intervals.values(), strict=True))
+    assert report.alignments == ()
 
 
 def test_other_units_are_found(digits):
@@ -65,6 +70,73 @@ def test_other_units_are_found(digits):
     assert len(report.suggestions) == 1
     assert "scale mismatch" in report.suggestions[0]
     assert domain_report(X / 16, y, X_target / 16, random_state=0).mismatched_columns == ()
+
+
+def two_classes(seed, positives, shift=0.0, n=300, d=40):
+    """Two classes in many columns; a shift pushes the target towards the second class, and aside."""
+    random = np.random.default_rng(seed)
+    apart, beside = random.normal(size=(2, d))
+    apart *= 3 / np.linalg.norm(apart)
+    y, y_target = random.random(n) < 0.4, random.random(n) < positives
+    X, X_target = (np.outer(own, apart) + random.normal(size=(n, d)) for own in (y, y_target))
+    return X, y.astype(int), X_target + shift * (0.5 * apart + 0.3 * beside), y_target.astype(int)
+
+
+@pytest.mark.parametrize("n_scaled", [0, 2])
+def test_shares_are_not_told_under_a_strong_covariate_shift(n_scaled):
+    """Nearly all of the target is predicted as positive, where 29 % are."""
+    X, y, X_target, _ = two_classes(0, 0.29, shift=4.0)
+    X_target[:, :n_scaled] *= 50
+    report = domain_report(X, y, X_target, random_state=0)
+    assert report.mismatched_columns == tuple(range(n_scaled))
+    assert np.isnan([*report.target_shares.values(), *report.class_weights.values()]).all()
+    kinds = [sentence.split(":")[0].split(",")[0] for sentence in report.suggestions]
+    assert kinds[-3] == "covariate shift"
+    assert kinds[-1] == "label shift"
+    assert "cannot be told, as " in report.suggestions[-1]
+    assert (kinds[0] == "scale mismatch") == bool(n_scaled)
+    assert "not identifiable" in str(report)
+
+
+def test_a_label_shift_is_told_beside_columns_of_other_scales():
+    X, y, X_target, y_target = two_classes(0, 0.8)
+    X_target[:, :2] *= 50
+    report = domain_report(X, y, X_target, random_state=0)
+    assert [sentence.split(":")[0] for sentence in report.suggestions] == ["scale mismatch", "label shift"]
+    lower, upper = report.target_intervals[1]
+    assert lower < y_target.mean() < upper
+
+
+def test_only_what_brings_domains_together_is_recommended():
+    X, y, X_target, _ = two_classes(0, 0.4, shift=2.0)
+    report = domain_report(X, y, X_target, random_state=0)
+    none, *tried = report.alignments
+    assert [trial.name for trial in tried] == ["center", "standardize", "coral"]
+    best = min(tried, key=lambda trial: trial.distance)
+    assert best.distance < none.distance - 1
+    assert f"align_domains(X_source, X_target, {best.name!r}) brings the domains together" in report.suggestions[1]
+    random = np.random.default_rng(0)
+    bent = np.sign(X_target - X_target.mean(axis=0)) * random.uniform(0.99, 1.01, X_target.shape)
+    report = domain_report(X, y, bent, random_state=0)  # no moments of the source make two points a bell
+    assert report.suggestions[1].startswith("no alignment without training helps clearly")
+
+
+@pytest.mark.parametrize("how", ["center", "standardize", "coral"])
+def test_alignments_match_moments(how):
+    random = np.random.default_rng(0)
+    mix = random.normal(size=(3, 3))
+    X, X_target = random.normal(size=(500, 3)), 5 * random.normal(size=(400, 3)) @ mix + 7
+    source, target = align_domains(X, X_target, how)
+    np.testing.assert_allclose(source.mean(axis=0), target.mean(axis=0), atol=1e-9)
+    if how != "center":
+        np.testing.assert_allclose(source.std(axis=0), target.std(axis=0), rtol=0.05)
+    if how == "coral":
+        np.testing.assert_allclose(np.cov(source.T), np.cov(target.T), rtol=0.1, atol=1)
+        np.testing.assert_array_equal(target, X_target)
+    with pytest.raises(ValueError, match=r"Got how='corall'; known: .* Did you mean 'coral'"):
+        align_domains(X, X_target, "corall")
+    with pytest.raises(ValueError, match=r"X_target: expected 3 columns, as in X_source\. Got 2"):
+        align_domains(X, X_target[:, :2], how)
 
 
 def test_report_is_a_function_of_its_seed(digits):

@@ -73,6 +73,15 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the source; each class of a dict has to be there. As in scikit-learn, a
         class that it does not name weighs 1, and nothing is learned from samples of one that weighs 0.
+    label_shift : "auto" or None, default=None
+        Whether to allow for other shares of classes in the target. "auto" estimates them before training,
+        on features that no training has touched. Where they are identifiable and differ
+        (`skltransfer.domain_shift.estimate_class_shares`), the logarithm of their ratio to the weights that
+        classes had in training is added to decision values, so probabilities are those of the target's
+        shares; elsewhere, as where samples of a class look different in the target, nothing changes.
+        ``model_.class_shares`` has the estimate, or the reason why there is none. It is None by default, as no
+        test without labels proves that classes look alike, and classes of another look are what most
+        targets have.
     {callbacks}
     {verbose}
     {random_state}
@@ -102,7 +111,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     AdaptationWarning
         Of negative transfer, if the mutual information of target samples and their predictions is
         less than that of the network that saw the source alone; if nearly all of the target is
-        predicted as one class; or if columns of the two domains have other scales.
+        predicted as one class; or if columns of the two domains have other scales. Of predictions, once for
+        a fitted estimator: if at least 10 % of the samples, and 10, are far from both domains, or nearly all
+        are predicted as one class that they do not look like, though the source had several.
 
     See Also
     --------
@@ -137,6 +148,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ADAPTATION_CONSTRAINTS,
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_shift": [StrOptions({"auto"}), None],
     }
 
     def __init__(
@@ -169,6 +181,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         n_iter_no_change: int = 10,
         tol: float = 1e-4,
         class_weight: Any = None,
+        label_shift: str | None = None,
         callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -200,6 +213,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.class_weight = class_weight
+        self.label_shift = label_shift
         self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state

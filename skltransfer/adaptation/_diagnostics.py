@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from skltransfer._heads.head import Head
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import a_distance, mutual_information, scale_mismatch
+from skltransfer.domain_shift._reference import COLLAPSED, MOST, Comparison, Place, Reference
 
 N_DIAGNOSED = 1000
 """Of each domain, drawn at random if there are more."""
 MIN_SAMPLES = 10
-COLLAPSED, MOST = 0.95, 0.8
-"""Share of the target that is predicted as one class, where no class of the source has more than the second share."""
 WORSE = 0.05
 """By how many nats the information has to fall."""
 SCALES = 10.0
 
 
 class AdaptationWarning(UserWarning):
-    """Negative transfer is likely, or domains have other scales."""
+    """Negative transfer is likely, domains have other scales, or samples are unlike those of `fit`."""
 
 
 class Sample(NamedTuple):
@@ -47,12 +48,39 @@ def draw(samples: Samples, domains: Domains, seed: int) -> Sample:
     return Sample(some(domains.source), some(domains.target))
 
 
-def domain_score(embed: Callable[[Samples], Array], sample: Sample, seed: int) -> float:
-    """Proxy A-distance of the embeddings of both domains; NaN if there are too few samples."""
-    if min(len(sample.source), len(sample.target)) < MIN_SAMPLES:
-        return np.nan
-    source, target = (embed(samples).astype(np.float64) for samples in sample)
-    return a_distance(source, target, check_random_state(seed))
+def measure_domains(
+    embed: Callable[[Samples], Array], sample: Sample, seed: int, head: Head, *, classes: bool
+) -> tuple[float, Reference]:
+    """Measure the proxy A-distance of both domains, NaN if there are too few samples, and their places."""
+    features = [embed(samples) if len(samples) >= MIN_SAMPLES else None for samples in sample]
+    source, target = features
+    score = np.nan
+    if source is not None and target is not None:
+        score = a_distance(source.astype(np.float64), target.astype(np.float64), check_random_state(seed))
+
+    def place(embedding: Array | None) -> Place | None:
+        if embedding is None:
+            return None
+        predicted = (embedding @ head.coef + head.intercept).argmax(axis=1) if classes else None
+        return Place.of(embedding, predicted, len(head.intercept))
+
+    return score, Reference(place(source), place(target))
+
+
+TOLD: WeakSet[Any] = WeakSet()
+"""Models that have warned already."""
+
+
+def warn_of_samples(model: Any, found: Comparison, labels: Sequence[Any]) -> None:
+    """Warn, once for a fitted model, if samples that it predicts are out of the ordinary."""
+    if model in TOLD:
+        return
+    sentences = model.reference.findings(found, labels)
+    if sentences:
+        TOLD.add(model)
+        _warn(
+            " ".join([*sentences, "domain_report(estimator, X) says more; this is said once for a fitted estimator."])
+        )
 
 
 def warn_of_scales(samples: Samples, domains: Domains) -> None:

@@ -22,6 +22,7 @@ from skltransfer._features.extraction import Extraction, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
 from skltransfer._heads.goal import Decisions
 from skltransfer._heads.head import Head, HeadLayers
+from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._targets.labels import LabelEncoding
@@ -31,15 +32,18 @@ from skltransfer._utils.types import Array, Floats
 from skltransfer.adaptation._batchnorm import renormalize
 from skltransfer.adaptation._diagnostics import (
     MIN_SAMPLES,
-    domain_score,
     draw,
+    measure_domains,
     warn_of_negative_transfer,
     warn_of_scales,
 )
 from skltransfer.adaptation._goal import Adaptation
+from skltransfer.adaptation._label_shift import corrected
 from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS
 from skltransfer.backbones._backbone import Backbone
+from skltransfer.domain_shift._reference import NOTHING_KEPT, Reference
+from skltransfer.domain_shift._shares import ClassShares
 
 ADVERSARIAL_RATE = 1e-3
 """Largest learning rate against an adversary, with ``learning_rate="auto"``."""
@@ -65,9 +69,15 @@ class AdaptedModel(FittedModel):
     ----------
     domain_score : float
         Proxy A-distance of both domains after adaptation; NaN if there are too few samples.
+    reference : Reference
+        Where samples of both domains lie, so that new ones can be compared with them.
+    class_shares : ClassShares or None
+        Shares of classes in the target, or why they cannot be told; None if they were not estimated.
     """
 
     domain_score: float = np.nan
+    reference: Reference = NOTHING_KEPT
+    class_shares: ClassShares | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +96,8 @@ class AdaptationRecipe(Recipe):
         The domain of each sample.
     source_model : FittedModel or None
         Where the fit starts, if the source was learned before.
+    class_shares : ClassShares or None
+        Shares of classes in the target, if they were estimated.
     """
 
     parameters: AdaptationParameters
@@ -94,6 +106,7 @@ class AdaptationRecipe(Recipe):
     layers: HeadLayers
     domains: Domains
     source_model: FittedModel | None
+    class_shares: ClassShares | None = None
 
     def start(self, samples: Samples) -> Start:
         """Load the backbone, or take the network that learned the source."""
@@ -177,19 +190,31 @@ class AdaptationRecipe(Recipe):
             network = renormalized(own, self.format, state.network.joined(backbone), target)
             state = State(network, state.head)
         head, sample = self._head(state, history), draw(setup.samples, self.domains, own.seed)
+        head = corrected(head, setup.targets, self.class_shares)
         model = AdaptedModel(
             self.format, state.network, state.network.joined(backbone), head, self.encoding,
             setup.start.pretrained, history=history,
         )  # fmt: skip
-        score = domain_score(partial(model.features, memory=own.memory), sample, own.seed)
         classes = setup.targets.strata() is not None
+        score, reference = measure_domains(
+            partial(model.features, memory=own.memory), sample, own.seed, head, classes=classes
+        )
         if unadapted is not None and unadapted.head is not None and classes and len(sample.target) >= MIN_SAMPLES:
-            before = replace(model, network=unadapted.network, head=self._head(unadapted, history))
+            before = replace(
+                model,
+                network=unadapted.network,
+                head=corrected(self._head(unadapted, history), setup.targets, self.class_shares),
+            )
             source = setup.targets.values.T @ setup.targets.weights[:, 0]
             warn_of_negative_transfer(
                 _probabilities(before, sample.target, own), _probabilities(model, sample.target, own), source
             )
-        return replace(model, domain_score=score)
+        return replace(
+            model,
+            domain_score=score,
+            reference=NOTHING_KEPT if self.method.predicts else reference,
+            class_shares=self.class_shares,
+        )
 
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model without its diagnostics."""
@@ -257,6 +282,16 @@ class AdaptationRecipe(Recipe):
 
 def _probabilities(model: FittedModel, samples: Samples, own: FitParameters) -> Floats:
     return softmax(model.decisions(samples, own.memory).astype(np.float64), axis=1)
+
+
+def untouched_features(own: FitParameters, format: InputFormat, samples: Samples, start: FittedModel | None) -> Array:
+    """Compute features as they are before any training: the columns themselves of a table."""
+    if start is not None:
+        return start.network.features(samples, own.memory)
+    if format.kind.is_table:
+        return np.asarray(samples.read(range(len(samples))))
+    whole = whole_network(own, format, starting_backbone(own, format, samples))
+    return SplitNetwork(whole, None, 0).features(samples, own.memory)
 
 
 def whole_network(own: FitParameters, format: Any, backbone: Backbone) -> Extraction:

@@ -26,11 +26,21 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
-from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
+from skltransfer.adaptation._diagnostics import warn_of_samples
+from skltransfer.adaptation._fitting import (
+    AdaptationParameters,
+    AdaptationRecipe,
+    AdaptedModel,
+    adapted_to,
+    untouched_features,
+)
+from skltransfer.adaptation._label_shift import find_shares, some_of_each
 from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
+from skltransfer.domain_shift._reference import Comparison
+from skltransfer.domain_shift._shares import ClassShares
 
 ADAPTATION_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
@@ -120,14 +130,28 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
             known, targets, held_out = hold_out_source(
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
+        shares = self._class_shares(parameters, known, targets, format)
         head = None if source_model is None else source_model.head
         layers = head_layers(self.head) if head is None else head.layers
         recipe = AdaptationRecipe(
-            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model
-        )
+            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model,
+            shares,
+        )  # fmt: skip
         self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out)  # type: ignore[assignment]
         monitor.end()
         return self
+
+    def _class_shares(
+        self, own: AdaptationParameters, known: SourceSamples, targets: Targets, format: InputFormat
+    ) -> ClassShares | None:
+        """Estimate shares of classes in the target, if they are asked for and there are samples to do it with."""
+        if getattr(self, "label_shift", None) is None or not known.domains.source.any():
+            return None
+        drawn = some_of_each(targets, known.domains, own.seed)
+        if drawn is None:
+            return None
+        features = untouched_features(own, format, known.samples.take(drawn), self._source_model())
+        return find_shares(features, targets.take(drawn), Domains(known.domains.codes[drawn]), own.seed)
 
     def _method_for(self, domains: Domains) -> Method:
         """Return the method; one that does not count beside the source is none."""
@@ -149,7 +173,25 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         return adapted_to(self.model_, AdaptationParameters.of(self), method, samples)
 
     def _decide(self, X: Any) -> Array:
-        """Compute decision values of shape (n_samples, n_outputs)."""
+        """Compute decision values of shape (n_samples, n_outputs), and warn of samples unlike those of `fit`."""
+        decisions, embedding = self._answers(X)
+        if self.model_.reference.places:
+            labels = self.model_.encoding.classes[0].tolist() if is_classifier(self) else []
+            warn_of_samples(self.model_, self._compared(decisions, embedding), labels)
+        return decisions
+
+    def _compare(self, X: Any) -> Comparison:
+        """Compare samples with those of `fit`."""
+        return self._compared(*self._answers(X))
+
+    def _answers(self, X: Any) -> tuple[Array, Array]:
+        """Compute decision values, and what they are made of."""
         samples = self._read_known(X)
         with showing(type(self).__name__, int(self.verbose)):
-            return self._model_for(samples).decisions(samples, self.memory)
+            model = self._model_for(samples)
+            assert model.head is not None
+            pooled = model.network.features(samples, self.memory)
+            return model.head.decide(pooled), model.head.embed(pooled)
+
+    def _compared(self, decisions: Array, embedding: Array) -> Comparison:
+        return self.model_.reference.compare(embedding, decisions.argmax(axis=1) if is_classifier(self) else None)

@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 from scipy.spatial.distance import cdist
 from scipy.special import entr
 from scipy.stats import chi2_contingency, norm
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,16 +25,16 @@ N_PERMUTATIONS = 200
 MIN_VARYING = 10
 
 
-class LabelShift(NamedTuple):
-    """What a classifier of the source says about classes of the target."""
+class SourcePredictions(NamedTuple):
+    """What a classifier of the source says about classes."""
 
     error: float
     """Cross-validated share of wrong predictions on source samples."""
-    weights: Array
-    """Share of each class in the target over that in the source."""
+    probabilities: Array
+    """Of each source sample, by a classifier that was not fitted on it."""
+    target_probabilities: Array
     p_value: float
-    predicted: Array
-    """Class of each target sample, as a number."""
+    """Of the hypothesis that classes are predicted equally often in both domains."""
 
 
 def check_features(X: Any, name: str) -> Array:
@@ -97,7 +96,7 @@ def density_ratio(source: Array, target: Array) -> Array:
     >>> density_ratio(np.array([[0.0], [1.0]]), np.array([[1.0], [1.0]])).round(1).tolist()
     [0.3, 1.4]
     """
-    X, domain = _stacked(source, target)
+    X, domain = stacked(source, target)
     odds = np.exp(_domain_classifier(X.shape[1]).fit(X, domain).decision_function(source))
     return odds * len(source) / len(target)
 
@@ -107,8 +106,8 @@ def a_distance(source: Array, target: Array, random: Random) -> float:
 
     The error is cross-validated and a mean over domains, so that their sizes do not matter.
     """
-    X, domain = _stacked(source, target)
-    found = cross_val_predict(_domain_classifier(X.shape[1], balanced=True), X, domain, cv=_folds(domain, random))
+    X, domain = stacked(source, target)
+    found = cross_val_predict(_domain_classifier(X.shape[1], balanced=True), X, domain, cv=folds(domain, random))
     error = 1 - balanced_accuracy_score(domain, found)
     return float(np.clip(2 * (1 - 2 * error), 0, 2))
 
@@ -120,7 +119,7 @@ def classifier_test(source: Array, target: Array, random: Random) -> tuple[float
     variance under the hypothesis of equal domains is at most that of fair coins, which makes the
     p-value conservative.
     """
-    X, domain = _stacked(source, target)
+    X, domain = stacked(source, target)
     X, X_test, domain, domain_test = train_test_split(X, domain, test_size=0.5, stratify=domain, random_state=random)
     found = _domain_classifier(X.shape[1], balanced=True).fit(X, domain).predict(X_test)
     accuracy = balanced_accuracy_score(domain_test, found)
@@ -173,24 +172,28 @@ def mmd_test(source: Array, target: Array, *, random_state: int | Random | None 
     return float(values[0]), float((1 + (values[1:] >= values[0]).sum()) / (N_PERMUTATIONS + 1))
 
 
-def label_shift(source: Array, classes: Array, target: Array, random: Random) -> LabelShift:
-    """Shares of classes in the target by black-box shift estimation (Lipton, Wang & Smola 2018).
+def predict_classes(source: Array, classes: Array, target: Array, random: Random) -> SourcePredictions:
+    """Predict classes in both domains by logistic regressions of the source.
 
-    Weights solve "confusion matrix times weights = shares of predictions in the target" by least
-    squares without negative values; the p-value is of a chi-squared test of whether predictions
-    have the same shares in both domains.
+    Each target sample is predicted by one of those that were fitted on folds, as source samples are, so that
+    predictions for equal domains have one distribution. The p-value is of a chi-squared test of
+    whether classes are predicted equally often in both domains.
     """
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    decided = cross_val_predict(classifier, source, classes, cv=_folds(classes, random))
-    predicted = classifier.fit(source, classes).predict(target)
     n_classes = int(classes.max()) + 1
-    confusion = confusion_matrix(decided, classes, labels=range(n_classes)) / len(classes)
-    counts = np.array([np.bincount(side, minlength=n_classes) for side in (decided, predicted)])
-    weights, _ = nnls(confusion, counts[1] / len(target))
-    weights /= max(float(weights @ confusion.sum(axis=0)), 1e-12)
+    known, unknown = np.zeros((len(source), n_classes)), np.zeros((len(target), n_classes))
+    parts = list(folds(classes, random).split(source, classes))
+    turn = random.permutation(len(target)) % len(parts)
+    for number, (fitted, out) in enumerate(parts):
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+        classifier.fit(source[fitted], classes[fitted])
+        known[out] = classifier.predict_proba(source[out])
+        if (turn == number).any():
+            unknown[turn == number] = classifier.predict_proba(target[turn == number])
+    decided = known.argmax(axis=1)
+    counts = np.array([np.bincount(side.argmax(axis=1), minlength=n_classes) for side in (known, unknown)])
     some = counts[:, counts.sum(axis=0) > 0]
     p_value = float(chi2_contingency(some).pvalue) if some.shape[1] > 1 else 1.0
-    return LabelShift(float((decided != classes).mean()), weights, p_value, predicted)
+    return SourcePredictions(float((decided != classes).mean()), known, unknown, p_value)
 
 
 def with_shares(classes: Array, shares: Array, random: Random) -> NDArray[np.intp]:
@@ -230,6 +233,16 @@ def scale_mismatch(source: Array, target: Array, factor: float = 10.0) -> NDArra
     return np.flatnonzero((small > 0) & (large > factor * small))
 
 
+def rescaled(source: Array, target: Array, columns: NDArray[np.intp]) -> tuple[Array, Array]:
+    """Standardize some columns, in each domain by itself."""
+    if not len(columns):
+        return source, target
+    source, target = source.copy(), target.copy()
+    for side in (source, target):
+        side[:, columns] = StandardScaler().fit_transform(side[:, columns])
+    return source, target
+
+
 def mutual_information(probabilities: Array) -> float:
     """Mutual information of samples and their predicted classes, in nats: high if predictions are sure and differ.
 
@@ -245,7 +258,8 @@ def standardized(source: Array, target: Array) -> tuple[Array, Array]:
     return scaler.transform(source), scaler.transform(target)
 
 
-def _stacked(source: Array, target: Array) -> tuple[Array, Array]:
+def stacked(source: Array, target: Array) -> tuple[Array, Array]:
+    """Return samples of both domains, and the domain of each as 0 or 1."""
     return np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
 
 
@@ -254,7 +268,8 @@ def _domain_classifier(n_features: int, *, balanced: bool = False) -> Pipeline:
     return make_pipeline(StandardScaler(), LogisticRegression(C=1 / n_features, max_iter=1000, class_weight=weight))
 
 
-def _folds(classes: Array, random: Random) -> StratifiedKFold:
+def folds(classes: Array, random: Random) -> StratifiedKFold:
+    """Return up to five folds, each with all classes."""
     n_splits = min(5, int(np.unique(classes, return_counts=True)[1].min()))
     return StratifiedKFold(n_splits, shuffle=True, random_state=random.randint(2**31 - 1))
 
