@@ -11,7 +11,7 @@ from scipy.optimize import minimize, nnls
 from scipy.special import log_softmax, softmax
 from sklearn.utils import check_random_state
 
-from skltransfer._targets.weights import read_weights
+from skltransfer._targets.reading import read_weights
 from skltransfer._utils.types import Array
 
 MOST_SAMPLES = 2000
