@@ -32,6 +32,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     "tent" adapts to the samples that are predicted, in `predict`: a prediction depends on which samples are
     predicted together, so predict many of the target at once, and not one after the other.
     ``trainable="head"`` makes any method a shallow one, on features that are computed once and cached.
+    The methods "standardize", "subspace_alignment" and "linear_ot" move features of the source to where those of
+    the target lie, and solve the last layer there: on frozen features with a linear head, nothing is trained.
 
     Parameters
     ----------
@@ -110,11 +112,15 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
 
     References
     ----------
-    adabn : Li et al., Pattern Recognition 2018. coral : Sun & Saenko, ECCV Workshops 2016.
+    adabn : Li et al., Pattern Recognition 2018. standardize : each domain by its own statistics, as
+    in Sun, Feng & Saenko, AAAI 2016, before they align covariances. subspace_alignment : Fernando et
+    al., ICCV 2013. linear_ot : Flamary et al., arXiv 2019. coral : Sun & Saenko, ECCV Workshops
+    2016, with the means as well.
     mmd : Long et al., ICML 2015. jmmd : Long et al., ICML 2017. dann : Ganin et al., JMLR
     2016. cdan, cdan_e : Long et al., NeurIPS 2018. adda : Tzeng et al., CVPR 2017, with the
     loss of confusion of Tzeng et al., ICCV 2015. mcd : Saito et al., CVPR 2018. mdd : Zhang
     et al., ICML 2019. mcc : Jin et al., ECCV 2020. deepjdot : Damodaran et al., ECCV 2018.
+    deepjdot_mcc : the losses of both together.
     self_training : Zou et al., ECCV 2018. shot : Liang et al., ICML 2020. tent : Wang et
     al., ICLR 2021.
 
@@ -152,7 +158,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
-        head: Any = "mlp",
+        head: Any = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",

@@ -47,11 +47,11 @@ def draw(samples: Samples, domains: Domains, seed: int) -> Sample:
     return Sample(some(domains.source), some(domains.target))
 
 
-def domain_score(embed: Callable[[Samples], Array], sample: Sample, seed: int) -> float:
+def domain_score(embed: Callable[[Samples, str], Array], sample: Sample, seed: int) -> float:
     """Proxy A-distance of the embeddings of both domains; NaN if there are too few samples."""
     if min(len(sample.source), len(sample.target)) < MIN_SAMPLES:
         return np.nan
-    source, target = (embed(samples).astype(np.float64) for samples in sample)
+    source, target = (embed(samples, domain) for samples, domain in zip(sample, sample._fields, strict=True))
     return a_distance(source, target, check_random_state(seed))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,8 +21,10 @@ from skltransfer._estimators.parameters import FitParameters
 from skltransfer._estimators.start import check_training, starting_backbone
 from skltransfer._features.extraction import Extraction, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
+from skltransfer._heads.calibration import DEFAULT_STRENGTH
 from skltransfer._heads.goal import Decisions
 from skltransfer._heads.head import Head, HeadLayers
+from skltransfer._heads.solve import solve
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._targets.labels import LabelEncoding
@@ -54,7 +56,7 @@ class AdaptationParameters(FitParameters):
     weight: float | str = "auto"
     ramp: str = "sigmoid"
     aligned: str = "embedding"
-    head: Any = "mlp"
+    head: Any = "auto"
     source_epochs: int | str = "auto"
 
 
@@ -66,9 +68,17 @@ class AdaptedModel(FittedModel):
     ----------
     domain_score : float
         Proxy A-distance of both domains after adaptation; NaN if there are too few samples.
+    aligned : callable or None
+        What moves features of the source to those of the target, if it was solved for.
     """
 
     domain_score: float = np.nan
+    aligned: Callable[[Floats], Floats] | None = None
+
+    def embedded(self, samples: Samples, domain: str, memory: Any = None) -> Floats:
+        """Compute the features of samples of the "source" or the "target", those of the source aligned."""
+        found = self.features(samples, memory).astype(np.float64)
+        return found if domain == "target" or self.aligned is None else self.aligned(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +149,7 @@ class AdaptationRecipe(Recipe):
     def column_weights(self, targets: Targets) -> Floats:
         """Both domains count the same in the statistics of columns, if both are trained on."""
         weights, target = targets.weights[:, 0], self.domains.target
-        if self.method.trains and target.any():
+        if self.method.needs_target and target.any():
             return weights / weights.sum() + target / target.sum()
         return weights
 
@@ -151,6 +161,8 @@ class AdaptationRecipe(Recipe):
     def phases(self, setup: Setup) -> list[Phase]:
         """Settle the training on the source alone, and the one that adapts."""
         own, method, domains = self.parameters, self.method, self.domains
+        if self._solved(setup):
+            return []
         larger = max(int(domains.source.sum()), int(domains.target.sum()))
         weight = method.weight if own.weight == "auto" else float(own.weight)
         settings = settings_for(
@@ -177,12 +189,11 @@ class AdaptationRecipe(Recipe):
             unadapted, target = state, setup.samples.take(self.domains.target)
             network = renormalized(own, self.format, state.network.joined(backbone), target)
             state = State(network, state.head)
-        head, sample = self._head(state, history), draw(setup.samples, self.domains, own.seed)
-        model = AdaptedModel(
-            self.format, state.network, state.network.joined(backbone), head, self.encoding,
-            setup.start.pretrained, history=history,
-        )  # fmt: skip
-        score = domain_score(partial(model.features, memory=own.memory), sample, own.seed)
+        elif self.method.aligns is not None:
+            unadapted = state
+        model = self._model(setup, state, history)
+        sample = draw(setup.samples, self.domains, own.seed)
+        score = domain_score(partial(model.embedded, memory=own.memory), sample, own.seed)
         classes = setup.targets.strata() is not None
         if unadapted is not None and unadapted.head is not None and classes and len(sample.target) >= MIN_SAMPLES:
             before = replace(model, network=unadapted.network, head=self._head(unadapted, history))
@@ -194,15 +205,34 @@ class AdaptationRecipe(Recipe):
 
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model without its diagnostics."""
-        backbone = state.network.joined(setup.start.backbone)
-        return AdaptedModel(
-            self.format, state.network, backbone, self._head(state, history), self.encoding, setup.start.pretrained,
-            history=history,
+        return self._model(setup, state, history)
+
+    def _model(self, setup: Setup, state: State, history: dict[str, list[float]]) -> AdaptedModel:
+        """Put all together, and solve the last layer on aligned features if the method does."""
+        head = None if state.head is None else self._head(state, history)
+        model = AdaptedModel(
+            self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
+            setup.start.pretrained, history=history,
         )  # fmt: skip
+        if self.method.aligns is None:
+            return model
+        source, memory = self.domains.source, self.parameters.memory
+        targets = setup.targets.take(source)
+        known, unknown = (
+            model.features(setup.samples.take(mask), memory).astype(np.float64) for mask in (source, ~source)
+        )
+        aligned = self.method.aligns(known, targets.weights[:, 0], unknown)
+        last = solve(aligned(known), targets, C=DEFAULT_STRENGTH)
+        head = last if head is None else replace(head, coef=last.coef, intercept=last.intercept)
+        return replace(model, head=head, aligned=aligned)
 
     def _adapts(self) -> bool:
         """Whether there is a training that adapts."""
         return bool(self.domains.target.any()) and self.method.trains
+
+    def _solved(self, setup: Setup) -> bool:
+        """Whether there is nothing to train: features are as they are, and the last layer is solved."""
+        return self.method.aligns is not None and not (setup.trainable.stages or self.layers.hidden)
 
     def _n_source_epochs(self, n_epochs: int) -> int:
         """How many epochs see the source alone."""

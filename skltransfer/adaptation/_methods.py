@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._validation import unknown_name
-from skltransfer.adaptation import _adversarial, _discrepancies, _predictions
+from skltransfer.adaptation import _adversarial, _alignments, _discrepancies, _predictions
 from skltransfer.adaptation._method import Method, Side, Step, Terms, no_terms
 
 METHODS: dict[str, Method] = {
     "source_only": Method(no_terms, by=None),
     "adabn": Method(no_terms, by=None, renormalizes=True),
+    **_alignments.METHODS,
     **_discrepancies.METHODS,
     **_adversarial.METHODS,
     **_predictions.METHODS,

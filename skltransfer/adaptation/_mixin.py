@@ -17,6 +17,7 @@ from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
+from skltransfer._heads.head import HeadLayers
 from skltransfer._heads.parameters import head_layers
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._targets.domains import Domains
@@ -119,10 +120,9 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
             known, targets, held_out = hold_out_source(
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
-        head = None if source_model is None else source_model.head
-        layers = head_layers(self.head) if head is None else head.layers
+        method = self._method_for(known.domains)
         recipe = AdaptationRecipe(
-            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model
+            parameters, format, method, encoding, self._layers(method, source_model), known.domains, source_model
         )
         self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out)  # type: ignore[assignment]
         monitor.end()
@@ -131,8 +131,16 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
     def _method_for(self, domains: Domains) -> Method:
         """Return the method; one that does not count beside the source is none."""
         method = settle_method(self.method)
-        idle = self.weight == 0 and method.trains and domains.source.any()
-        return settle_method("source_only") if idle else method
+        idle = self.weight == 0 and method.needs_target and domains.source.any()
+        nowhere = method.aligns is not None and not domains.target.any()
+        return settle_method("source_only") if idle or nowhere else method
+
+    def _layers(self, method: Method, source_model: FittedModel | None) -> HeadLayers:
+        """Return the layers of the head: those of a start, or, by "auto", none below a layer that is solved."""
+        if source_model is not None and source_model.head is not None:
+            return source_model.head.layers
+        automatic = "linear" if method.aligns is not None else "mlp"
+        return head_layers(automatic if isinstance(self.head, str) and self.head == "auto" else self.head)
 
     def _validation(self, X_val: Any, y_val: Any, format: InputFormat) -> SourceSamples:
         """Read labeled samples for validation."""
