@@ -111,3 +111,34 @@ class FitMonitor:
     def end(self) -> None:
         """End the fit, once the estimator has its fitted attributes."""
         self._context.call_on_fit_task_end(estimator=self._estimator, **self._data, reconstruction_attributes={})
+
+
+class Unwatched(FitWatcher):
+    """Watches nothing."""
+
+    def __init__(self) -> None:
+        """Know of no estimator."""
+
+    def begin(self, epochs: int) -> None:
+        """Learn how many epochs there are at most."""
+
+    def epoch_begin(self, epoch: int) -> None:
+        """Learn that an epoch begins."""
+
+    def epoch_end(self, epoch: int, logs: dict[str, float], result: Callable[[], TrainingResult]) -> bool:
+        """Go on."""
+        return False
+
+    def end(self) -> None:
+        """Take no bar away."""
+
+
+class UnwatchedMonitor(FitMonitor):
+    """Follow a fit of which callbacks and progress bars are not told, such as that of a candidate."""
+
+    def begin(self, n_epochs: int) -> None:
+        """Begin a fit of so many epochs."""
+
+    def watcher(self, attributes: Callable[[TrainingResult], dict[str, Any]]) -> FitWatcher:
+        """Watch nothing."""
+        return Unwatched()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,8 @@ KEPT = 0.9
 """Share of the variance of each domain that is in the subspaces that are aligned."""
 
 
-class Affine(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Affine:
     """An affine map of features.
 
     Parameters

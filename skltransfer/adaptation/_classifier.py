@@ -16,6 +16,7 @@ from skltransfer._estimators.progress import FitMonitor
 from skltransfer._targets.labels import LabelEncoding, read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import CLASSIFIER_TEXTS
+from skltransfer.adaptation._methods import AUTO, METHODS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
 from skltransfer.adaptation._source import read_source
 
@@ -140,6 +141,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ADAPTATION_CONSTRAINTS,
+        "method": [StrOptions({*METHODS, AUTO}), callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
     }
 
@@ -147,7 +149,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self,
         backbone: Any = "auto",
         *,
-        method: Any = "mcc",
+        method: Any = "auto",
         weight: float | str = "auto",
         ramp: str = "sigmoid",
         aligned: str = "embedding",
@@ -359,6 +361,11 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
             From 0 to 1.
         """
         return float(super().score(X, y, sample_weight))
+
+    @property
+    def selection_(self) -> dict[str, list[Any]]:
+        """What ``method="auto"`` tried, by column."""
+        return dict(self.model_.selection)
 
     @property
     def classes_(self) -> Array:

@@ -101,5 +101,14 @@ def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> Non
         )
 
 
+def warn_of_no_help(apart: float) -> None:
+    """Warn that no method was found to be better than none, where domains are far apart."""
+    _warn(
+        f"The domains are far apart (A-distance {apart:.2f} of 2), and none of the methods that were tried was found "
+        "to be better than 'source_only', which was fitted: predictions for the target may be wrong. See selection_, "
+        "and domain_report for what differs."
+    )
+
+
 def _warn(message: str) -> None:
     warnings.warn(message, AdaptationWarning, stacklevel=6)

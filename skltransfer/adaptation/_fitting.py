@@ -97,6 +97,8 @@ class AdaptationRecipe(Recipe):
         The domain of each sample.
     source_model : FittedModel or None
         Where the fit starts, if the source was learned before.
+    trial : bool
+        Whether it is one of several that are compared, of which no diagnostics are told.
     """
 
     parameters: AdaptationParameters
@@ -105,10 +107,12 @@ class AdaptationRecipe(Recipe):
     layers: HeadLayers
     domains: Domains
     source_model: FittedModel | None
+    trial: bool = False
 
     def start(self, samples: Samples) -> Start:
         """Load the backbone, or take the network that learned the source."""
-        warn_of_scales(samples, self.domains)
+        if not self.trial:
+            warn_of_scales(samples, self.domains)
         if self.source_model is None:
             backbone = starting_backbone(self.parameters, self.format, samples)
             return Start(backbone, backbone.pretrained)
@@ -192,6 +196,8 @@ class AdaptationRecipe(Recipe):
         elif self.method.aligns is not None:
             unadapted = state
         model = self._model(setup, state, history)
+        if self.trial:
+            return model
         sample = draw(setup.samples, self.domains, own.seed)
         score = domain_score(partial(model.embedded, memory=own.memory), sample, own.seed)
         classes = setup.targets.strata() is not None

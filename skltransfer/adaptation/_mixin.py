@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -16,7 +17,7 @@ from skltransfer._estimators.fit import fit
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
-from skltransfer._estimators.progress import FitMonitor
+from skltransfer._estimators.progress import FitMonitor, UnwatchedMonitor
 from skltransfer._heads.head import HeadLayers
 from skltransfer._heads.parameters import head_layers
 from skltransfer._inputs.kind import InputFormat
@@ -26,9 +27,10 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
+from skltransfer.adaptation._automatic import TABLE_BATCH, choose_method
 from skltransfer.adaptation._fitting import AdaptationParameters, AdaptationRecipe, AdaptedModel, adapted_to
 from skltransfer.adaptation._method import Method
-from skltransfer.adaptation._methods import METHODS, settle_method
+from skltransfer.adaptation._methods import AUTO, METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
 
@@ -120,17 +122,26 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
             known, targets, held_out = hold_out_source(
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
-        method = self._method_for(known.domains)
-        recipe = AdaptationRecipe(
-            parameters, format, method, encoding, self._layers(method, source_model), known.domains, source_model
-        )
-        self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out)  # type: ignore[assignment]
+
+        def make(method: Any, domains: Domains) -> AdaptationRecipe:
+            settled, own = self._method_for(method, domains), parameters
+            if self.method == AUTO and settled.needs_target and own.batch_size == "auto" and format.kind.is_table:
+                own = replace(own, batch_size=TABLE_BATCH)
+            layers = self._layers(settled, source_model)
+            return AdaptationRecipe(own, format, settled, encoding, layers, domains, source_model)
+
+        method, selection = self.method, dict[str, list[Any]]()
+        if method == AUTO and self.weight != 0 and known.domains.target.any():
+            quiet = UnwatchedMonitor(self, None)
+            method, selection = choose_method(make, known, targets, held_out, quiet)
+        model = fit(make(method, known.domains), known.samples, targets, monitor, held_out=held_out)
+        self.model_ = replace(model, selection=selection)  # type: ignore[assignment]
         monitor.end()
         return self
 
-    def _method_for(self, domains: Domains) -> Method:
-        """Return the method; one that does not count beside the source is none."""
-        method = settle_method(self.method)
+    def _method_for(self, named: Any, domains: Domains) -> Method:
+        """Return a method; one that does not count beside the source is none."""
+        method = settle_method(named)
         idle = self.weight == 0 and method.needs_target and domains.source.any()
         nowhere = method.aligns is not None and not domains.target.any()
         return settle_method("source_only") if idle or nowhere else method
