@@ -8,8 +8,8 @@ training rows: by the mutual information of rows and predictions, by their entro
 skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.discriminated`. ``mnistm``: MNIST to MNIST-M, by the
 network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
 
-The rules by which ``method="auto"`` chooses were found on other pairs, those of ``develop`` (`_development.py`), and none of
-the pairs of ``pairs`` was looked at before they were settled: these are the reported ones.
+The rules by which ``method="auto"`` chooses were found on other pairs, those of ``develop`` (`_development.py`). The
+pairs of ``pairs`` are the reported ones, and were not looked at before the rules were settled.
 
 Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same | develop] [NAME …] [--seeds N] [--first SEED]
 [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada`` and
@@ -319,7 +319,7 @@ def same(given: argparse.Namespace) -> None:
 
 
 def develop(given: argparse.Namespace) -> None:
-    """All candidates of "auto", and "auto" itself, on the pairs by which its rules were found, by the default network."""
+    """All candidates of "auto" and itself on the pairs by which its rules were found, by the default network."""
     results = Results(given.found)
     for name in given.names or DEVELOPMENT:
         for seed in given.seeds:

@@ -97,11 +97,17 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {feature_names_in_}
     n_iter_ : int
         Epochs.
+    selection_ : dict of str to list
+        What ``method="auto"`` tried, a row for each candidate: its mean rank, the scores behind it, the
+        accuracy on samples of the source that were held out, the largest share of the target that is predicted as
+        one class, why it was left out ("veto"), and whether it was chosen. Empty for other methods.
+        ``pandas.DataFrame(selection_)`` is a table of it.
 
     Warns
     -----
     AdaptationWarning
-        Of negative transfer, if the mutual information of target samples and their predictions is
+        If the domains are far apart and "auto" finds nothing better than the source alone; of
+        negative transfer, if the mutual information of target samples and their predictions is
         less than that of the network that saw the source alone; if nearly all of the target is
         predicted as one class; or if columns of the two domains have other scales.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skltransfer._estimators.documentation import entries, names
+from skltransfer.adaptation._automatic import CANDIDATES
 from skltransfer.adaptation._methods import METHODS
 
 ADAPTATION_TEXTS = entries(
@@ -65,7 +66,17 @@ def _method_text(default: str, known: list[str], more: str) -> dict[str, str]:
     )
 
 
-CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("mcc", list(METHODS), "")
+AUTO_TEXT = f"""
+    "auto" tries {names(CANDIDATES[:4])},
+    {names(CANDIDATES[4:])} on 0.8 of the source, as far as the network
+    allows, chooses one without labels of the target, and fits it on all samples: about nine fits. Candidates are
+    ranked by circular validation on the features of the network that saw the source alone, by
+    the same on their own features, and by soft neighborhood density; those that look collapsed are left
+    out, and "source_only" is fitted where none is better. ``selection_`` has what was found."""
+"""What the classifier has more: methods need classes to be compared."""
+
+CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("auto", list(METHODS), "")
+CLASSIFIER_TEXTS["method"] += AUTO_TEXT
 REGRESSOR_TEXTS = ADAPTATION_TEXTS | _method_text(
     "coral", [name for name, method in METHODS.items() if not method.classes], " of `DomainAdaptationClassifier`"
 )
