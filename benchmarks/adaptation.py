@@ -8,7 +8,10 @@ training rows: by the mutual information of rows and predictions, by their entro
 skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.discriminated`. ``mnistm``: MNIST to MNIST-M, by the
 network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
 
-Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same] [NAME …] [--seeds N] [--first SEED]
+The rules by which ``method="auto"`` chooses were found on other pairs, those of ``develop`` (`_development.py`). The
+pairs of ``pairs`` are the reported ones, and were not looked at before the rules were settled.
+
+Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same | develop] [NAME …] [--seeds N] [--first SEED]
 [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada`` and
 ``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and what is there already is not
 run again.
@@ -27,13 +30,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from _development import DEVELOPMENT
 from _measure import in_turn, ratio, report, seconds
 from _shifts import N_TRAIN, PAIRS, Pair, changed, on_photos, unchanged
 
 from skltransfer import DomainAdaptationClassifier, MLPHead
-from skltransfer.adaptation import Side
-from skltransfer.adaptation._discrepancies import joint_transport
-from skltransfer.adaptation._predictions import class_confusion
+from skltransfer.adaptation._automatic import CANDIDATES
 from skltransfer.model_selection._target import (
     MutualInformationScorer,
     PredictionEntropyScorer,
@@ -43,25 +45,18 @@ from skltransfer.model_selection._target import (
 BATCH, RATE = 64, 1e-3
 EPOCHS = {"pictures": 10, "features": 20}
 OURS = (
-    "source_only", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e", "adda", "mcd", "mdd", "mcc", "deepjdot",
-    "self_training", "shot",
+    "source_only", "standardize", "subspace_alignment", "linear_ot", "coral", "mmd", "jmmd", "dann", "cdan", "cdan_e",
+    "adda", "mcd", "mdd", "mcc", "deepjdot", "deepjdot_mcc", "self_training", "shot", "auto",
 )  # fmt: skip
 """All but "adabn" and "tent", as the networks have no normalisations."""
 THEIRS = ("source_only", "coral", "mmd", "dann", "cdan", "mcc")
-
-
-def transport_and_confusion(source: Side, target: Side) -> Any:
-    """Bring rows to those of the source with the same labels, as "deepjdot" does, and decide as surely as "mcc"."""
-    moved = joint_transport(source.features, target.features, source.targets, target.decisions)
-    return 30.0 * moved + class_confusion(target.decisions)
-
 
 MNISTM: dict[str, Any] = {"epochs": 20, "batch_size": 64, "learning_rate": RATE, "source_epochs": 1}
 MNISTM_WAYS: dict[str, dict[str, Any]] = {
     "source_only": {"epochs": 10},
     "dann": {"aligned": "backbone", "learning_rate": 2 * RATE},
     "deepjdot": {"weight": 30.0},
-    "deepjdot_mcc": {"method": transport_and_confusion},
+    "deepjdot_mcc": {},
 }
 SCORED = N_TRAIN
 """Samples of the target that scores look at: all, but for MNIST-M."""
@@ -205,7 +200,11 @@ class Results:
 
     def chosen(self, pair: str, side: str, score: str) -> np.ndarray:
         """Accuracy, for each seed, of the method with the best score."""
-        tried = [found for (name, own, _), found in self.found.items() if (name, own) == (pair, side)]
+        tried = [
+            found
+            for (name, own, method), found in self.found.items()
+            if (name, own) == (pair, side) and method != "auto"
+        ]
         return np.array(
             [max(seed, key=lambda found: getattr(found, score)).accuracy for seed in zip(*tried, strict=True)]
         )
@@ -319,6 +318,19 @@ def same(given: argparse.Namespace) -> None:
     report("adaptation_same", seeds=list(given.seeds), points_lost=dict(_lost(results)))
 
 
+def develop(given: argparse.Namespace) -> None:
+    """All candidates of "auto" and itself on the pairs by which its rules were found, by the default network."""
+    results = Results(given.found)
+    for name in given.names or DEVELOPMENT:
+        for seed in given.seeds:
+            pair = DEVELOPMENT[name](seed)
+            for method in given.methods or (*CANDIDATES, "auto"):
+                make = partial(Ours, method, "auto", (128,), seed=seed, batch_size=BATCH)
+                results.add(name, "ours", method, seed, make, pair)
+    print(results.table())
+    report("adaptation_develop", seeds=list(given.seeds), means=results.means())
+
+
 def _lost(results: Results) -> Iterable[tuple[str, dict[str, float]]]:
     for name in results.pairs():
         plain = results.accuracies(name, "ours", "source_only").mean()
@@ -328,7 +340,7 @@ def _lost(results: Results) -> Iterable[tuple[str, dict[str, float]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="?", default="pairs", choices=("pairs", "mnistm", "speed", "same"))
+    parser.add_argument("what", nargs="?", default="pairs", choices=("pairs", "mnistm", "speed", "same", "develop"))
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
@@ -339,7 +351,7 @@ def main() -> None:
     parser.add_argument("--found", type=Path)
     given = parser.parse_args()
     given.seeds = range(given.first, given.first + given.seeds)
-    {"pairs": pairs, "mnistm": mnistm, "speed": speed, "same": same}[given.what](given)
+    {"pairs": pairs, "mnistm": mnistm, "speed": speed, "same": same, "develop": develop}[given.what](given)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,6 @@ print(domain_report(main_axes.transform(seen), numbers, main_axes.transform(unse
 samples, labels = np.concatenate([seen, unseen]), np.concatenate([numbers, np.full(len(unseen), -1)])  # -1: not known
 information = MutualInformationScorer()
 print(f"\n{'method':14}{'mutual information':>22}{'right, which nobody knows':>28}")
-for method in ("source_only", "coral", "mmd", "dann", "mcc", "deepjdot"):
+for method in ("source_only", "coral", "mmd", "dann", "mcc", "deepjdot", "auto"):
     classifier = DomainAdaptationClassifier(method=method, epochs=100, random_state=0).fit(samples, labels)
     print(f"{method:14}{information(classifier, unseen):17.3f} nats{classifier.score(test, hidden):28.3f}")

@@ -206,7 +206,7 @@ def test_estimator_that_cannot_be_a_start_is_refused(shifted):
         with pytest.raises(
             ValueError, match=r"FrozenEstimator\(…\): expected a fitted estimator of skltransfer.*Got \w+R"
         ):
-            DomainAdaptationClassifier(FrozenEstimator(start), **FAST).fit(X, y, sample_domain=domain)
+            DomainAdaptationClassifier(FrozenEstimator(start), method="mcc", **FAST).fit(X, y, sample_domain=domain)
 
 
 def test_search_without_routing_and_with_it(shifted):
@@ -290,7 +290,7 @@ def test_domain_score_tells_how_alike_embeddings_are(shifted):
 def test_wrong_parameters_are_refused(change, message, shifted):
     X, y, domain = shifted
     with pytest.raises(ValueError, match=message):
-        DomainAdaptationClassifier(**{**FAST, **change}).fit(X, y, sample_domain=domain)
+        DomainAdaptationClassifier(**{**FAST, "method": "mcc", **change}).fit(X, y, sample_domain=domain)
 
 
 def test_frozen_features_cannot_be_aligned(two_domains_of_images):
@@ -335,8 +335,8 @@ def test_a_class_absent_from_the_source_is_refused(shifted):
     wanted = DomainAdaptationClassifier(**FAST, class_weight={"cat": 1, "dog": 1, "owl": 2})
     with pytest.raises(ValueError, match=r"samples of the source have, \['cat', 'dog'\]\. Got \['owl'\] as well; add"):
         wanted.fit(X, named, sample_domain=domain)
-    start = DomainAdaptationClassifier(**FAST).fit(X, named, sample_domain=domain)
-    again = DomainAdaptationClassifier(FrozenEstimator(start), **FAST)
+    start = DomainAdaptationClassifier(method="mcc", **FAST).fit(X, named, sample_domain=domain)
+    again = DomainAdaptationClassifier(FrozenEstimator(start), method="mcc", **FAST)
     with pytest.raises(ValueError, match=r"y: expected labels that fit saw, \['cat', 'dog'\].*Got \['owl'\] as well"):
         again.fit(X, np.where(np.arange(240) < 20, "owl", named), sample_domain=domain)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from skltransfer import BackboneTransformer, DomainAdaptationClassifier, MLPHead
+from skltransfer import BackboneTransformer, DomainAdaptationClassifier, DomainAdaptationRegressor, MLPHead
+from skltransfer.adaptation._alignments import linear_ot, standardize, subspace_alignment
 from skltransfer.adaptation._discrepancies import mmd
 from skltransfer.adaptation._methods import METHODS
 
@@ -124,3 +125,72 @@ def test_a_distance_of_ones_own(shifted):
     clf = DomainAdaptationClassifier(method=means, **FAST).fit(X, y, sample_domain=domain)
     assert "own" in clf.history_
     np.testing.assert_array_equal(clone(clf).fit(X, y, sample_domain=domain).predict_proba(X), clf.predict_proba(X))
+
+
+@pytest.fixture(scope="module")
+def clouds():
+    """Two clouds of samples with other means, spreads and directions; the third column of the source is constant."""
+    random = np.random.default_rng(0)
+    source, target = random.normal(size=(300, 3)) * [1, 4, 0] + 5, random.normal(size=(200, 3)) @ np.eye(3)[[1, 2, 0]]
+    return source, target * [3, 1, 1] + [0, 2, 0]
+
+
+def test_standardized_source_has_the_moments_of_the_target(clouds):
+    source, target = clouds
+    moved = standardize(source, np.ones(300), target)(source)
+    np.testing.assert_allclose(moved.mean(axis=0), target.mean(axis=0))
+    np.testing.assert_allclose(moved.std(axis=0)[:2], target.std(axis=0)[:2])
+    assert moved[:, 2].std() == pytest.approx(0, abs=1e-12)
+
+
+def test_transported_source_has_the_covariance_of_the_target(clouds):
+    source, target = (cloud[:, :2] for cloud in clouds)
+    move = linear_ot(source, np.ones(300), target)
+    moved = move(source)
+    np.testing.assert_allclose(moved.mean(axis=0), target.mean(axis=0))
+    np.testing.assert_allclose(np.cov(moved.T), np.cov(target.T), rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(move.matrix, move.matrix.T, atol=1e-12)  # as of a map of least squared distance
+    assert (np.linalg.eigvalsh(move.matrix) > 0).all()
+
+
+def test_source_is_expressed_by_the_main_axes_of_the_target(clouds):
+    source, target = clouds
+    move = subspace_alignment(source, np.ones(300), target)
+    axes, new_axes = (np.linalg.svd(x - x.mean(axis=0))[2][:1].T for x in (source, target))
+    slow = (source - source.mean(axis=0)) @ axes @ axes.T @ new_axes
+    np.testing.assert_allclose((move(source) - target.mean(axis=0)) @ new_axes, slow, atol=1e-12)
+
+
+@pytest.mark.parametrize("align", [standardize, subspace_alignment, linear_ot])
+def test_a_weight_counts_as_so_many_samples(align, clouds):
+    source, target = clouds
+    counts = np.random.default_rng(0).integers(0, 3, len(source))
+    weighted, repeated = (align(*given, target) for given in (
+        (source, counts.astype(float)), (np.repeat(source, counts, axis=0), np.ones(counts.sum()))
+    ))  # fmt: skip
+    np.testing.assert_allclose(weighted.offset, repeated.offset, rtol=1e-2)
+    np.testing.assert_allclose(weighted.matrix, repeated.matrix, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("method", ["standardize", "subspace_alignment", "linear_ot"])
+def test_alignments_are_solved(method, two_domains_of_images):
+    X, y, domain = two_domains_of_images
+    clf = DomainAdaptationClassifier(method=method, image_size=32).fit(X, y, sample_domain=domain)
+    assert clf.history_ == {}
+    assert clf.transform(X).shape == (40, 1280)
+    assert clf.domain_score_ < 0.5
+    again = pickle.loads(pickle.dumps(clone(clf).fit(X, np.where(domain < 0, "77", y), sample_domain=domain)))
+    np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
+    reg = DomainAdaptationRegressor(method=method, image_size=32).fit(X, X.mean(axis=(1, 2)), sample_domain=domain)
+    assert np.isfinite(reg.predict(X)).all()
+
+
+def test_coral_brings_means_together(shifted):
+    X, y, domain = shifted
+
+    def distance(method):
+        embedding = DomainAdaptationClassifier(method=method, **{**FAST, "epochs": 60}).fit(X, y, sample_domain=domain)
+        source, target = (embedding.transform(X[own]) for own in (domain > 0, domain < 0))
+        return np.linalg.norm(source.mean(axis=0) - target.mean(axis=0)) / source.std()
+
+    assert distance("coral") < 0.5 * distance("source_only")

@@ -233,7 +233,9 @@ def test_autoencoders_of_other_kinds(kind, tmp_path_factory):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_texts_of_two_domains_by_each_method(method):
-    clf = DomainAdaptationClassifier(backbone("texts"), method=method, epochs=3, batch_size=N, random_state=0)
+    clf = DomainAdaptationClassifier(
+        backbone("texts"), method=method, head="mlp", epochs=3, batch_size=N, random_state=0
+    )
     if method in ("adabn", "tent"):  # a transformer has no batch normalization
         with pytest.raises(ValueError, match="has no batch normalization whose statistics could be those of another"):
             clf.fit(TEXTS, LABELS, sample_domain=DOMAIN).predict(TEXTS)

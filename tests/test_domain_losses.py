@@ -14,7 +14,14 @@ from skltransfer.adaptation._adversarial import (
     multilinear_map,
     reverse_gradient,
 )
-from skltransfer.adaptation._discrepancies import coral, jmmd, joint_transport, mmd, transport_plan
+from skltransfer.adaptation._discrepancies import (
+    coral,
+    jmmd,
+    joint_transport,
+    mean_distance,
+    mmd,
+    transport_plan,
+)
 from skltransfer.adaptation._method import Side, Step
 from skltransfer.adaptation._methods import METHODS
 from skltransfer.adaptation._predictions import certainty_weights, class_confusion, entropy, information_maximization
@@ -147,6 +154,12 @@ def test_coral_is_invariant_to_a_shift_and_zero_for_equal_batches(source, target
     assert shifted == close(value(coral, source, target))
     assert value(coral, source, source) == 0
     assert value(coral, source, source + shift) == close(0)
+
+
+@given(SOURCE, TARGET)
+def test_distance_of_means_by_hand(source, target):
+    slow = sum((sum(a) / len(a) - sum(b) / len(b)) ** 2 for a, b in zip(source.T, target.T, strict=True)) / 3
+    assert value(mean_distance, source, target) == close(slow)
 
 
 @given(SOURCE, TARGET)
@@ -417,6 +430,7 @@ ROWS = {
 }
 FUNCTIONS = {
     "coral": coral,
+    "mean_distance": mean_distance,
     "mmd": mmd,
     "jmmd": lambda source, target: jmmd([source, target], [target, source]),
     "entropy": lambda source, target: scalar(entropy, source + target),

@@ -50,7 +50,7 @@ CLASSIFIERS = {
     "attention": TransferClassifier(head="attention", **SMALL),
     "last stage": TransferClassifier(image_size=32, trainable=1, **TRAINED),
     "LoRA": TransferClassifier(trainable=LoRA(rank=2), **SMALL),
-    "adapted": DomainAdaptationClassifier(image_size=32, **TRAINED),
+    "adapted": DomainAdaptationClassifier(method="mcc", image_size=32, **TRAINED),
 }
 ONE_OF_A_KIND = ("frozen", "attention", "LoRA")
 

@@ -18,6 +18,7 @@ from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.reading import read_labels
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._documentation import CLASSIFIER_TEXTS
+from skltransfer.adaptation._methods import AUTO, METHODS
 from skltransfer.adaptation._mixin import ADAPTATION_CONSTRAINTS, AdaptationMixin
 from skltransfer.adaptation._source import read_source
 
@@ -34,6 +35,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     "tent" adapts to the samples that are predicted, in `predict`: a prediction depends on which samples are
     predicted together, so predict many of the target at once, and not one after the other.
     ``trainable="head"`` makes any method a shallow one, on features that are computed once and cached.
+    The methods "standardize", "subspace_alignment" and "linear_ot" move features of the source to where those of
+    the target lie, and solve the last layer there: on frozen features with a linear head, nothing is trained.
 
     Parameters
     ----------
@@ -105,11 +108,17 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {feature_names_in_}
     n_iter_ : int
         Epochs.
+    selection_ : dict of str to list
+        What ``method="auto"`` tried, a row for each candidate: its mean rank, the scores behind it, the
+        accuracy on samples of the source that were held out, the largest share of the target that is predicted as
+        one class, why it was left out ("veto"), and whether it was chosen. Empty for other methods.
+        ``pandas.DataFrame(selection_)`` is a table of it.
 
     Warns
     -----
     AdaptationWarning
-        Of negative transfer, if the mutual information of target samples and their predictions is
+        If the domains are far apart and "auto" finds nothing better than the source alone; of
+        negative transfer, if the mutual information of target samples and their predictions is
         less than that of the network that saw the source alone; if nearly all of the target is
         predicted as one class; or if columns of the two domains have other scales. Of predictions, once for
         a fitted estimator: if at least 10 % of the samples, and 10, are far from both domains, or nearly all
@@ -123,11 +132,15 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
 
     References
     ----------
-    adabn : Li et al., Pattern Recognition 2018. coral : Sun & Saenko, ECCV Workshops 2016.
+    adabn : Li et al., Pattern Recognition 2018. standardize : each domain by its own statistics, as
+    in Sun, Feng & Saenko, AAAI 2016, before they align covariances. subspace_alignment : Fernando et
+    al., ICCV 2013. linear_ot : Flamary et al., arXiv 2019. coral : Sun & Saenko, ECCV Workshops
+    2016, with the means as well.
     mmd : Long et al., ICML 2015. jmmd : Long et al., ICML 2017. dann : Ganin et al., JMLR
     2016. cdan, cdan_e : Long et al., NeurIPS 2018. adda : Tzeng et al., CVPR 2017, with the
     loss of confusion of Tzeng et al., ICCV 2015. mcd : Saito et al., CVPR 2018. mdd : Zhang
     et al., ICML 2019. mcc : Jin et al., ECCV 2020. deepjdot : Damodaran et al., ECCV 2018.
+    deepjdot_mcc : the losses of both together.
     self_training : Zou et al., ECCV 2018. shot : Liang et al., ICML 2020. tent : Wang et
     al., ICLR 2021.
 
@@ -147,6 +160,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **ADAPTATION_CONSTRAINTS,
+        "method": [StrOptions({*METHODS, AUTO}), callable],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "label_shift": [StrOptions({"auto"}), None],
     }
@@ -155,7 +169,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self,
         backbone: Any = "auto",
         *,
-        method: Any = "mcc",
+        method: Any = "auto",
         weight: float | str = "auto",
         ramp: str = "sigmoid",
         aligned: str = "embedding",
@@ -166,7 +180,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
-        head: Any = "mlp",
+        head: Any = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -369,6 +383,11 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
             From 0 to 1.
         """
         return float(super().score(X, y, sample_weight))
+
+    @property
+    def selection_(self) -> dict[str, list[Any]]:
+        """What ``method="auto"`` tried, by column."""
+        return dict(self.model_.selection)
 
     @property
     def classes_(self) -> Array:

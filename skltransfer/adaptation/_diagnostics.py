@@ -49,11 +49,13 @@ def draw(samples: Samples, domains: Domains, seed: int) -> Sample:
 
 
 def measure_domains(
-    embed: Callable[[Samples], Array], sample: Sample, seed: int, head: Head, *, classes: bool
+    embed: Callable[[Samples, str], Array], sample: Sample, seed: int, head: Head, *, classes: bool
 ) -> tuple[float, Reference]:
     """Measure the proxy A-distance of both domains, NaN if there are too few samples, and their places."""
-    features = [embed(samples) if len(samples) >= MIN_SAMPLES else None for samples in sample]
-    source, target = features
+    source, target = (
+        embed(samples, domain) if len(samples) >= MIN_SAMPLES else None
+        for samples, domain in zip(sample, sample._fields, strict=True)
+    )
     score = np.nan
     if source is not None and target is not None:
         score = a_distance(source.astype(np.float64), target.astype(np.float64), check_random_state(seed))
@@ -127,6 +129,15 @@ def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> Non
             f"{information[0]:.3f} before adaptation: negative transfer is likely. Compare method='source_only' by a "
             "scorer of skltransfer.model_selection, or pass a smaller weight."
         )
+
+
+def warn_of_no_help(apart: float) -> None:
+    """Warn that no method was found to be better than none, where domains are far apart."""
+    _warn(
+        f"The domains are far apart (A-distance {apart:.2f} of 2), and none of the methods that were tried was found "
+        "to be better than 'source_only', which was fitted: predictions for the target may be wrong. See selection_, "
+        "and domain_report for what differs."
+    )
 
 
 def _warn(message: str) -> None:

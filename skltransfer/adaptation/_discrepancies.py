@@ -46,6 +46,31 @@ def coral(source: Any, target: Any) -> Any:
     return ops.mean(ops.square(covariance(source) - covariance(target))) / 4.0
 
 
+def mean_distance(source: Any, target: Any) -> Any:
+    """Squared distance of the means of two batches, divided by the width.
+
+    Parameters
+    ----------
+    source, target : tensors of shape (n_samples, n_features)
+        Features; numbers of samples may differ.
+
+    Returns
+    -------
+    tensor of shape ()
+        In squares of the features' units.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(mean_distance(np.array([[0.0], [2.0]]), np.array([[4.0]])))
+    9.0
+    """
+    from keras import ops
+
+    means = [ops.mean(ops.convert_to_tensor(x), axis=0) for x in (source, target)]
+    return ops.mean(ops.square(means[0] - means[1]))
+
+
 def mmd(source: Any, target: Any, *, factors: Sequence[float] = FACTORS) -> Any:
     """Squared maximum mean discrepancy of two batches (DAN), the biased estimate.
 
@@ -225,7 +250,10 @@ def _squared_distances(some: Any, others: Any) -> Any:
 
 
 def _coral(step: Step) -> Terms:
-    return {"coral": step.apart(lambda source, target: coral(source.features, target.features))}
+    def distance(source: Side, target: Side) -> Any:
+        return coral(source.features, target.features) + mean_distance(source.features, target.features)
+
+    return {"coral": step.apart(distance)}
 
 
 def _mmd(step: Step) -> Terms:

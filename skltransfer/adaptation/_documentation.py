@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skltransfer._estimators.documentation import entries, names
+from skltransfer.adaptation._automatic import CANDIDATES
 from skltransfer.adaptation._methods import METHODS
 
 ADAPTATION_TEXTS = entries(
@@ -14,9 +15,10 @@ aligned : {"embedding", "backbone"}, default="embedding"
     Which features are aligned, by methods that work by features: what the last layer decides
     on, or what the backbone gives, below the hidden layers of the head (the place in the paper
     of DANN; some of its stages have to be fine-tuned).
-head : {"linear", "mlp"} or MLPHead, default="mlp"
+head : {"auto", "linear", "mlp"} or MLPHead, default="auto"
     What turns features into decisions. Its last hidden layer is the embedding; without
-    one, features of the backbone are.
+    one, features of the backbone are. "auto" is "linear" for methods that are solved, not
+    trained ("standardize", "subspace_alignment", "linear_ot"), and "mlp" for the others.
 epochs : int or "auto", default="auto"
     Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
     as make 300 steps.
@@ -64,7 +66,17 @@ def _method_text(default: str, known: list[str], more: str) -> dict[str, str]:
     )
 
 
-CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("mcc", list(METHODS), "")
+AUTO_TEXT = f"""
+    "auto" tries {names(CANDIDATES[:4])},
+    {names(CANDIDATES[4:])} on 0.8 of the source, as far as the network
+    allows, chooses one without labels of the target, and fits it on all samples: about nine fits. Candidates are
+    ranked by circular validation on the features of the network that saw the source alone, by
+    the same on their own features, and by soft neighborhood density; those that look collapsed are left
+    out, and "source_only" is fitted where none is better. ``selection_`` has what was found."""
+"""What the classifier has more: methods need classes to be compared."""
+
+CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("auto", list(METHODS), "")
+CLASSIFIER_TEXTS["method"] += AUTO_TEXT
 REGRESSOR_TEXTS = ADAPTATION_TEXTS | _method_text(
     "coral", [name for name, method in METHODS.items() if not method.classes], " of `DomainAdaptationClassifier`"
 )

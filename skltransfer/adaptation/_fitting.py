@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -20,8 +20,10 @@ from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
 from skltransfer._features.extraction import Extraction, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
+from skltransfer._heads.calibration import DEFAULT_STRENGTH
 from skltransfer._heads.goal import Decisions
 from skltransfer._heads.head import Head, HeadLayers
+from skltransfer._heads.solve import solve
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains
@@ -57,7 +59,7 @@ class AdaptationParameters(FitParameters):
     weight: float | str = "auto"
     ramp: str = "sigmoid"
     aligned: str = "embedding"
-    head: Any = "mlp"
+    head: Any = "auto"
     source_epochs: int | str = "auto"
 
 
@@ -69,6 +71,8 @@ class AdaptedModel(FittedModel):
     ----------
     domain_score : float
         Proxy A-distance of both domains after adaptation; NaN if there are too few samples.
+    aligned : callable or None
+        What moves features of the source to those of the target, if it was solved for.
     reference : Reference
         Where samples of both domains lie, so that new ones can be compared with them.
     class_shares : ClassShares or None
@@ -76,8 +80,14 @@ class AdaptedModel(FittedModel):
     """
 
     domain_score: float = np.nan
+    aligned: Callable[[Floats], Floats] | None = None
     reference: Reference = NOTHING_KEPT
     class_shares: ClassShares | None = None
+
+    def embedded(self, samples: Samples, domain: str, memory: Any = None) -> Floats:
+        """Compute the features of samples of the "source" or the "target", those of the source aligned."""
+        found = self.features(samples, memory).astype(np.float64)
+        return found if domain == "target" or self.aligned is None else self.aligned(found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +108,8 @@ class AdaptationRecipe(Recipe):
         Where the fit starts, if the source was learned before.
     class_shares : ClassShares or None
         Shares of classes in the target, if they were estimated.
+    trial : bool
+        Whether it is one of several that are compared, of which no diagnostics are told.
     """
 
     parameters: AdaptationParameters
@@ -107,10 +119,12 @@ class AdaptationRecipe(Recipe):
     domains: Domains
     source_model: FittedModel | None
     class_shares: ClassShares | None = None
+    trial: bool = False
 
     def start(self, samples: Samples) -> Start:
         """Load the backbone, or take the network that learned the source."""
-        warn_of_scales(samples, self.domains)
+        if not self.trial:
+            warn_of_scales(samples, self.domains)
         if self.source_model is None:
             backbone = starting_backbone(self.parameters, self.format, samples)
             return Start(backbone, backbone.pretrained)
@@ -151,7 +165,7 @@ class AdaptationRecipe(Recipe):
     def column_weights(self, targets: Targets) -> Floats:
         """Both domains count the same in the statistics of columns, if both are trained on."""
         weights, target = targets.weights[:, 0], self.domains.target
-        if self.method.trains and target.any():
+        if self.method.needs_target and target.any():
             return weights / weights.sum() + target / target.sum()
         return weights
 
@@ -163,6 +177,8 @@ class AdaptationRecipe(Recipe):
     def phases(self, setup: Setup) -> list[Phase]:
         """Settle the training on the source alone, and the one that adapts."""
         own, method, domains = self.parameters, self.method, self.domains
+        if self._solved(setup):
+            return []
         larger = max(int(domains.source.sum()), int(domains.target.sum()))
         weight = method.weight if own.weight == "auto" else float(own.weight)
         settings = settings_for(
@@ -189,15 +205,19 @@ class AdaptationRecipe(Recipe):
             unadapted, target = state, setup.samples.take(self.domains.target)
             network = renormalized(own, self.format, state.network.joined(backbone), target)
             state = State(network, state.head)
-        head, sample = self._head(state, history), draw(setup.samples, self.domains, own.seed)
-        head = corrected(head, setup.targets, self.class_shares)
-        model = AdaptedModel(
-            self.format, state.network, state.network.joined(backbone), head, self.encoding,
-            setup.start.pretrained, history=history,
-        )  # fmt: skip
-        classes = setup.targets.strata() is not None
+        elif self.method.aligns is not None:
+            unadapted = state
+        model = self._model(setup, state, history)
+        if self.trial:
+            return model
+        assert model.head is not None
+        head, sample = (
+            corrected(model.head, setup.targets, self.class_shares),
+            draw(setup.samples, self.domains, own.seed),
+        )
+        model, classes = replace(model, head=head), setup.targets.strata() is not None
         score, reference = measure_domains(
-            partial(model.features, memory=own.memory), sample, own.seed, head, classes=classes
+            partial(model.embedded, memory=own.memory), sample, own.seed, head, classes=classes
         )
         if unadapted is not None and unadapted.head is not None and classes and len(sample.target) >= MIN_SAMPLES:
             before = replace(
@@ -218,15 +238,34 @@ class AdaptationRecipe(Recipe):
 
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:
         """Make the fitted model without its diagnostics."""
-        backbone = state.network.joined(setup.start.backbone)
-        return AdaptedModel(
-            self.format, state.network, backbone, self._head(state, history), self.encoding, setup.start.pretrained,
-            history=history,
+        return self._model(setup, state, history)
+
+    def _model(self, setup: Setup, state: State, history: dict[str, list[float]]) -> AdaptedModel:
+        """Put all together, and solve the last layer on aligned features if the method does."""
+        head = None if state.head is None else self._head(state, history)
+        model = AdaptedModel(
+            self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
+            setup.start.pretrained, history=history,
         )  # fmt: skip
+        if self.method.aligns is None:
+            return model
+        source, memory = self.domains.source, self.parameters.memory
+        targets = setup.targets.take(source)
+        known, unknown = (
+            model.features(setup.samples.take(mask), memory).astype(np.float64) for mask in (source, ~source)
+        )
+        aligned = self.method.aligns(known, targets.weights[:, 0], unknown)
+        last = solve(aligned(known), targets, C=DEFAULT_STRENGTH)
+        head = last if head is None else replace(head, coef=last.coef, intercept=last.intercept)
+        return replace(model, head=head, aligned=aligned)
 
     def _adapts(self) -> bool:
         """Whether there is a training that adapts."""
         return bool(self.domains.target.any()) and self.method.trains
+
+    def _solved(self, setup: Setup) -> bool:
+        """Whether there is nothing to train: features are as they are, and the last layer is solved."""
+        return self.method.aligns is not None and not (setup.trainable.stages or self.layers.hidden)
 
     def _n_source_epochs(self, n_epochs: int) -> int:
         """How many epochs see the source alone."""

@@ -139,6 +139,9 @@ class Method:
         Share of the learning rate at which it adapts.
     classes : bool
         Whether it needs probabilities of classes, which predicted numbers have not.
+    aligns : callable or None
+        From features of the source, their weights and features of the target to a map that moves
+        the first to the second; the last layer is then solved for what it gives.
     """
 
     terms: Callable[[Step], Terms]
@@ -152,6 +155,7 @@ class Method:
     predicts: bool = False
     rate: float = 1.0
     classes: bool = False
+    aligns: Callable[[Any, Any, Any], Callable[[Any], Any]] | None = None
 
     @property
     def labeled(self) -> bool:
@@ -162,6 +166,11 @@ class Method:
     def trains(self) -> bool:
         """Whether adapting is a training of its own in `fit`."""
         return self.terms is not no_terms and not self.predicts
+
+    @property
+    def needs_target(self) -> bool:
+        """Whether `fit` makes something else of it where there are target samples."""
+        return self.trains or self.aligns is not None
 
 
 def no_terms(step: Step) -> Terms:

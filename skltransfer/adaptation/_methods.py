@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from skltransfer._validation import unknown_name
-from skltransfer.adaptation import _adversarial, _discrepancies, _predictions
+from skltransfer.adaptation import _adversarial, _alignments, _discrepancies, _predictions
 from skltransfer.adaptation._method import Method, Side, Step, Terms, no_terms
+
+AUTO = "auto"
+"""Chooses one of them in `fit`."""
 
 METHODS: dict[str, Method] = {
     "source_only": Method(no_terms, by=None),
     "adabn": Method(no_terms, by=None, renormalizes=True),
+    **_alignments.METHODS,
     **_discrepancies.METHODS,
     **_adversarial.METHODS,
     **_predictions.METHODS,
@@ -35,7 +39,8 @@ def settle_method(method: Any) -> Method:
     Parameters
     ----------
     method : str or callable
-        A name in `METHODS`, or a function of two `Side` that gives a tensor of shape ().
+        A name in `METHODS`, "auto" (which needs what "source_only" does, and becomes one of them in `fit`), or a
+        function of two `Side` that gives a tensor of shape ().
 
     Raises
     ------
@@ -47,6 +52,8 @@ def settle_method(method: Any) -> Method:
     >>> settle_method("dann").adversary
     'domains'
     """
+    if isinstance(method, str) and method == AUTO:
+        return METHODS["source_only"]
     if callable(method):
         return Method(_Own(method))
     if method not in METHODS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -18,6 +19,7 @@ from skltransfer._estimators.holdout import HeldOut
 from skltransfer._estimators.parameters import TRAINING_CONSTRAINTS
 from skltransfer._estimators.progress import FitMonitor
 from skltransfer._estimators.reading import read_known
+from skltransfer._heads.head import HeadLayers
 from skltransfer._heads.parameters import head_layers
 from skltransfer._inputs.kind import InputFormat
 from skltransfer._targets.domains import Domains
@@ -26,6 +28,7 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
+from skltransfer.adaptation._automatic import TABLE_BATCH, choose_method
 from skltransfer.adaptation._diagnostics import warn_of_samples
 from skltransfer.adaptation._fitting import (
     AdaptationParameters,
@@ -36,7 +39,7 @@ from skltransfer.adaptation._fitting import (
 )
 from skltransfer.adaptation._label_shift import find_shares, some_of_each
 from skltransfer.adaptation._method import Method
-from skltransfer.adaptation._methods import METHODS, settle_method
+from skltransfer.adaptation._methods import AUTO, METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
 from skltransfer.domain_shift._reference import Comparison
@@ -130,14 +133,22 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
             known, targets, held_out = hold_out_source(
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
-        shares = self._class_shares(parameters, known, targets, format)
-        head = None if source_model is None else source_model.head
-        layers = head_layers(self.head) if head is None else head.layers
-        recipe = AdaptationRecipe(
-            parameters, format, self._method_for(known.domains), encoding, layers, known.domains, source_model,
-            shares,
-        )  # fmt: skip
-        self.model_ = fit(recipe, known.samples, targets, monitor, held_out=held_out)  # type: ignore[assignment]
+
+        def make(method: Any, domains: Domains) -> AdaptationRecipe:
+            settled, own = self._method_for(method, domains), parameters
+            if self.method == AUTO and settled.needs_target and own.batch_size == "auto" and format.kind.is_table:
+                own = replace(own, batch_size=TABLE_BATCH)
+            layers = self._layers(settled, source_model)
+            return AdaptationRecipe(own, format, settled, encoding, layers, domains, source_model)
+
+        method, selection = self.method, dict[str, list[Any]]()
+        if method == AUTO and self.weight != 0 and known.domains.target.any():
+            method, selection = choose_method(make, known, targets, held_out)
+        recipe = replace(
+            make(method, known.domains), class_shares=self._class_shares(parameters, known, targets, format)
+        )
+        model = fit(recipe, known.samples, targets, monitor, held_out=held_out)
+        self.model_ = replace(model, selection=selection)  # type: ignore[assignment]
         monitor.end()
         return self
 
@@ -153,11 +164,19 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         features = untouched_features(own, format, known.samples.take(drawn), self._source_model())
         return find_shares(features, targets.take(drawn), Domains(known.domains.codes[drawn]), own.seed)
 
-    def _method_for(self, domains: Domains) -> Method:
-        """Return the method; one that does not count beside the source is none."""
-        method = settle_method(self.method)
-        idle = self.weight == 0 and method.trains and domains.source.any()
-        return settle_method("source_only") if idle else method
+    def _method_for(self, named: Any, domains: Domains) -> Method:
+        """Return a method; one that does not count beside the source is none."""
+        method = settle_method(named)
+        idle = self.weight == 0 and method.needs_target and domains.source.any()
+        nowhere = method.aligns is not None and not domains.target.any()
+        return settle_method("source_only") if idle or nowhere else method
+
+    def _layers(self, method: Method, source_model: FittedModel | None) -> HeadLayers:
+        """Return the layers of the head: those of a start, or, by "auto", none below a layer that is solved."""
+        if source_model is not None and source_model.head is not None:
+            return source_model.head.layers
+        automatic = "linear" if method.aligns is not None else "mlp"
+        return head_layers(automatic if isinstance(self.head, str) and self.head == "auto" else self.head)
 
     def _validation(self, X_val: Any, y_val: Any, format: InputFormat) -> SourceSamples:
         """Read labeled samples for validation."""

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from skltransfer.adaptation._method import Method, Step, Terms
+from skltransfer.adaptation._discrepancies import joint_transport
+from skltransfer.adaptation._method import Method, Side, Step, Terms
+
+TRANSPORTED = 30.0
+"""How much the cost of transport counts beside the confusion of classes."""
 
 
 def entropy(decisions: Any) -> Any:
@@ -132,6 +136,15 @@ def _mcc(step: Step) -> Terms:
     return {"confusion": step.strength * class_confusion(step.target.decisions)}
 
 
+def _deepjdot_mcc(step: Step) -> Terms:
+    """Transport says which class a cluster of the target is; confusion keeps each cluster from being cut in two."""
+
+    def distance(source: Side, target: Side) -> Any:
+        return TRANSPORTED * joint_transport(source.features, target.features, source.targets, target.decisions)
+
+    return {"transport": step.apart(distance), **_mcc(step)}
+
+
 def _self_training(step: Step) -> Terms:
     return {"supposed": step.strength * step.fitted(step.target)}
 
@@ -152,6 +165,7 @@ def _tent(step: Step) -> Terms:
 
 METHODS: dict[str, Method] = {
     "mcc": Method(_mcc, by="decisions", classes=True),
+    "deepjdot_mcc": Method(_deepjdot_mcc, classes=True),
     "self_training": Method(_self_training, supposes="confident", by="decisions", classes=True),
     "shot": Method(_shot, supposes="centroids", source=False, rate=0.1, classes=True),
     "tent": Method(_tent, by="decisions", source=False, predicts=True, classes=True),

@@ -109,7 +109,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
-        head: Any = "mlp",
+        head: Any = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",

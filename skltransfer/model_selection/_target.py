@@ -109,14 +109,19 @@ class SoftNeighborhoodDensity(DomainScorer):
         proba = probabilities(estimator, samples_of(X, domains.target), self)
         if len(proba) < 2:
             raise ValueError("SoftNeighborhoodDensity: expected at least 2 target samples. Got 1; add samples.")
-        proba = proba / np.linalg.norm(proba, axis=1, keepdims=True)
-        return sum(self._entropies(proba, batch).sum() for batch in gen_batches(len(proba), 1024)) / len(proba)
+        return soft_neighborhood_density(proba, self.temperature)
 
-    def _entropies(self, proba: Array, batch: slice) -> Array:
-        similarity = proba[batch] @ proba.T / self.temperature
+
+def soft_neighborhood_density(proba: Array, temperature: float = 0.05) -> float:
+    """Mean entropy of the softmax of cosine similarities of predictions, of shape (n_samples, n_classes)."""
+    proba = proba / np.linalg.norm(proba, axis=1, keepdims=True)
+    total = 0.0
+    for batch in gen_batches(len(proba), 1024):
+        similarity = proba[batch] @ proba.T / temperature
         samples = np.arange(len(similarity))
         similarity[samples, samples + batch.start] = -np.inf
-        return entr(softmax(similarity, axis=1)).sum(axis=1)
+        total += entr(softmax(similarity, axis=1)).sum()
+    return float(total / len(proba))
 
 
 class MixValScorer(DomainScorer):

@@ -1,0 +1,191 @@
+"""The choice among candidates that were adapted: scores of different kinds, and vetoes against collapse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+from scipy.stats import rankdata
+from sklearn.utils import check_random_state
+
+from skltransfer._heads.calibration import DEFAULT_STRENGTH
+from skltransfer._heads.head import Head
+from skltransfer._heads.solve import solve
+from skltransfer._targets.targets import Targets
+from skltransfer._targets.task import Task
+from skltransfer._utils.types import Floats
+from skltransfer.adaptation._diagnostics import N_DIAGNOSED
+from skltransfer.domain_shift._measures import a_distance, mutual_information
+from skltransfer.domain_shift._shares import ClassShares, estimate_class_shares
+from skltransfer.model_selection._target import soft_neighborhood_density
+
+SCORES = ("circular", "own_circular", "density")
+"""What candidates are ranked by; greater is better."""
+COLLAPSED, MOST = 0.95, 0.8
+"""Share of the target in one class that is a collapse, where no class of the source has more than the second."""
+FARTHER = 0.02
+"""How much farther from the estimated shares of classes than those of the source alone predictions may be."""
+WORSE = 0.05
+"""How much less of the held-out source may be right, beside two standard errors."""
+APART = 1.5
+"""A-distance from which on domains overlap too little for an estimate of the shares of classes."""
+
+
+class Embedded(NamedTuple):
+    """What a candidate decides on: features of source samples, of others that were held out, and of the target."""
+
+    source: Floats
+    held_out: Floats
+    target: Floats
+    head: Head
+
+    def decisions(self, features: Floats) -> Floats:
+        """Decision values of its last layer."""
+        return features @ self.head.coef + self.head.intercept
+
+
+class Known(NamedTuple):
+    """Targets of the source samples, and of those held out."""
+
+    source: Targets
+    held_out: Targets
+
+
+class Evidence(NamedTuple):
+    """What speaks for a candidate without labels of the target, and against it."""
+
+    candidate: str
+    circular: float
+    own_circular: float
+    density: float
+    information: float
+    source_accuracy: float
+    shares: Floats
+
+
+def consider(name: str, own: Embedded, plain: Embedded, known: Known) -> Evidence:
+    """Look at a candidate.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    own, plain : Embedded
+        What it decides on, and what the network that saw the source alone decides on.
+    known : Known
+        Labels of the source.
+
+    Returns
+    -------
+    Evidence
+    """
+    probabilities = softmax(own.decisions(own.target), axis=1)
+    codes, n_classes = probabilities.argmax(axis=1), probabilities.shape[1]
+    right = own.decisions(own.held_out).argmax(axis=1) == known.held_out.values.argmax(axis=1)
+    weights = known.held_out.weights[:, 0]
+    return Evidence(
+        name,
+        circular=_circular(_standardized(plain.target), codes, _standardized(plain.source, known.source), known.source),
+        own_circular=_circular(own.target, codes, own.source, known.source),
+        density=soft_neighborhood_density(probabilities),
+        information=mutual_information(probabilities),
+        source_accuracy=float(np.average(right, weights=weights)),
+        shares=np.bincount(codes, minlength=n_classes) / len(codes),
+    )
+
+
+def distance(plain: Embedded, seed: int) -> float:
+    """Proxy A-distance of the domains, to the network that saw the source alone."""
+    random = check_random_state(seed)
+    source, target = (random.permutation(domain)[:N_DIAGNOSED] for domain in (plain.source, plain.target))
+    return a_distance(source, target, random)
+
+
+def expected_shares(plain: Embedded, known: Known, apart: float, seed: int) -> ClassShares:
+    """Estimate the shares of classes in the target, by the network that saw the source alone.
+
+    Shares are not to be trusted where domains hardly overlap.
+    """
+    held_out, target = (softmax(plain.decisions(x), axis=1) for x in (plain.held_out, plain.target))
+    targets = known.held_out
+    found = estimate_class_shares(
+        held_out, targets.values.argmax(axis=1), target, sample_weight=targets.weights[:, 0], random_state=seed
+    )
+    return found.withheld("domains hardly overlap") if apart > APART else found
+
+
+def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) -> tuple[list[str], dict[str, Any]]:
+    """Rank candidates, of which the first one in `considered` is that of the source alone.
+
+    Returns
+    -------
+    ranking : list of str
+        Candidates that are no worse than the source alone, the best one first; the source alone is the last.
+    columns : dict of str to list
+        All evidence by candidate.
+    """
+    vetoes = [_veto(found, considered[0], expected, known) for found in considered]
+    passed = [number for number, veto in enumerate(vetoes) if not veto]
+    ranks = np.full(len(considered), np.nan)
+    scores = np.array([[getattr(considered[number], score) for number in passed] for score in SCORES])
+    ranks[passed] = rankdata(-scores, axis=1).mean(axis=0)
+    order = sorted(passed, key=lambda number: (ranks[number], number))
+    ranking = [considered[number].candidate for number in order[: order.index(0) + 1]]
+    columns = {
+        "candidate": [found.candidate for found in considered],
+        "rank": ranks.tolist(),
+        **{
+            name: [getattr(found, name) for found in considered] for name in (*SCORES, "information", "source_accuracy")
+        },
+        "largest_share": [float(found.shares.max()) for found in considered],
+        "veto": vetoes,
+        "chosen": [found.candidate == ranking[0] for found in considered],
+    }
+    return ranking, columns
+
+
+def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> float:
+    """Accuracy on the source of a classifier that learns the target as it was predicted (reverse validation)."""
+    classes = np.unique(codes)
+    wanted, weights = known.values.argmax(axis=1), known.weights[:, 0]
+    if len(classes) < 2:
+        return float(np.average(wanted == classes[0], weights=weights))
+    supposed = np.eye(len(classes))[np.searchsorted(classes, codes)]
+    task = Task("classes", len(classes))
+    back = solve(target, Targets((task,), supposed, np.ones((len(codes), 1))), C=DEFAULT_STRENGTH)
+    return float(np.average(classes[back.decide(source).argmax(axis=1)] == wanted, weights=weights))
+
+
+def _standardized(features: Floats, known: Targets | None = None) -> Floats:
+    """Standardize a domain by its own statistics."""
+    weights = None if known is None else known.weights[:, 0]
+    mean = np.average(features, axis=0, weights=weights)
+    deviation = np.sqrt(np.average(np.square(features - mean), axis=0, weights=weights))
+    return (features - mean) / np.where(deviation > 0, deviation, 1.0)
+
+
+def _veto(found: Evidence, plain: Evidence, expected: ClassShares, known: Known) -> str:
+    """Say why a candidate is not to be trusted; nothing if it may be, as always the source alone."""
+    if found is plain:
+        return ""
+    usual = known.source.weights[:, 0] @ known.source.values
+    if found.shares.max() > COLLAPSED and usual.max() <= MOST * usual.sum():
+        return f"{found.shares.max():.0%} of the target are predicted as one class"
+    if expected.identified:
+        off, plainly = (_distance(shares, expected) for shares in (found.shares, plain.shares))
+        if off > plainly + FARTHER:
+            return f"shares of classes are {off:.0%} off their estimated interval, those of source_only {plainly:.0%}"
+    error = np.sqrt(plain.source_accuracy * (1 - plain.source_accuracy) / len(known.held_out))
+    if found.source_accuracy < plain.source_accuracy - 2 * error - WORSE:
+        return (
+            f"{found.source_accuracy:.0%} of the source held out are right, {plain.source_accuracy:.0%} by source_only"
+        )
+    return ""
+
+
+def _distance(shares: Floats, expected: ClassShares) -> float:
+    """Farthest that a share is outside of its interval."""
+    return float(np.maximum(expected.lower - shares, shares - expected.upper).max().clip(0))
