@@ -160,6 +160,16 @@ def test_each_works_with_each(name, kind, trainable, head, tmp_path_factory):
     check_predictions(estimator, X)
 
 
+@pytest.mark.parametrize(("name", "kind"), [*product(["classifier"], KINDS), ("regressor", "table")])
+def test_a_budget_for_each(name, kind, tmp_path_factory):
+    X = samples(kind, tmp_path_factory.getbasetemp())
+    y = LABELS if name == "classifier" else VALUES
+    estimator = ESTIMATORS[name](backbone(kind), budget=2, random_state=0, **options(kind))
+    estimator.fit(X, y, X_val=X, y_val=y)
+    assert estimator.selection_["candidate"][:2] == ["frozen", "all"]
+    check_predictions(estimator, X)
+
+
 def check_predictions(estimator, X):
     found, copy = estimator.predict(X), pickle.loads(pickle.dumps(estimator))
     assert found.shape == (N,)
