@@ -41,6 +41,7 @@ def rank_backbones(
     *,
     cv: Any = 5,
     scoring: Any = None,
+    features: str = "auto",
     memory: Any = None,
     image_size: Any = "auto",
     random_state: int | Random | None = None,
@@ -132,7 +133,9 @@ def rank_backbones(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     rows = []
     for name, backbone in named.items():
-        candidate = estimator(backbone, trainable="head", memory=memory, image_size=image_size, random_state=seed)
+        candidate = estimator(
+            backbone, trainable="head", features=features, memory=memory, image_size=image_size, random_state=seed
+        )
         rows.append(_scored(name, candidate, X, y, splits, scoring))
     rows.sort(key=lambda row: row.mean_test_score, reverse=True)
     return {column: [row[place] for row in rows] for place, column in enumerate(Row._fields)}
