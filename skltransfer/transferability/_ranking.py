@@ -61,6 +61,9 @@ def rank_backbones(
         As in `cross_validate`, of at least 2 folds. All backbones are scored on the same folds.
     scoring : str, callable or None, default=None
         One score, of which a higher value is better; None is accuracy, or R² for values.
+    features : {"auto", "last"}, default="auto"
+        What the head decides on, as in `TransferClassifier`: "auto" is what a frozen network is best
+        used by, "last" the average of its last stage, where fine-tuning starts. See the notes.
     memory : path-like, joblib.Memory or None, default=None
         Folder that keeps features, for other processes and later calls; None keeps them in this
         process.
