@@ -282,9 +282,10 @@ def test_pretrained_network_ranks_before_an_untrained_one(ranking, networks):
     assert ((table.lower <= table.mean_test_score) & (table.mean_test_score <= table.upper)).all()
 
 
-@pytest.mark.parametrize("features", ["auto", "last"])
+@pytest.mark.parametrize("features", ["last", "auto"])
 def test_rank_is_by_cross_validated_scores_of_the_estimator(networks, images, labels, features):
-    result = rank_backbones([networks["pretrained"]], images, labels, cv=4, features=features)
+    options = {} if features == "last" else {"features": features}  # "last" is the default
+    result = rank_backbones([networks["pretrained"]], images, labels, cv=4, **options)
     scores = cross_val_score(TransferClassifier(networks["pretrained"], features=features), images, labels, cv=4)
     assert result["name"] == [networks["pretrained"].name]
     assert result["mean_test_score"] == [pytest.approx(scores.mean())]
