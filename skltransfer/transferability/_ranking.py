@@ -123,12 +123,14 @@ def rank_backbones(
 
     Examples
     --------
+    Networks that will stay frozen:
+
     >>> from skltransfer import rank_backbones
     >>> from skltransfer.datasets import load_fashion_sample
     >>> sample = load_fashion_sample()
-    >>> result = rank_backbones(
-    ...     ["small_cnn", "efficientnet_lite0"], sample.images, sample.target, cv=3, image_size=32, random_state=0
-    ... )
+    >>> names = ["small_cnn", "efficientnet_lite0"]
+    >>> X, y = sample.images, sample.target
+    >>> result = rank_backbones(names, X, y, cv=3, features="auto", image_size=32, random_state=0)
     >>> result["name"]
     ['efficientnet_lite0', 'small_cnn']
     """
