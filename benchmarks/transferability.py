@@ -17,7 +17,7 @@ parts, are for the report, which chose nothing. Development has to do without th
 
 Times are of fits after one of each kind, on other samples, has compiled the network.
 
-Run: ``python benchmarks/transferability.py [DRAWS] [TASK ...]`` (about 40 minutes a draw on a busy core); one line of
+Run: ``python benchmarks/transferability.py [DRAWS] [TASK ...]`` (an hour a draw on a busy core); one line of
 JSON a task, and the mean of all. What has been measured is kept in the cache folder, so that a run can go on.
 """
 
