@@ -108,9 +108,9 @@ def rank_backbones(
 
     Networks are frozen: an untrained one is scored on features of its random weights. Which network is
     best after fine-tuning may differ, above all with few samples; ``features="last"`` was nearer to it than "auto" on
-    data that set the default. To keep networks frozen, compare them by ``features="auto"``, the default of `TransferClassifier`. Intervals are of one
-    score each: backbones whose intervals overlap may still differ surely on the same folds. The best of many scores
-    is a little too good.
+    data that set the default. To keep networks frozen, compare them by ``features="auto"``, the default of
+    `TransferClassifier`. Intervals are of one score each: backbones whose intervals overlap may still differ surely on
+    the same folds. The best of many scores is a little too good.
 
     References
     ----------
