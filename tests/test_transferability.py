@@ -282,9 +282,11 @@ def test_pretrained_network_ranks_before_an_untrained_one(ranking, networks):
     assert ((table.lower <= table.mean_test_score) & (table.mean_test_score <= table.upper)).all()
 
 
-def test_rank_is_by_cross_validated_scores_of_the_estimator(networks, images, labels):
-    result = rank_backbones([networks["pretrained"]], images, labels, cv=4)
-    scores = cross_val_score(TransferClassifier(networks["pretrained"]), images, labels, cv=4)
+@pytest.mark.parametrize("features", ["last", "auto"])
+def test_rank_is_by_cross_validated_scores_of_the_estimator(networks, images, labels, features):
+    options = {} if features == "last" else {"features": features}  # "last" is the default
+    result = rank_backbones([networks["pretrained"]], images, labels, cv=4, **options)
+    scores = cross_val_score(TransferClassifier(networks["pretrained"], features=features), images, labels, cv=4)
     assert result["name"] == [networks["pretrained"].name]
     assert result["mean_test_score"] == [pytest.approx(scores.mean())]
     error = np.sqrt((1 / 4 + 1 / 3) * scores.var(ddof=1))
@@ -326,6 +328,8 @@ def test_bad_rankings(networks, images, labels):
         rank_backbones([network], images, labels, scoring=["accuracy", "f1_macro"])
     with pytest.raises(ValueError, match=r"scoring: expected finite scores. Got \[nan, nan\] for 'net'"):
         rank_backbones({"net": network}, images, labels, cv=2, scoring=lambda *_: np.nan)
+    with pytest.raises(ValueError, match=r"'features' parameter of .* must be a str among"):
+        rank_backbones({"net": network}, images, labels, features="all")
     with pytest.raises(ValueError, match="Got backbone='small_cn'; known") as caught:
         rank_backbones(["small_cn"], images, labels)
     assert caught.value.__notes__ == ["This was for the backbone 'small_cn'."]

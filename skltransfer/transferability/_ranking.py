@@ -41,6 +41,7 @@ def rank_backbones(
     *,
     cv: Any = 5,
     scoring: Any = None,
+    features: str = "last",
     memory: Any = None,
     image_size: Any = "auto",
     random_state: int | Random | None = None,
@@ -60,6 +61,10 @@ def rank_backbones(
         As in `cross_validate`, of at least 2 folds. All backbones are scored on the same folds.
     scoring : str, callable or None, default=None
         One score, of which a higher value is better; None is accuracy, or R² for values.
+    features : {"last", "auto"}, default="last"
+        What the head decides on, as in `TransferClassifier`. "last" is the average of the last stage,
+        where fine-tuning starts; "auto" is what a frozen network is best used by, with earlier stages and the
+        pixels themselves, which all networks share.
     memory : path-like, joblib.Memory or None, default=None
         Folder that keeps features, for other processes and later calls; None keeps them in this
         process.
@@ -98,12 +103,14 @@ def rank_backbones(
     Published measures of transferability (LEEP, LogME, H-score and others) often do not rank networks
     better than a fixed ranking by ImageNet accuracy does, and which of them is best changes with
     data and networks [1]_.
-    So the default, and the only way here, is what is wanted itself: the cross-validated score of the
-    head that `TransferClassifier` solves. It costs little more, as the network runs once per sample.
+    So backbones are ranked by what is wanted itself, a cross-validated score. It costs little more, as
+    the network runs once per sample.
 
     Networks are frozen: an untrained one is scored on features of its random weights. Which network is
-    best after fine-tuning may differ. Intervals are of one score each: backbones whose intervals overlap
-    may still differ surely on the same folds. The best of many scores is a little too good.
+    best after fine-tuning may differ, above all with few samples; ``features="last"`` was nearer to it than "auto" on
+    data that set the default. To keep networks frozen, compare them by ``features="auto"``, the default of
+    `TransferClassifier`. Intervals are of one score each: backbones whose intervals overlap may still differ surely on
+    the same folds. The best of many scores is a little too good.
 
     References
     ----------
@@ -116,12 +123,14 @@ def rank_backbones(
 
     Examples
     --------
+    Networks that will stay frozen:
+
     >>> from skltransfer import rank_backbones
     >>> from skltransfer.datasets import load_fashion_sample
     >>> sample = load_fashion_sample()
-    >>> result = rank_backbones(
-    ...     ["small_cnn", "efficientnet_lite0"], sample.images, sample.target, cv=3, image_size=32, random_state=0
-    ... )
+    >>> names = ["small_cnn", "efficientnet_lite0"]
+    >>> X, y = sample.images, sample.target
+    >>> result = rank_backbones(names, X, y, cv=3, features="auto", image_size=32, random_state=0)
     >>> result["name"]
     ['efficientnet_lite0', 'small_cnn']
     """
@@ -132,7 +141,9 @@ def rank_backbones(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     rows = []
     for name, backbone in named.items():
-        candidate = estimator(backbone, trainable="head", memory=memory, image_size=image_size, random_state=seed)
+        candidate = estimator(
+            backbone, trainable="head", features=features, memory=memory, image_size=image_size, random_state=seed
+        )
         rows.append(_scored(name, candidate, X, y, splits, scoring))
     rows.sort(key=lambda row: row.mean_test_score, reverse=True)
     return {column: [row[place] for row in rows] for place, column in enumerate(Row._fields)}
