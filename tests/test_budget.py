@@ -29,7 +29,6 @@ def rows(estimator, step):
     return [{name: values[row] for name, values in found.items()} for row in chosen]
 
 
-@pytest.mark.backends
 def test_fine_tuning_is_taken_where_it_is_better(product, backbone):
     X, y = product
     clf = TransferClassifier(backbone, budget=60, random_state=0)
@@ -46,6 +45,7 @@ def test_fine_tuning_is_taken_where_it_is_better(product, backbone):
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 
 
+@pytest.mark.backends
 def test_the_frozen_network_is_kept_where_fine_tuning_is_not_better(backbone):
     X = np.random.default_rng(1).normal(size=(120, 8))
     y = X[:, 0] > 0

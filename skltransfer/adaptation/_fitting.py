@@ -61,6 +61,7 @@ class AdaptationParameters(FitParameters):
     aligned: str = "embedding"
     head: Any = "auto"
     source_epochs: int | str = "auto"
+    label_shift: str | None = None
 
 
 @dataclass(frozen=True, eq=False)

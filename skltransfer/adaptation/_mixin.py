@@ -156,7 +156,7 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         self, own: AdaptationParameters, known: SourceSamples, targets: Targets, format: InputFormat
     ) -> ClassShares | None:
         """Estimate shares of classes in the target, if they are asked for and there are samples to do it with."""
-        if getattr(self, "label_shift", None) is None or not known.domains.source.any():
+        if own.label_shift is None or not known.domains.source.any():
             return None
         drawn = some_of_each(targets, known.domains, own.seed)
         if drawn is None:
