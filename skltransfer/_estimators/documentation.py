@@ -132,7 +132,7 @@ budget : float or None, default=None
     out whether a fine-tuned network is better than the frozen one. A quarter of the samples (or
     ``X_val``) is held out, and all layers are fine-tuned; from 20 on also LoRA adapters, from 40
     on also all layers at a tenth of the learning rate. The best is fine-tuned once more on all
-    samples, if its loss is smaller by more than a standard error; see ``selection_``. Where the
+    samples, if its loss is smaller than that of the frozen network; see ``selection_``. Where the
     parameters are left as they are, mini-batches have 8 to 32 samples, ``layer_decay`` is 0.9,
     labels are smoothed by 0.1, and images are mirrored and shifted. On a table, a trained network
     is tried beside the kernels. None leaves the network frozen.

@@ -88,8 +88,7 @@ def fit_within_budget(
 ) -> FittedModel:
     """Fit the frozen network or a fine-tuned one, whichever is better on samples held out.
 
-    A fine-tuned one is taken if its loss is smaller than that of the frozen one by more than a standard error of the
-    difference. It is then trained once more, on all samples.
+    A fine-tuned one that is better is trained once more, on all samples.
 
     Parameters
     ----------
@@ -115,7 +114,7 @@ def fit_within_budget(
         return fit(recipe, samples, targets, monitor, groups=groups)
     with monitor.showing():
         trials = list(_trials(recipe, backbone, samples, targets, held_out, groups))
-    best = _best(trials)
+    best = min(trials, key=lambda trial: trial.losses.mean())
     model = fit(
         replace(recipe, parameters=best.parameters), samples, targets, monitor, held_out=held_out, groups=groups
     )
@@ -196,13 +195,6 @@ def _spending(own: SupervisedParameters, epochs: int, n_samples: int, *, is_imag
 
 def _own(given: Any, settled: Any) -> Any:
     return settled if given == "auto" else given
-
-
-def _best(trials: list[Trial]) -> Trial:
-    """Return the trial of the smallest loss, if it is better than the first one beyond doubt, or else the first one."""
-    best = min(trials, key=lambda trial: trial.losses.mean())
-    gain, error = _difference(trials[0], best)
-    return best if gain > error else trials[0]
 
 
 def _difference(one: Trial, other: Trial) -> tuple[float, float]:
