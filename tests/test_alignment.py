@@ -7,9 +7,10 @@ import pytest
 from sklearn.base import clone
 
 from skltransfer import BackboneTransformer, DomainAdaptationClassifier, DomainAdaptationRegressor, MLPHead
-from skltransfer.adaptation._alignments import linear_ot, standardize, subspace_alignment
+from skltransfer.adaptation._alignments import linear_ot, subspace_alignment
 from skltransfer.adaptation._discrepancies import mmd
 from skltransfer.adaptation._methods import METHODS
+from skltransfer.domain_shift._alignments import standardize
 
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
 

@@ -103,6 +103,15 @@ def test_a_forest_on_a_table_is_measured_on_samples_its_trees_do_not_see():
     assert 0 < forest["error"] < 0.6
 
 
+def test_a_trial_that_diverges_is_left_out(product, backbone):
+    X, y = product
+    clf = TransferClassifier(backbone, budget=4, learning_rate=1e30, random_state=0).fit(X[:100], y[:100])
+    frozen, diverged = rows(clf, "trainable")
+    assert frozen["chosen"]
+    assert diverged["error"] == np.inf
+    assert np.isfinite(clf.predict_proba(X)).all()
+
+
 def test_too_few_samples_stay_frozen(product, backbone):
     X, y = product
     clf = TransferClassifier(backbone, budget=10, random_state=0)

@@ -170,6 +170,21 @@ def test_a_budget_for_each(name, kind, tmp_path_factory):
     check_predictions(estimator, X)
 
 
+@pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # two epochs adapt nothing
+@pytest.mark.parametrize(("kind", "method"), [*product(KINDS, ["auto", "linear_ot"]), ("table", "deepjdot_mcc")])
+def test_adaptation_that_chooses_or_is_solved(kind, method, tmp_path_factory):
+    X = samples(kind, tmp_path_factory.getbasetemp())
+    many = np.concatenate([X] * 6) if isinstance(X, np.ndarray) else list(X) * 6
+    domain, y = np.repeat([1, -1], 3 * N), np.tile(LABELS, 6)
+    estimator = DomainAdaptationClassifier(
+        backbone(kind), method=method, label_shift="auto", epochs=2, random_state=0, **options(kind)
+    )
+    estimator.fit(many, y, sample_domain=domain)
+    assert sum(estimator.selection_.get("chosen", [True])) == 1
+    assert estimator.model_.class_shares is not None
+    check_predictions(estimator, X)
+
+
 def check_predictions(estimator, X):
     found, copy = estimator.predict(X), pickle.loads(pickle.dumps(estimator))
     assert found.shape == (N,)

@@ -93,7 +93,7 @@ def test_shares_are_not_told_under_a_strong_covariate_shift(n_scaled):
     kinds = [sentence.split(":")[0].split(",")[0] for sentence in report.suggestions]
     assert kinds[-3] == "covariate shift"
     assert kinds[-1] == "label shift"
-    assert "cannot be told, as " in report.suggestions[-1]
+    assert "but the shares are not identifiable: " in report.suggestions[-1]
     assert (kinds[0] == "scale mismatch") == bool(n_scaled)
     assert "not identifiable" in str(report)
 

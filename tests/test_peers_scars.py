@@ -137,6 +137,7 @@ TINY = {"epochs": 1, "random_state": 0}
         (BackboneTransformer(image_size=28, stage=3), "transform"),
         (AutoencoderTransformer(hidden=(8, 8), variational=True, **TINY), "score_samples"),
         (DomainAdaptationClassifier("small_cnn", method="shot", **TINY), "predict_proba"),
+        (DomainAdaptationClassifier("small_cnn", method="linear_ot", **TINY), "predict_proba"),
         (DomainAdaptationRegressor("small_cnn", method="coral", **TINY), "predict"),
     ],
     ids=lambda value: type(value).__name__,

@@ -42,6 +42,10 @@ CALL_BYTES = 2**24
 """Of batches whose steps are one call."""
 
 
+class DivergenceError(ValueError):
+    """The loss of a training is no longer finite."""
+
+
 @dataclass(eq=False)
 class _Progress:
     """Where a training stands between two epochs."""
@@ -217,7 +221,7 @@ class Loop:
                     break
         found = measures.means()
         if not np.isfinite(found["loss"]):
-            raise ValueError(
+            raise DivergenceError(
                 f"The loss is {found['loss']} in epoch {at.epoch + 1} at learning_rate={callbacks.peak:g}. "
                 "Pass a smaller learning_rate."
             )

@@ -2,65 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from skltransfer._utils.types import Floats
 from skltransfer.adaptation._method import Method, no_terms
+from skltransfer.domain_shift._alignments import Affine, centered, standardize
 
 KEPT = 0.9
 """Share of the variance of each domain that is in the subspaces that are aligned."""
-
-
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """An affine map of features.
-
-    Parameters
-    ----------
-    matrix : ndarray of shape (n_features, n_features)
-        What samples are multiplied by, from the right.
-    offset : ndarray of shape (n_features,)
-        What is added then.
-    """
-
-    matrix: Floats
-    offset: Floats
-
-    def __call__(self, samples: Floats) -> Floats:
-        """Move samples of shape (n_samples, n_features)."""
-        return samples @ self.matrix + self.offset
-
-
-def standardize(source: Floats, weights: Floats, target: Floats) -> Affine:
-    """Give each column of the source the mean and the standard deviation that it has in the target.
-
-    Parameters
-    ----------
-    source : ndarray of shape (n_source, n_features)
-        Samples with labels.
-    weights : ndarray of shape (n_source,)
-        Their weights.
-    target : ndarray of shape (n_target, n_features)
-        Samples without.
-
-    Returns
-    -------
-    Affine
-        From the source to the target. It is the same for a linear classifier to standardize each domain by its
-        own statistics.
-
-    Examples
-    --------
-    >>> move = standardize(np.array([[0.0], [2.0]]), np.ones(2), np.array([[5.0], [9.0]]))
-    >>> move(np.array([[0.0], [1.0], [2.0]])).ravel().tolist()
-    [5.0, 7.0, 9.0]
-    """
-    mean, deviation = _moments(source, weights)
-    new_mean, new_deviation = _moments(target, np.ones(len(target)))
-    scale = np.where(deviation > 0, new_deviation / np.where(deviation > 0, deviation, 1.0), 1.0)
-    return Affine(np.diag(scale), new_mean - mean * scale)
 
 
 def subspace_alignment(source: Floats, weights: Floats, target: Floats) -> Affine:
@@ -69,7 +18,7 @@ def subspace_alignment(source: Floats, weights: Floats, target: Floats) -> Affin
     Parameters
     ----------
     source, weights, target
-        As in `standardize`.
+        As in `skltransfer.domain_shift._alignments.standardize`.
 
     Returns
     -------
@@ -96,7 +45,7 @@ def linear_ot(source: Floats, weights: Floats, target: Floats) -> Affine:
     Parameters
     ----------
     source, weights, target
-        As in `standardize`.
+        As in `skltransfer.domain_shift._alignments.standardize`.
 
     Returns
     -------
@@ -116,31 +65,18 @@ def linear_ot(source: Floats, weights: Floats, target: Floats) -> Affine:
     return Affine(matrix, new_mean - mean @ matrix)
 
 
-def _moments(samples: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Weighted mean and standard deviation of each column; rounding is no deviation."""
-    mean = np.average(samples, axis=0, weights=weights)
-    deviation = np.sqrt(np.average(np.square(samples - mean), axis=0, weights=weights))
-    return mean, np.where(deviation > 1e-9 * np.abs(mean), deviation, 0.0)
-
-
-def _centered(samples: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Weighted mean, and deviations from it whose plain mean square is the weighted variance."""
-    mean = np.average(samples, axis=0, weights=weights)
-    return mean, (samples - mean) * np.sqrt(weights / weights.mean())[:, None]
-
-
 def _covariance(samples: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Weighted mean, and the covariance with correlations shrunk."""
-    mean, centered = _centered(samples, weights)
-    covariance = centered.T @ centered / len(samples)
+    mean, near = centered(samples, weights)
+    covariance = near.T @ near / len(samples)
     kept = len(samples) / (len(samples) + samples.shape[1])
     return mean, kept * covariance + (1 - kept) * np.diag(np.diag(covariance))
 
 
 def _axes(samples: Floats, weights: Floats) -> tuple[Floats, Floats]:
     """Mean, and the principal axes that have most of the variance, the longest first."""
-    mean, centered = _centered(samples, weights)
-    lengths, axes = np.linalg.eigh(centered.T @ centered)
+    mean, near = centered(samples, weights)
+    lengths, axes = np.linalg.eigh(near.T @ near)
     lengths, axes = np.maximum(lengths[::-1], 0.0), axes[:, ::-1]
     shares = np.cumsum(lengths) / max(lengths.sum(), 1e-300)
     return mean, axes[:, : int(np.searchsorted(shares, KEPT)) + 1]

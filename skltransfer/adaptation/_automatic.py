@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from skltransfer._engine.loop import DivergenceError
 from skltransfer._engine.trainable import resolve_trainable
 from skltransfer._estimators.fit import fit
 from skltransfer._estimators.holdout import HeldOut
@@ -66,7 +67,7 @@ def choose_method(
     method : str
         What is to be fitted on all samples.
     selection : dict of str to list
-        What was found, a row for each candidate.
+        What was found, a row for each candidate that the network allows and that did not diverge.
 
     Warns
     -----
@@ -84,7 +85,12 @@ def choose_method(
         recipe = replace(make(name, rest.domains), trial=True)
         if not _able(recipe, rest.samples):
             continue
-        model = cast(AdaptedModel, fit(recipe, rest.samples, rest_targets, Unwatched(), held_out=held_out))
+        try:
+            model = cast(AdaptedModel, fit(recipe, rest.samples, rest_targets, Unwatched(), held_out=held_out))
+        except DivergenceError:
+            if plain is None:
+                raise
+            continue
         own = _embedded(model, views, recipe.parameters.memory)
         if plain is None:
             plain = own

@@ -19,13 +19,12 @@ from skltransfer._targets.task import Task
 from skltransfer._utils.types import Floats
 from skltransfer.adaptation._diagnostics import N_DIAGNOSED
 from skltransfer.domain_shift._measures import a_distance, mutual_information
+from skltransfer.domain_shift._reference import collapsed
 from skltransfer.domain_shift._shares import ClassShares, estimate_class_shares
 from skltransfer.model_selection._target import soft_neighborhood_density
 
 SCORES = ("circular", "own_circular", "density")
 """What candidates are ranked by; greater is better."""
-COLLAPSED, MOST = 0.95, 0.8
-"""Share of the target in one class that is a collapse, where no class of the source has more than the second."""
 FARTHER = 0.02
 """How much farther from the estimated shares of classes than those of the source alone predictions may be."""
 WORSE = 0.05
@@ -172,7 +171,7 @@ def _veto(found: Evidence, plain: Evidence, expected: ClassShares, known: Known)
     if found is plain:
         return ""
     usual = known.source.weights[:, 0] @ known.source.values
-    if found.shares.max() > COLLAPSED and usual.max() <= MOST * usual.sum():
+    if collapsed(found.shares, usual):
         return f"{found.shares.max():.0%} of the target are predicted as one class"
     if expected.identified:
         off, plainly = (_distance(shares, expected) for shares in (found.shares, plain.shares))

@@ -16,7 +16,7 @@ from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._utils.types import Array
 from skltransfer.domain_shift._measures import a_distance, mutual_information, scale_mismatch
-from skltransfer.domain_shift._reference import COLLAPSED, MOST, Comparison, Place, Reference
+from skltransfer.domain_shift._reference import Comparison, Place, Reference, collapsed
 
 N_DIAGNOSED = 1000
 """Of each domain, drawn at random if there are more."""
@@ -69,17 +69,17 @@ def measure_domains(
     return score, Reference(place(source), place(target))
 
 
-TOLD: WeakSet[Any] = WeakSet()
+WARNED: WeakSet[Any] = WeakSet()
 """Models that have warned already."""
 
 
 def warn_of_samples(model: Any, found: Comparison, labels: Sequence[Any]) -> None:
     """Warn, once for a fitted model, if samples that it predicts are out of the ordinary."""
-    if model in TOLD:
+    if model in WARNED:
         return
     sentences = model.reference.findings(found, labels)
     if sentences:
-        TOLD.add(model)
+        WARNED.add(model)
         _warn(
             " ".join([*sentences, "domain_report(estimator, X) says more; this is said once for a fitted estimator."])
         )
@@ -113,13 +113,12 @@ def warn_of_negative_transfer(before: Array, after: Array, source: Array) -> Non
 
     ``source`` has the weight of each class in the source.
     """
-    largest = np.bincount(after.argmax(axis=1)).max() / len(after)
-    usual = source.max() / max(source.sum(), 1e-12)
-    if largest > COLLAPSED and usual <= MOST:
+    shares = np.bincount(after.argmax(axis=1)) / len(after)
+    if collapsed(shares, source):
         _warn(
-            f"{largest:.0%} of the target samples are predicted as one class, while the largest class of the source "
-            f"has {usual:.0%} of its samples. The network has probably collapsed; pass a smaller weight, or "
-            "another method."
+            f"{shares.max():.0%} of the target samples are predicted as one class, while the largest class of the "
+            f"source has {source.max() / max(source.sum(), 1e-12):.0%} of its samples. The network has probably "
+            "collapsed; pass a smaller weight, or another method."
         )
         return
     information = mutual_information(before), mutual_information(after)

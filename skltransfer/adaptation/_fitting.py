@@ -77,7 +77,7 @@ class AdaptedModel(FittedModel):
     reference : Reference
         Where samples of both domains lie, so that new ones can be compared with them.
     class_shares : ClassShares or None
-        Shares of classes in the target, or why they cannot be told; None if they were not estimated.
+        Shares of classes in the target, or why they are not identifiable; None if they were not estimated.
     """
 
     domain_score: float = np.nan
@@ -110,7 +110,7 @@ class AdaptationRecipe(Recipe):
     class_shares : ClassShares or None
         Shares of classes in the target, if they were estimated.
     trial : bool
-        Whether it is one of several that are compared, of which no diagnostics are told.
+        Whether it is one of several that are compared, without diagnostics.
     """
 
     parameters: AdaptationParameters

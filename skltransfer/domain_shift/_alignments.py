@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.svm import SVC
 
 from skltransfer._utils.types import Array
 from skltransfer._validation import unknown_name
-from skltransfer.domain_shift._measures import Random, a_distance, check_features, folds, stacked
+from skltransfer.domain_shift._measures import Random, a_distance, check_domains, folds, stacked
 
 MOST_SAMPLES = 1000
 MOST_COLUMNS = 2000
@@ -29,7 +30,25 @@ CLEARLY = 0.2
 HARM = 0.02
 """By how much accuracy on the source may fall."""
 
-Moves = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """An affine map of features.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_features, n_features)
+        What samples are multiplied by, from the right.
+    offset : ndarray of shape (n_features,)
+        What is added then.
+    """
+
+    matrix: Array
+    offset: Array
+
+    def __call__(self, samples: Array) -> Array:
+        """Move samples of shape (n_samples, n_features)."""
+        return samples @ self.matrix + self.offset
 
 
 class Trial(NamedTuple):
@@ -52,7 +71,7 @@ class Trial(NamedTuple):
 
 
 def align_domains(X_source: Any, X_target: Any, how: str = "coral") -> tuple[Array, Array]:
-    """Bring the features of two domains together, without training and without labels.
+    """Align the features of a source with those of a target, without training and without labels.
 
     Parameters
     ----------
@@ -61,13 +80,15 @@ def align_domains(X_source: Any, X_target: Any, how: str = "coral") -> tuple[Arr
     X_target : array-like of shape (n_target, n_features)
         Features of the target.
     how : {"center", "standardize", "coral"}, default="coral"
-        Subtract the mean of each domain from it; bring each column of each domain to mean 0 and
-        deviation 1; or give the source the mean and the covariance of the target, both with the shrinkage
-        of Ledoit and Wolf.
+        Give the source the mean of the target; also the standard deviation of each column; or the mean and the
+        covariance, both with the shrinkage of Ledoit and Wolf.
 
     Returns
     -------
-    X_source, X_target : ndarrays of the same shapes
+    X_source : ndarray of shape (n_source, n_features)
+        The source, moved.
+    X_target : ndarray of shape (n_target, n_features)
+        The target, as it is.
 
     Raises
     ------
@@ -91,44 +112,70 @@ def align_domains(X_source: Any, X_target: Any, how: str = "coral") -> tuple[Arr
     >>> source.mean(axis=0).round(1).tolist() == target.mean(axis=0).round(1).tolist()
     True
     """
-    source, target = check_features(X_source, "X_source"), check_features(X_target, "X_target")
     if how not in ALIGNMENTS:
         raise unknown_name("how", how, tuple(ALIGNMENTS))
-    if source.shape[1] != target.shape[1]:
-        raise ValueError(
-            f"X_target: expected {source.shape[1]} columns, as in X_source. Got {target.shape[1]}; make features of "
-            "both domains with one transformer."
-        )
-    moves = ALIGNMENTS[how](source, target)
-    return moves[0](source), moves[1](target)
+    source, target = check_domains(X_source, X_target)
+    return ALIGNMENTS[how](source, np.ones(len(source)), target)(source), target
 
 
-def _center(source: Array, target: Array) -> Moves:
-    means = source.mean(axis=0), target.mean(axis=0)
-    return (lambda X: X - means[0]), (lambda X: X - means[1])
+def center(source: Array, weights: Array, target: Array) -> Affine:
+    """Give the source the mean of the target; parameters as in `standardize`."""
+    return Affine(np.eye(source.shape[1]), target.mean(axis=0) - np.average(source, axis=0, weights=weights))
 
 
-def _standardize(source: Array, target: Array) -> Moves:
-    return StandardScaler().fit(source).transform, StandardScaler().fit(target).transform
+def standardize(source: Array, weights: Array, target: Array) -> Affine:
+    """Give each column of the source the mean and the standard deviation that it has in the target.
+
+    Parameters
+    ----------
+    source : ndarray of shape (n_source, n_features)
+        Samples with labels.
+    weights : ndarray of shape (n_source,)
+        Their weights.
+    target : ndarray of shape (n_target, n_features)
+        Samples without.
+
+    Returns
+    -------
+    Affine
+        From the source to the target. It is the same for a linear classifier to standardize each domain by its
+        own statistics.
+
+    Examples
+    --------
+    >>> move = standardize(np.array([[0.0], [2.0]]), np.ones(2), np.array([[5.0], [9.0]]))
+    >>> move(np.array([[0.0], [1.0], [2.0]])).ravel().tolist()
+    [5.0, 7.0, 9.0]
+    """
+    old, new = StandardScaler().fit(source, sample_weight=weights), StandardScaler().fit(target)
+    varies = old.scale_ == np.sqrt(old.var_)  # else it is 1, as for a column that is constant but for rounding
+    scale = np.where(varies, np.sqrt(new.var_) / old.scale_, 1.0)
+    return Affine(np.diag(scale), new.mean_ - old.mean_ * scale)
 
 
-def _coral(source: Array, target: Array) -> Moves:
-    scale = StandardScaler().fit(np.concatenate([source, target]))
-    moved = scale.transform(source), scale.transform(target)
-    whiten = _power(ledoit_wolf(moved[0])[0], -0.5)
-    color = _power(ledoit_wolf(moved[1])[0], 0.5)
-    means, both = (moved[0].mean(axis=0), moved[1].mean(axis=0)), whiten @ color
+def coral(source: Array, weights: Array, target: Array) -> Affine:
+    """Give the source the mean and the shrunk covariance of the target; parameters as in `standardize`.
 
-    def move(X: Array) -> Array:
-        return scale.inverse_transform((scale.transform(X) - means[0]) @ both + means[1])
+    Covariances are those of columns standardized over both domains.
+    """
+    both = StandardScaler().fit(np.concatenate([source, target]))
+    mean, near = centered(both.transform(source), weights)
+    far = both.transform(target)
+    color = _power(ledoit_wolf(near, assume_centered=True)[0], -0.5) @ _power(ledoit_wolf(far)[0], 0.5)
+    matrix = color * both.scale_ / both.scale_[:, None]
+    return Affine(matrix, target.mean(axis=0) - (both.mean_ + mean * both.scale_) @ matrix)
 
-    return move, lambda X: X
+
+def centered(samples: Array, weights: Array) -> tuple[Array, Array]:
+    """Weighted mean, and deviations from it whose plain mean square is the weighted variance."""
+    mean = np.average(samples, axis=0, weights=weights)
+    return mean, (samples - mean) * np.sqrt(weights / weights.mean())[:, None]
 
 
-ALIGNMENTS: dict[str, Callable[[Array, Array], Moves]] = {
-    "center": _center,
-    "standardize": _standardize,
-    "coral": _coral,
+ALIGNMENTS: dict[str, Callable[[Array, Array, Array], Affine]] = {
+    "center": center,
+    "standardize": standardize,
+    "coral": coral,
 }
 
 
@@ -146,12 +193,12 @@ def try_alignments(source: Array, classes: Array, target: Array, random: Random)
     labels = classes[halves[0][0]], classes[halves[0][1]]
     seed = random.randint(2**31 - 1)
     trials = []
-    for name, fit in ({"none": lambda *_: (lambda X: X,) * 2} | ALIGNMENTS).items():
+    for name in ("none", *ALIGNMENTS):
         if name == "coral" and source.shape[1] > MOST_COLUMNS:
             continue
-        move, move_target = fit(near, far)
-        moved, moved_out = move(near), move(near_out)
-        distance = domain_distance(moved_out, move_target(far_out), np.random.RandomState(seed))
+        move = ALIGNMENTS[name](near, np.ones(len(near)), far) if name in ALIGNMENTS else None
+        moved, moved_out = (near, near_out) if move is None else (move(near), move(near_out))
+        distance = domain_distance(moved_out, far_out, np.random.RandomState(seed))
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(moved, labels[0])
         trials.append(Trial(name, distance, float(classifier.score(moved_out, labels[1]))))
     return tuple(trials)

@@ -1,4 +1,4 @@
-"""Whether shares of classes can be told of features, as far as tests of the features say."""
+"""Whether shares of classes are identifiable, as far as tests of the features say."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def identify(source: Array, classes: Array, target: Array, random: measures.Rand
     -------
     Identified
         Shares are withheld where predictions say so, and where source samples with these shares can
-        still be told from target samples.
+        still be distinguished from target samples.
     """
     found = measures.predict_classes(source, classes, target, random)
     shares = estimate_class_shares(found.probabilities, classes, found.target_probabilities, random_state=random)

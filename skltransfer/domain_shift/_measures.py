@@ -68,6 +68,17 @@ def check_features(X: Any, name: str) -> Array:
     return values
 
 
+def check_domains(X_source: Any, X_target: Any) -> tuple[Array, Array]:
+    """Check the features of two domains, which have the same columns; see `check_features`."""
+    source, target = check_features(X_source, "X_source"), check_features(X_target, "X_target")
+    if source.shape[1] != target.shape[1]:
+        raise ValueError(
+            f"X_target: expected {source.shape[1]} columns, as in X_source. Got {target.shape[1]}; make features of "
+            "both domains with one transformer."
+        )
+    return source, target
+
+
 def density_ratio(source: Array, target: Array) -> Array:
     """How much likelier each source sample is in the target than in the source.
 

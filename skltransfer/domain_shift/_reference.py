@@ -157,7 +157,12 @@ class Reference:
 
     def _collapsed(self, shares: Array) -> bool:
         """Whether nearly all samples are of one class, though the source had several."""
-        return self.source is not None and shares.max() > COLLAPSED and self.source.shares.max() <= MOST
+        return self.source is not None and collapsed(shares, self.source.shares)
+
+
+def collapsed(shares: Array, usual: Array) -> bool:
+    """Whether nearly all of some samples are of one class, where no class usually has that many."""
+    return bool(shares.max() > COLLAPSED and usual.max() <= MOST * usual.sum())
 
 
 NOTHING_KEPT = Reference(None, None)

@@ -47,7 +47,7 @@ class DomainReport(Figures):
     class_weights : dict
         Target share over source share: a ``class_weight`` for a classifier of the source. NaN as well.
     not_identified : str
-        Why shares of the target cannot be told; empty if they can.
+        Why shares of the target are not identifiable; empty if they are.
     label_p_value : float
         Of the hypothesis that classes are predicted equally often in both domains.
     reweighted_p_value : float
@@ -206,7 +206,7 @@ class DomainReport(Figures):
     def _withheld_sentence(self) -> str:
         return (
             f"label shift, or errors that the shift of features causes: classes are predicted with other shares (p = "
-            f"{self.label_p_value:.2g}), but what they are cannot be told, as {self.not_identified}."
+            f"{self.label_p_value:.2g}), but the shares are not identifiable: {self.not_identified}."
         )
 
 
@@ -263,7 +263,7 @@ def domain_report(
     """
     if hasattr(X_source, "get_params"):
         return report_fitted(X_source, y_source, X_target)
-    source, target = measures.check_features(X_source, "X_source"), measures.check_features(X_target, "X_target")
+    source, target = measures.check_domains(X_source, X_target)
     _check_sizes(source, target)
     labels, classes = _read_classes(y_source, len(source))
     random = check_random_state(random_state)
@@ -312,11 +312,6 @@ def _plain(values: Array) -> list[float]:
 
 
 def _check_sizes(source: Array, target: Array) -> None:
-    if source.shape[1] != target.shape[1]:
-        raise ValueError(
-            f"X_target: expected {source.shape[1]} columns, as in X_source. Got {target.shape[1]}; make features of "
-            "both domains with one transformer."
-        )
     for name, X in (("X_source", source), ("X_target", target)):
         if len(X) < MIN_SAMPLES:
             raise ValueError(f"{name}: expected at least {MIN_SAMPLES} samples to test. Got {len(X)}; add samples.")

@@ -1,4 +1,4 @@
-"""Shares of classes in samples without labels, where they can be told."""
+"""Shares of classes in samples without labels, where they are identifiable."""
 
 from __future__ import annotations
 
@@ -79,13 +79,13 @@ def estimate_class_shares(
     level: float = 0.95,
     random_state: Any = None,
 ) -> ClassShares:
-    """Estimate the shares of classes in a target without labels, or say why they cannot be told.
+    """Estimate the shares of classes in a target without labels, or say why they are not identifiable.
 
     Estimates hold if samples of a class look alike in both domains (label shift). They are not
     given where the confusion matrix is singular within its sampling error, where a goodness-of-fit
     test rejects that predictions for the target are a mixture of those for the classes of the source (as under a
     covariate shift), or where an interval is wider than 0.5. The test sees predictions only: a
-    shift that makes samples of one class look like those of another cannot be told from a shift of shares.
+    shift that makes samples of one class look like those of another cannot be distinguished from a shift of shares.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def estimate_class_shares(
     level : float, default=0.95
         Of the interval for each class: percentiles of 200 bootstrap samples of both domains.
     random_state : int, RandomState instance or None, default=None
-        x.
+        Draws bootstrap samples, and the samples that count from domains of over 2,000.
 
     Returns
     -------
@@ -286,7 +286,7 @@ def _reweighted(problem: _Problem, weights: Array, shares: Array) -> Array:
 
 
 def _reason(found: ClassShares, problem: _Problem, random: np.random.RandomState) -> str:
-    """Say why shares cannot be told; nothing if they can."""
+    """Say why shares are not identifiable; nothing if they are."""
     confusion = _confusion(problem, problem.weights[None])
     errors = _confusion(problem, _source_draws(problem, random)) - confusion
     noise = float(np.median(np.linalg.norm(errors, ord=2, axis=(1, 2))))

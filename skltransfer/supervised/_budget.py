@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from skltransfer._engine.loop import DivergenceError
 from skltransfer._estimators.fit import MIN_STEPS, fine_tuning_rate, fit
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.holdout import HeldOut, hold_out
@@ -51,7 +52,7 @@ class Trial:
     temperature : float
         What decision values are divided by.
     losses : ndarray of shape (n_held_out,)
-        Of each sample held out, with that temperature.
+        Of each sample held out, with that temperature; infinite if the training diverged.
     """
 
     name: str
@@ -106,7 +107,7 @@ def fit_within_budget(
     backbone = _checked(recipe, samples)
     if held_out is None and _too_few(targets):
         warnings.warn(
-            f"budget: expected at least {FEWEST} samples, {FEWEST_OF_CLASS} of each class, to hold some out that tell "
+            f"budget: expected at least {FEWEST} samples, {FEWEST_OF_CLASS} of each class, to hold some out and see "
             f"whether fine-tuning is better. Got {len(targets)}; the network stays frozen. Pass more samples, or X_val "
             "and y_val.",
             stacklevel=2,
@@ -154,7 +155,11 @@ def _trials(
         groups = None
     for name, parameters in ways:
         quiet = replace(recipe, parameters=replace(parameters, callbacks=None, checkpoint=None))
-        model = fit(quiet, samples, targets, Unwatched(), held_out=held_out, groups=groups)
+        try:
+            model = fit(quiet, samples, targets, Unwatched(), held_out=held_out, groups=groups)
+        except DivergenceError:
+            yield Trial(name, parameters, np.nan, np.full(len(held_out[1]), np.inf))
+            continue
         decisions, known = model.decisions(held_out[0], own.memory), held_out[1]
         temperature = _temperature(known, decisions)
         yield Trial(name, parameters, temperature, sample_losses(known, decisions / temperature))
@@ -197,14 +202,15 @@ def _own(given: Any, settled: Any) -> Any:
     return settled if given == "auto" else given
 
 
-def _difference(one: Trial, other: Trial) -> tuple[float, float]:
-    """Return by how much the mean loss falls from one trial to another, and the standard error of that."""
-    falls = one.losses - other.losses
-    return float(falls.mean()), float(falls.std() / np.sqrt(max(len(falls) - 1, 1)))
+def _standard_error(one: Trial, other: Trial) -> float:
+    """Compute the standard error of the difference of two mean losses; NaN if one of them is infinite."""
+    if not np.isfinite(one.losses + other.losses).all():
+        return np.nan
+    return float(np.std(one.losses - other.losses) / np.sqrt(max(len(one.losses) - 1, 1)))
 
 
 def _temperature(targets: Targets, decisions: Floats) -> float:
-    """Return the temperature of the smallest loss, drawn towards 1 where few samples tell of it."""
+    """Return the temperature of the smallest loss, drawn towards 1 where samples are few."""
     if all(task.kind == "values" for task in targets.tasks):
         return 1.0
 
@@ -219,7 +225,7 @@ def _rows(trials: list[Trial], best: Trial, model: FittedModel) -> dict[str, lis
     """List the trials before what was tried for the head."""
     rows = [
         {"task": 0, "step": "trainable", "candidate": trial.name, "error": float(trial.losses.mean()),
-         "standard_error": _difference(trials[0], trial)[1], "temperature": trial.temperature, "chosen": trial is best}
+         "standard_error": _standard_error(trials[0], trial), "temperature": trial.temperature, "chosen": trial is best}
         for trial in trials
     ]  # fmt: skip
     return {name: [row[name] for row in rows] + list(model.selection.get(name, ())) for name in rows[0]}
