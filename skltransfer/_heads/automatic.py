@@ -12,7 +12,7 @@ from skltransfer._heads.calibration import DEFAULT_STRENGTH, Calibration, calibr
 from skltransfer._heads.choice import Candidate, Choice, block_scale, candidates, choose
 from skltransfer._heads.head import Head
 from skltransfer._heads.logistic import Coordinates
-from skltransfer._heads.solve import codes_of, solve, some
+from skltransfer._heads.solve import codes_of, of_present, solve
 from skltransfer._heads.span import decompose
 from skltransfer._targets.targets import Targets
 from skltransfer._utils.types import Array, Floats
@@ -67,7 +67,7 @@ def solve_automatically(
     for number, (task, choice) in enumerate(zip(targets.each(), choices, strict=True)):
         chosen = options[0 if choice is None else choice.chosen]
         present = task.weights[:, 0] > 0
-        own, seen = task.take(present), some(features, present)
+        own, seen = task.take(present), of_present(features, present)
         scale = None
         if len(options) > 1:
             scale = block_scale(seen, own.weights[:, 0], blocks.widths, chosen.shares, blocks.square)

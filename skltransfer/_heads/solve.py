@@ -35,11 +35,11 @@ def solve(features: Floats, targets: Targets, *, C: float, scale: Floats | None 
     heads = []
     for task in targets.each():
         present = task.weights[:, 0] > 0
-        heads.append(_solve_task(some(features, present), task.take(present), C, scale))
+        heads.append(_solve_task(of_present(features, present), task.take(present), C, scale))
     return Head.beside(heads)
 
 
-def some(features: Floats, present: NDArray[np.bool_]) -> Floats:
+def of_present(features: Floats, present: NDArray[np.bool_]) -> Floats:
     """Return the features of some samples, without a copy if they are all."""
     return features if present.all() else features[present]
 
