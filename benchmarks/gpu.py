@@ -2,7 +2,7 @@
 
 Each backend, PyTorch and JAX, computes in a process of its own, on the device that it chooses by itself. ``features``:
 EfficientNet-Lite0 on 128 px pictures, from bytes; by hand, the same Keras network is called on batches of 256, without
-gradients on PyTorch and compiled on JAX. ``network_8`` and so on hand batches of so many pictures to our compiled
+gradients on PyTorch and compiled on JAX. ``network_64`` and so on hand batches of so many pictures to our compiled
 network, without digests and memory; ``digests`` is the price of these. ``fit``: all weights move, 3 epochs, batches of
 32, from a random head on both sides; ``ours_solved`` solves a head first, as is the default. ``small_fit``: the small
 network on 28 px pictures; ours lies compiled in the pool, while by hand a new model is compiled, as Keras users do, or
@@ -12,8 +12,8 @@ network on 28 px pictures; ours lies compiled in the pool, while by hand a new m
 card); ``seconds`` the median of further ones, in turn. A side that fails is named with its error, its traceback on the
 standard error. ``peak_device_mb`` is that of the process so far.
 
-Run: ``python benchmarks/gpu.py`` (needs PyTorch and JAX for the card; 5 to 8 minutes), with ``KERAS_BACKEND`` set for
-one of them alone, or with ``--tiny`` to try the script.
+Run: ``python benchmarks/gpu.py [features] [fit] [small_fit]`` (needs PyTorch and JAX for the card; 5 to 8 minutes),
+with ``KERAS_BACKEND`` set for one of them alone, or with ``--tiny`` to try the script.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Actions = dict[str, Callable[[], Any]]
 
 TINY = "--tiny" in sys.argv
 BACKENDS = ("torch", "jax")
-SIDE, ROWS, BATCH, LENGTHS = (32, 16, 8, (8,)) if TINY else (128, 2048, 256, (8, 64, 256))
+SIDE, ROWS, BATCH, LENGTHS = (32, 16, 8, (8,)) if TINY else (128, 2048, 256, (64, 256))
 FIT_ROWS, EPOCHS, RUNS = (40, 1, 1) if TINY else (512, 3, 3)
 
 
@@ -254,9 +254,10 @@ def one_backend() -> None:
         "fit": lambda: measure("fit", FIT_ROWS * EPOCHS, fit()),
         "small_fit": lambda: measure("small_fit", FIT_ROWS * EPOCHS, small_fit()),
     }
-    for name, step in steps.items():
+    chosen = [name for name in sys.argv[1:] if name in steps] or list(steps)
+    for name in chosen:
         try:
-            step()
+            steps[name]()
         except Exception as error:
             traceback.print_exc()
             report("gpu", backend=os.environ["KERAS_BACKEND"], card=card(), measured=name, failed=f"{error}"[:300])

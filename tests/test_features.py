@@ -98,6 +98,18 @@ def test_a_sample_does_not_depend_on_its_batch(plan, rows):
     np.testing.assert_array_equal(alone, together)
 
 
+@pytest.mark.backends
+def test_batches_for_an_accelerator_are_larger_and_give_the_same(plan, rows, monkeypatch):
+    assert not _backend.on_accelerator()
+    plain = np.stack(list(compute(plan, rows, range(len(rows)))))
+    space = plan.space
+    monkeypatch.setattr(_backend, "on_accelerator", lambda: True)
+    assert features._batch_length(plan.preparation, ((28, 28, 1), "uint8"), None) == 2048 + 4
+    wide = np.stack(list(compute(plan, rows, range(len(rows)))))
+    np.testing.assert_allclose(wide, plain, rtol=1e-4, atol=1e-5)
+    assert plan.space != space  # features of an accelerator have other last bits
+
+
 def test_changing_returned_features_leaves_the_cache_unchanged(plan, rows, empty_store):
     first = extract(plan, rows)
     kept = first.copy()

@@ -34,6 +34,8 @@ POOLINGS = ("avg", "max", "flatten")
 BATCH_PIXELS = 8 * 128 * 128
 BATCH_VALUES = 2**18
 BATCH_STEPS = 512
+ACCELERATED = 32
+"""Times as many samples go together on an accelerator, for which a batch of a CPU is too small."""
 TOGETHER = 1024
 MANY_SAMPLES = 4096
 """From here on, compiling the weights in takes less time than it saves (and 90 MB for EfficientNet-Lite0)."""
@@ -262,7 +264,12 @@ def _batch_length(preparation: Any, sample: SampleSpec, values: int | None) -> i
     if values is None:
         values = math.prod(sample[0] if size is None else size)
     room = (BATCH_VALUES, 16, 4096) if size is None else (BATCH_PIXELS, 4, 64)
-    return -(-int(np.clip(room[0] // values, *room[1:])) // STEP) * STEP
+    wide = _wide()
+    return -(-int(np.clip(wide * room[0] // values, room[1], wide * room[2])) // STEP) * STEP
+
+
+def _wide() -> int:
+    return ACCELERATED if _backend.on_accelerator() else 1
 
 
 def _exact(networks: Sequence[Forward], sample: SampleSpec, full: int) -> ExactBatches:
@@ -306,7 +313,7 @@ def _of_unequal(
         groups[filled_length(length)].append(number)
     found: list[Any] = [None] * len(positions)
     for filled, numbers in sorted(groups.items()):
-        full = max(1, BATCH_STEPS // filled // STEP) * STEP
+        full = max(1, _wide() * BATCH_STEPS // filled // STEP) * STEP
         batches = _exact(networks, ((filled, *spec[0][1:]), spec[1]), full)
         own = [positions[number] for number in numbers]
         for number, features in zip(numbers, _in_batches(batches, samples, own, extraction.preparation), strict=True):

@@ -94,9 +94,10 @@ def name() -> str:
 
 
 def version() -> str:
-    """Return the versions of Keras and of its backend, with which the last bits of what they compute may change."""
+    """Return what the last bits of results depend on: the versions of Keras and its backend, and an accelerator."""
     library = name()
-    return f"keras {import_keras().__version__}, {library} {import_module(library).__version__}"
+    place = ", accelerated" if on_accelerator() else ""
+    return f"keras {import_keras().__version__}, {library} {import_module(library).__version__}{place}"
 
 
 def _refuse_forked() -> None:
@@ -147,6 +148,20 @@ def concurrent_batches() -> int:
 def fixed_batches() -> bool:
     """Whether a batch of another length would be compiled anew."""
     return name() == "jax"
+
+
+@lru_cache(maxsize=1)
+def on_accelerator() -> bool:
+    """Whether networks are computed on a GPU or TPU, which takes large batches to be busy."""
+    backend = name()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_logical_devices("GPU"))
+    if backend == "torch":
+        return str(import_keras().ops.convert_to_tensor(0.0).device.type) != "cpu"
+    jax: Any = import_module("jax")
+    return bool(jax.default_backend() != "cpu")
 
 
 def double_precision() -> AbstractContextManager[Any]:
