@@ -123,13 +123,20 @@ def test_shares_are_those_of_the_sum_of_squares():
 @pytest.mark.parametrize("outputs", [1, 2, 3, 5])
 def test_the_robust_candidate_comes_first_and_none_twice(outputs):
     blocks = [Output("last", "avg"), *(Output(f"s{i}", "grid4") for i in range(outputs - 2)), Output(INPUT, "grid16")]
-    options = candidates(blocks[:outputs])
+    options = candidates(blocks[:outputs], [1280, *[9] * (outputs - 2), 768][:outputs])
     assert all(len(option.shares) == outputs for option in options)
     assert len({option.shares for option in options}) == len(options)
     robust = {1: (1.0,), 2: (1.0, 0.0), 3: (0.5, 0.5, 0.0), 5: (1 / 3, 1 / 3, 1 / 3, 0.0, 0.0)}[outputs]
     np.testing.assert_allclose(options[0].shares, robust)
     np.testing.assert_allclose([sum(option.shares) for option in options], 1)
     assert all(option.shares[0] > 0 for option in options)
+
+
+def test_a_network_that_says_less_than_its_input_is_not_relied_on():
+    blocks = [Output("last", "avg"), Output("late", "grid4"), Output(INPUT, "grid16")]
+    first, second, *_ = candidates(blocks, [64, 1024, 256])
+    np.testing.assert_allclose(first.shares, [8 / 56, 32 / 56, 16 / 56])
+    assert second == candidates(blocks, [1280, 1024, 256])[0]
 
 
 def test_left_out_features_have_no_coefficients():

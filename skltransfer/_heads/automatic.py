@@ -59,7 +59,7 @@ def solve_automatically(
     selection : dict of str to list
         What was tried, by column.
     """
-    options = candidates(blocks.outputs)
+    options = candidates(blocks.outputs, blocks.widths)
     choices: list[Choice | None] = [None] * len(targets.tasks)
     if len(np.unique(groups)) >= MIN_SAMPLES and (len(options) > 1 or C is None):
         choices = [*choose(features, targets, blocks.widths, options, groups)]

@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
     shares: tuple[float, ...]
 
 
-def candidates(outputs: Sequence[Output]) -> list[Candidate]:
+def candidates(outputs: Sequence[Output], widths: Sequence[int]) -> list[Candidate]:
     """List shares of blocks to choose from; the first one is robust, and the second the simplest.
 
     Parameters
@@ -76,12 +76,18 @@ def candidates(outputs: Sequence[Output]) -> list[Candidate]:
     outputs : sequence of Output
         The blocks: the last stage; then grids from late to early, averages of earlier stages, or a kernel; then
         the input, or the columns of a table.
+    widths : sequence of int
+        Features of each block. Where the last stage of a network for images has fewer than the input, the small
+        network may not know what the task needs, and all blocks come first.
     """
     n_between = len(outputs) - 2
     if n_between < 0:
         return [Candidate("last", (1.0,))]
     table = _shares(outputs)
     found: dict[tuple[float, ...], Candidate] = {}
+    if table is IMAGE_SHARES and widths[0] < widths[-1]:
+        roots = np.sqrt(widths) / np.sqrt(widths).sum()
+        found[tuple(roots.tolist())] = Candidate("all, by their size", tuple(roots.tolist()))
     for name, last, between, given in table:
         shares = np.array([last, *between[:n_between], given], dtype=np.float64)
         shares /= shares.sum()

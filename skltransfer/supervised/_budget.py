@@ -49,6 +49,8 @@ class Trial:
         Which layers were fine-tuned.
     parameters : SupervisedParameters
         With which all samples are fitted.
+    averaged : bool
+        Whether the weights are averages of pretrained and fine-tuned ones, below a head of their own.
     temperature : float
         What decision values are divided by.
     losses : ndarray of shape (n_held_out,)
@@ -57,6 +59,7 @@ class Trial:
 
     name: str
     parameters: SupervisedParameters
+    averaged: bool
     temperature: float
     losses: Floats
 
@@ -89,7 +92,8 @@ def fit_within_budget(
 ) -> FittedModel:
     """Fit the frozen network or a fine-tuned one, whichever is better on samples held out.
 
-    A fine-tuned one that is better is trained once more, on all samples.
+    A fine-tuned one that is better is trained once more, on all samples. So is one whose weights are averages of
+    pretrained and fine-tuned ones.
 
     Parameters
     ----------
@@ -103,6 +107,10 @@ def fit_within_budget(
         What decides; else a quarter of the samples is set aside.
     groups : array-like of shape (n_samples,), optional
         Samples of one group are held out together.
+
+    References
+    ----------
+    Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022 (averages of weights).
     """
     backbone = _checked(recipe, samples)
     if held_out is None and _too_few(targets):
@@ -119,6 +127,8 @@ def fit_within_budget(
     model = fit(
         replace(recipe, parameters=best.parameters), samples, targets, monitor, held_out=held_out, groups=groups
     )
+    if best.averaged:
+        model = _averaged(recipe, backbone, model, samples, targets, groups)
     if best is not trials[0]:
         model = model.divided_by(best.temperature)
     return replace(model, selection=_rows(trials, best, model))
@@ -158,11 +168,40 @@ def _trials(
         try:
             model = fit(quiet, samples, targets, Unwatched(), held_out=held_out, groups=groups)
         except DivergenceError:
-            yield Trial(name, parameters, np.nan, np.full(len(held_out[1]), np.inf))
+            yield Trial(name, parameters, False, np.nan, np.full(len(held_out[1]), np.inf))
             continue
-        decisions, known = model.decisions(held_out[0], own.memory), held_out[1]
-        temperature = _temperature(known, decisions)
-        yield Trial(name, parameters, temperature, sample_losses(known, decisions / temperature))
+        yield _judged(name, parameters, model, held_out, averaged=False)
+        if parameters.trainable != "auto" and _linear_on_network(recipe):
+            model = _averaged(recipe, backbone, model, samples, targets, groups)
+            yield _judged(f"{name}, averaged", parameters, model, held_out, averaged=True)
+
+
+def _judged(
+    name: str, parameters: SupervisedParameters, model: FittedModel, held_out: HeldOut, *, averaged: bool
+) -> Trial:
+    """Measure a model on the samples held out, at the temperature that suits them best."""
+    decisions, known = model.decisions(held_out[0], parameters.memory), held_out[1]
+    temperature = _temperature(known, decisions)
+    return Trial(name, parameters, averaged, temperature, sample_losses(known, decisions / temperature))
+
+
+def _linear_on_network(recipe: SupervisedRecipe) -> bool:
+    return not (recipe.layers.hidden or recipe.layers.n_heads or recipe.on_kernels)
+
+
+def _averaged(
+    recipe: SupervisedRecipe, backbone: Backbone, tuned: FittedModel, samples: Samples, targets: Targets, groups: Any
+) -> FittedModel:
+    """Solve a head above the averages of pretrained and fine-tuned weights."""
+    between = tuple(
+        (start / 2 + end / 2).astype(start.dtype)
+        for start, end in zip(backbone.weights, tuned.backbone.weights, strict=True)
+    )
+    own = replace(
+        recipe.parameters, backbone=replace(backbone, weights=between), budget=None, callbacks=None, checkpoint=None
+    )
+    model = fit(replace(recipe, parameters=own), samples, targets, Unwatched(), groups=groups)
+    return replace(model, history=tuned.history, n_epochs=tuned.n_epochs)
 
 
 def _ways(
