@@ -111,6 +111,9 @@ def test_the_block_that_tells_classes_apart_is_chosen():
     assert choice.errors[2] < choice.errors[1] < choice.errors[0]
     (doubtful,) = choose(np.hstack([signal, signal]), classes(codes), [3, 3], options, np.arange(60))
     assert doubtful.chosen == 0
+    (few,) = choose(X[:24], classes(codes[:24]), [20, 3], options, np.arange(24))
+    assert few.chosen == 0
+    assert few.errors.argmin() == 2
 
 
 def test_shares_are_those_of_the_sum_of_squares():

@@ -131,11 +131,13 @@ budget : float or None, default=None
     With ``trainable="auto"``: how many epochs of fine-tuning may be spent, at least 2, on finding
     out whether a fine-tuned network is better than the frozen one. A quarter of the samples (or
     ``X_val``) is held out, and all layers are fine-tuned; from 20 on also LoRA adapters, from 40
-    on also all layers at a tenth of the learning rate. The best is fine-tuned once more on all
-    samples, if its loss is smaller than that of the frozen network; see ``selection_``. Where the
-    parameters are left as they are, mini-batches have 8 to 32 samples, ``layer_decay`` is 0.9,
-    labels are smoothed by 0.1, and images are mirrored and shifted. On a table, a trained network
-    is tried beside the kernels. None leaves the network frozen.
+    on also all layers at a tenth of the learning rate. If the loss of one of them there is smaller
+    than that of the frozen network, a linear head is solved on all samples above the fine-tuned
+    network, or above one half way between its weights and the pretrained ones; other heads are
+    trained once more, with the network, on all samples. See ``selection_``. Where the parameters
+    are left as they are, mini-batches have 8 to 32 samples, ``layer_decay`` is 0.9, labels are
+    smoothed by 0.1, and images are mirrored and shifted. On a table, a trained network is tried
+    beside the kernels. None leaves the network frozen.
 head : {"linear", "mlp", "attention"}, MLPHead or AttentionHead, default="linear"
     What turns features into decisions. "attention" learns how much each place of a grid
     or sequence counts, where the others average.

@@ -21,6 +21,8 @@ CHOICE_SAMPLES = 1000
 """Beyond so many samples, the choice is made on so many, evenly spaced among those of each class."""
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
 """Of the ridge regressions that are compared, as shares of the sum of squares of the samples."""
+FEWEST_TO_CHOOSE = 25
+"""Groups of samples; the errors of fewer say little, and the first candidate is taken."""
 CONSTANT = 10.0
 """Square of a constant feature beside samples of square 1, so that the intercept is hardly penalized."""
 
@@ -163,7 +165,8 @@ def choose(
 ) -> list[Choice]:
     """Choose among shares of blocks, by the error of ridge regressions on samples that they do not see.
 
-    The first candidate is taken unless another one is better by more than a standard error.
+    The first candidate is taken unless there are enough samples and another one is better by more than a standard
+    error.
 
     Parameters
     ----------
@@ -219,7 +222,8 @@ def _best(losses: Floats, groups: Array) -> Choice:
     rises = _sums(losses - losses[errors.argmin()], groups)
     n_groups = rises.shape[1]
     standard_errors = rises.std(axis=1) / losses.shape[1] * n_groups / np.sqrt(max(n_groups - 1, 1))
-    chosen = 0 if errors[0] - errors.min() <= standard_errors[0] else int(errors.argmin())
+    doubtful = n_groups < FEWEST_TO_CHOOSE or errors[0] - errors.min() <= standard_errors[0]
+    chosen = 0 if doubtful else int(errors.argmin())
     return Choice(chosen, np.array(PENALTIES)[best], errors, standard_errors)
 
 

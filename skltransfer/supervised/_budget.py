@@ -35,6 +35,8 @@ PASSES = (0, 20, 40)
 """Budgets from which one way of fine-tuning is tried, two, and three."""
 BATCH_SIZES, FASTEST = (8, 32), 1e-3
 """Mini-batches of the trials, and their largest learning rate."""
+AVERAGES = {"": 1.0, ", averaged": 0.5}
+"""Weights of the fine-tuned network in averages with the pretrained one."""
 DOUBT = 10
 """A temperature is that of the samples held out, and of so many more for which it is 1."""
 
@@ -47,10 +49,10 @@ class Trial:
     ----------
     name : str
         Which layers were fine-tuned.
-    parameters : SupervisedParameters
-        With which all samples are fitted.
-    averaged : bool
-        Whether the weights are averages of pretrained and fine-tuned ones, below a head of their own.
+    recipe : SupervisedRecipe
+        By which all samples are fitted.
+    trained : FittedModel or None
+        The network that the recipe solves a head above; None if it is frozen, or trained once more.
     temperature : float
         What decision values are divided by.
     losses : ndarray of shape (n_held_out,)
@@ -58,8 +60,8 @@ class Trial:
     """
 
     name: str
-    parameters: SupervisedParameters
-    averaged: bool
+    recipe: SupervisedRecipe
+    trained: FittedModel | None
     temperature: float
     losses: Floats
 
@@ -92,8 +94,8 @@ def fit_within_budget(
 ) -> FittedModel:
     """Fit the frozen network or a fine-tuned one, whichever is better on samples held out.
 
-    A fine-tuned one that is better is trained once more, on all samples. So is one whose weights are averages of
-    pretrained and fine-tuned ones.
+    Above a fine-tuned network that is better, or above averages of pretrained and fine-tuned weights, a linear head
+    is solved on all samples. Other heads, and networks of tables, are trained once more, on all samples.
 
     Parameters
     ----------
@@ -102,7 +104,7 @@ def fit_within_budget(
     samples, targets : Samples, Targets
         What is learned from.
     monitor : FitMonitor
-        Follows the last training, and not the trials.
+        Follows the last fit, and not the trials.
     held_out : tuple of Samples and Targets, optional
         What decides; else a quarter of the samples is set aside.
     groups : array-like of shape (n_samples,), optional
@@ -124,13 +126,11 @@ def fit_within_budget(
     with monitor.showing():
         trials = list(_trials(recipe, backbone, samples, targets, held_out, groups))
     best = min(trials, key=lambda trial: trial.losses.mean())
-    model = fit(
-        replace(recipe, parameters=best.parameters), samples, targets, monitor, held_out=held_out, groups=groups
-    )
-    if best.averaged:
-        model = _averaged(recipe, backbone, model, samples, targets, groups)
+    model = fit(best.recipe, samples, targets, monitor, held_out=held_out, groups=groups)
     if best is not trials[0]:
         model = model.divided_by(best.temperature)
+    if best.trained is not None:
+        model = replace(model, history=best.trained.history, n_epochs=best.trained.n_epochs)
     return replace(model, selection=_rows(trials, best, model))
 
 
@@ -159,49 +159,49 @@ def _trials(
 ) -> Iterator[Trial]:  # fmt: skip
     """Fit the frozen network, then fine-tuned ones, without the samples held out."""
     own, share = recipe.parameters, 1.0 if held_out else 1.0 - SHARE
+    frozen = replace(recipe, parameters=replace(own, budget=None))
     ways = _ways(recipe, backbone, len(targets), share)
     if held_out is None:
         samples, targets, held_out = hold_out(samples, targets, groups, share=SHARE, seed=own.seed)
         groups = None
+
+    def run(one: SupervisedRecipe) -> FittedModel:
+        if not _solves_above(recipe):  # callbacks follow the last training
+            one = replace(one, parameters=replace(one.parameters, callbacks=None))
+        return fit(one, samples, targets, Unwatched(), held_out=held_out, groups=groups)
+
+    def judged(name: str, last: SupervisedRecipe, trained: FittedModel | None, model: FittedModel) -> Trial:
+        decisions = model.decisions(held_out[0], own.memory)
+        temperature = _temperature(held_out[1], decisions)
+        return Trial(name, last, trained, temperature, sample_losses(held_out[1], decisions / temperature))
+
+    yield judged("frozen", frozen, None, run(frozen))
     for name, parameters in ways:
-        quiet = replace(recipe, parameters=replace(parameters, callbacks=None, checkpoint=None))
+        tuned = replace(recipe, parameters=parameters)
         try:
-            model = fit(quiet, samples, targets, Unwatched(), held_out=held_out, groups=groups)
+            model = run(tuned)
         except DivergenceError:
-            yield Trial(name, parameters, False, np.nan, np.full(len(held_out[1]), np.inf))
+            yield Trial(name, tuned, None, np.nan, np.full(len(held_out[1]), np.inf))
             continue
-        yield _judged(name, parameters, model, held_out, averaged=False)
-        if parameters.trainable != "auto" and _linear_on_network(recipe):
-            model = _averaged(recipe, backbone, model, samples, targets, groups)
-            yield _judged(f"{name}, averaged", parameters, model, held_out, averaged=True)
+        if not _solves_above(recipe):
+            yield judged(name, tuned, None, model)
+            continue
+        for end, weight in AVERAGES.items():
+            above = replace(frozen, parameters=replace(frozen.parameters, backbone=_between(backbone, model, weight)))
+            yield judged(name + end, above, model, run(above))
 
 
-def _judged(
-    name: str, parameters: SupervisedParameters, model: FittedModel, held_out: HeldOut, *, averaged: bool
-) -> Trial:
-    """Measure a model on the samples held out, at the temperature that suits them best."""
-    decisions, known = model.decisions(held_out[0], parameters.memory), held_out[1]
-    temperature = _temperature(known, decisions)
-    return Trial(name, parameters, averaged, temperature, sample_losses(known, decisions / temperature))
-
-
-def _linear_on_network(recipe: SupervisedRecipe) -> bool:
+def _solves_above(recipe: SupervisedRecipe) -> bool:
+    """Whether a head is solved above a network that was fine-tuned."""
     return not (recipe.layers.hidden or recipe.layers.n_heads or recipe.on_kernels)
 
 
-def _averaged(
-    recipe: SupervisedRecipe, backbone: Backbone, tuned: FittedModel, samples: Samples, targets: Targets, groups: Any
-) -> FittedModel:
-    """Solve a head above the averages of pretrained and fine-tuned weights."""
-    between = tuple(
-        (start / 2 + end / 2).astype(start.dtype)
-        for start, end in zip(backbone.weights, tuned.backbone.weights, strict=True)
+def _between(backbone: Backbone, tuned: FittedModel, weight: float) -> Backbone:
+    """Return the pretrained network with weights that are averages; ``weight`` is that of the fine-tuned ones."""
+    pairs = zip(backbone.weights, tuned.backbone.weights, strict=True)
+    return replace(
+        backbone, weights=tuple(((1 - weight) * start + weight * end).astype(start.dtype) for start, end in pairs)
     )
-    own = replace(
-        recipe.parameters, backbone=replace(backbone, weights=between), budget=None, callbacks=None, checkpoint=None
-    )
-    model = fit(replace(recipe, parameters=own), samples, targets, Unwatched(), groups=groups)
-    return replace(model, history=tuned.history, n_epochs=tuned.n_epochs)
 
 
 def _ways(
@@ -211,12 +211,11 @@ def _ways(
     own = recipe.parameters
     assert own.budget is not None
     off = replace(own, budget=None)
-    yield "frozen", off
     if recipe.on_kernels:  # an epoch of a table's network takes no time
         yield "mlp", replace(off, trainable="all")
         return
     n_ways = sum(own.budget >= passes for passes in PASSES)
-    epochs = max(1, int(own.budget / (n_ways * share + 1)))
+    epochs = max(1, int(own.budget / (n_ways * share + (not _solves_above(recipe)))))
     spent = _spending(off, epochs, n_samples, is_image=recipe.format.kind.is_image)
     fast = min(10 * fine_tuning_rate(backbone), FASTEST)
     ways = {"all": ("all", fast), "lora": ("lora", "auto"), "all, slowly": ("all", fast / 10)}
