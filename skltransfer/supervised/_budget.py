@@ -33,8 +33,8 @@ FEWEST, FEWEST_OF_CLASS = 20, 4
 """Samples, and samples of each class, from which some are held out."""
 PASSES = (0, 20, 40)
 """Budgets from which one way of fine-tuning is tried, two, and three."""
-BATCH_SIZES, FASTEST = (8, 32), 1e-3
-"""Mini-batches of the trials, and their largest learning rate."""
+BATCH_SIZES, FASTEST, MANY_EPOCHS = (8, 32), 1e-3, 10
+"""Mini-batches of the trials, their largest learning rate, and epochs from which on a smaller one does."""
 AVERAGES = {"": 1.0, ", averaged": 0.5}
 """Weights of the fine-tuned network in averages with the pretrained one."""
 DOUBT = 10
@@ -217,7 +217,7 @@ def _ways(
     n_ways = sum(own.budget >= passes for passes in PASSES)
     epochs = max(1, int(own.budget / (n_ways * share + (not _solves_above(recipe)))))
     spent = _spending(off, epochs, n_samples, is_image=recipe.format.kind.is_image)
-    fast = min(10 * fine_tuning_rate(backbone), FASTEST)
+    fast = min((3 if epochs >= MANY_EPOCHS else 10) * fine_tuning_rate(backbone), FASTEST)
     ways = {"all": ("all", fast), "lora": ("lora", "auto"), "all, slowly": ("all", fast / 10)}
     for name, (trainable, rate) in list(ways.items())[:n_ways]:
         yield name, replace(spent, trainable=trainable, learning_rate=_own(own.learning_rate, rate))
