@@ -59,6 +59,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {sample_kind}
     {memory}
     {trainable}
+    {features}
     {head}
     {epochs}
     {source_epochs}
@@ -180,6 +181,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
+        features: str = "auto",
         head: Any = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
@@ -212,6 +214,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
+        self.features = features
         self.head = head
         self.epochs = epochs
         self.source_epochs = source_epochs

@@ -46,6 +46,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {sample_kind}
     {memory}
     {trainable}
+    {features}
     {head}
     {epochs}
     {source_epochs}
@@ -109,6 +110,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
+        features: str = "auto",
         head: Any = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
@@ -139,6 +141,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
+        self.features = features
         self.head = head
         self.epochs = epochs
         self.source_epochs = source_epochs
