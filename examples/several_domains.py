@@ -8,9 +8,9 @@ from skltransfer import DomainAdaptationClassifier
 from skltransfer.model_selection import LeaveOneDomainOut
 from skltransfer.plots import AdaptationSelectionDisplay
 
-ANGLES = (0, 20, 40, 60)
+ANGLES = (0, 25, 50)
 digits, numbers = load_digits(return_X_y=True)
-order = np.random.default_rng(0).permutation(len(digits))[:1600]
+order = np.random.default_rng(0).permutation(len(digits))[:1200]
 parts = np.split(order, 2 * len(ANGLES))  # of each angle, digits with labels and others without
 turned = [rotate(digits[part].reshape(-1, 8, 8), angle, axes=(1, 2), reshape=False, order=1).reshape(-1, 64)
           for part, angle in zip(parts, np.repeat(ANGLES, 2), strict=True)]  # fmt: skip

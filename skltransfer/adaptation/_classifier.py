@@ -59,8 +59,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {sample_kind}
     {memory}
     {trainable}
-    {features}
     {head}
+    {features}
     {epochs}
     {source_epochs}
     {batch_size}
@@ -181,8 +181,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
-        features: str = "auto",
         head: Any = "auto",
+        features: str = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -214,8 +214,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
-        self.features = features
         self.head = head
+        self.features = features
         self.epochs = epochs
         self.source_epochs = source_epochs
         self.batch_size = batch_size

@@ -61,8 +61,8 @@ class AdaptationParameters(FitParameters):
     weight: float | str = "auto"
     ramp: str = "sigmoid"
     aligned: str = "embedding"
-    features: str = "auto"
     head: Any = "auto"
+    features: str = "auto"
     source_epochs: int | str = "auto"
     label_shift: str | None = None
 

@@ -53,8 +53,8 @@ ADAPTATION_CONSTRAINTS: dict[str, Any] = {
     "weight": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
     "ramp": [StrOptions(set(RAMPS))],
     "aligned": [StrOptions({"embedding", "backbone"})],
-    "features": [StrOptions({"auto", "last"})],
     "head": "no_validation",
+    "features": [StrOptions({"auto", "last"})],
     "source_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
 }
 

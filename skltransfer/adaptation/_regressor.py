@@ -46,8 +46,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {sample_kind}
     {memory}
     {trainable}
-    {features}
     {head}
+    {features}
     {epochs}
     {source_epochs}
     {batch_size}
@@ -110,8 +110,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         sample_kind: str | None = None,
         memory: Any = None,
         trainable: Any = "auto",
-        features: str = "auto",
         head: Any = "auto",
+        features: str = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -141,8 +141,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         self.sample_kind = sample_kind
         self.memory = memory
         self.trainable = trainable
-        self.features = features
         self.head = head
+        self.features = features
         self.epochs = epochs
         self.source_epochs = source_epochs
         self.batch_size = batch_size
