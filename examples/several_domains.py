@@ -8,7 +8,7 @@ from skltransfer import DomainAdaptationClassifier
 from skltransfer.model_selection import LeaveOneDomainOut
 from skltransfer.plots import AdaptationSelectionDisplay
 
-ANGLES = (0, 25, 50)
+ANGLES = (0, 20, 40)
 digits, numbers = load_digits(return_X_y=True)
 order = np.random.default_rng(0).permutation(len(digits))[:1200]
 parts = np.split(order, 2 * len(ANGLES))  # of each angle, digits with labels and others without
