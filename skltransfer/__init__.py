@@ -9,6 +9,7 @@ from skltransfer.autoencoder._autoencoder import AutoencoderTransformer
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
 from skltransfer.domain_shift._report import domain_report
+from skltransfer.plots._adaptation import AdaptationSelectionDisplay
 from skltransfer.plots._attention import AttentionMapDisplay
 from skltransfer.plots._forecast import LearningCurveForecastDisplay
 from skltransfer.plots._latent import LatentDisplay
@@ -23,6 +24,7 @@ from skltransfer.supervised._transformer import BackboneTransformer
 from skltransfer.transferability._ranking import rank_backbones
 
 __all__ = [
+    "AdaptationSelectionDisplay",
     "AttentionHead",
     "AttentionMapDisplay",
     "AttentionTransfer",

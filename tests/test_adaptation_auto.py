@@ -3,19 +3,29 @@
 import warnings
 
 import keras
+import matplotlib as mpl
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
-from skltransfer import DomainAdaptationClassifier, DomainAdaptationRegressor, MLPHead
+from skltransfer import AdaptationSelectionDisplay, DomainAdaptationClassifier, DomainAdaptationRegressor, MLPHead
 from skltransfer._heads.head import Head
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer.adaptation import AdaptationWarning
 from skltransfer.adaptation._automatic import CANDIDATES
-from skltransfer.adaptation._committee import Embedded, Known, consider, decide, distance, expected_shares
+from skltransfer.adaptation._committee import (
+    Embedded,
+    Known,
+    consider,
+    decide,
+    distance,
+    expected_shares,
+    shared_ranks,
+)
 
+mpl.use("agg")
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
 
 FAST = {"epochs": 6, "head": MLPHead((8,)), "random_state": 0}
@@ -73,6 +83,24 @@ def test_a_confident_collapse_is_never_chosen(seed):
     assert "100% of the target are predicted as one class" in selection["veto"][2]
 
 
+def test_scores_within_their_standard_errors_share_their_rank():
+    random = np.random.default_rng(0)
+    right = (random.random(400) < 0.98).astype(float)
+    almost, worse = right.copy(), right.copy()
+    almost[np.flatnonzero(right)[:2]], worse[:60] = 0, 0
+    assert shared_ranks([almost, worse, right]).tolist() == [1.5, 3.0, 1.5]
+    assert shared_ranks([right, right + 1e-9, worse]).tolist() == [2.0, 1.0, 3.0]  # better on each sample, if by little
+
+
+def test_the_simpler_of_two_that_tie_is_taken():
+    candidates, known = trap(0)
+    plain = candidates["source_only"]
+    found = consider("source_only", plain, plain, known)
+    _, selection = decide([found, found._replace(candidate="again")], expected_shares(plain, known, 2.0, 0), known)
+    assert selection["rank"] == [1.5, 1.5]
+    assert selection["chosen"] == [True, False]
+
+
 def test_what_harms_the_source_is_left_out():
     candidates, known = trap(0, gap=4)
     plain = candidates["source_only"]
@@ -91,6 +119,38 @@ def test_auto_tells_what_it_tried(chosen):
     passed = [rank for rank, veto in zip(tried["rank"], tried["veto"], strict=True) if not veto]
     assert tried["rank"][best] == min(passed)
     assert {len(column) for column in tried.values()} == {len(CANDIDATES)}
+
+
+def test_all_scores_are_drawn_the_best_candidate_first(chosen):
+    tried = chosen[0].selection_
+    display = AdaptationSelectionDisplay.from_estimator(chosen[0])
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert labels[0] == tried["candidate"][tried["chosen"].index(True)] + " (chosen)"
+    assert {label.removesuffix(" (chosen)") for label in labels} == set(CANDIDATES)
+    written = [text.get_text() for text in display.ax_.texts]
+    assert {f"{value:.3f}" for value in tried["density"]} <= set(written)
+    mpl.pyplot.close(display.figure_)
+
+
+def test_candidates_that_were_left_out_are_drawn_last_with_the_reason():
+    figure, ax = mpl.pyplot.subplots()
+    display = AdaptationSelectionDisplay(
+        names=["source_only", "sure", "mmd"], scores={"circular": [0.5, 0.9, 0.7]}, ranks=[2.0, np.nan, 1.0],
+        vetoes=["", "all alike", ""], chosen=2,
+    ).plot(ax=ax)  # fmt: skip
+    assert display.figure_ is figure
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["mmd (chosen)", "source_only", "sure"]
+    shades = ax.images[0].get_array()
+    assert shades.mask[:, 0].tolist() == [False, False, True]
+    assert shades[:2, 0].tolist() == [1.0, 0.0]
+    assert [text.get_text() for text in ax.texts[3:]] == ["mean rank 1.0", "mean rank 2.0", "all alike"]
+    mpl.pyplot.close(figure)
+
+
+def test_only_a_choice_of_methods_is_drawn(chosen):
+    fitted = clone(chosen[0]).set_params(method="standardize").fit(*chosen[1:3], sample_domain=chosen[3])
+    with pytest.raises(ValueError, match=r"estimator: expected one that chose among methods of domain adaptation"):
+        AdaptationSelectionDisplay.from_estimator(fitted)
 
 
 def test_auto_adapts_and_never_reads_labels_of_the_target(chosen):

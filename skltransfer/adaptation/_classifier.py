@@ -60,6 +60,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {memory}
     {trainable}
     {head}
+    {features}
     {epochs}
     {source_epochs}
     {batch_size}
@@ -181,6 +182,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         memory: Any = None,
         trainable: Any = "auto",
         head: Any = "auto",
+        features: str = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -213,6 +215,7 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
         self.memory = memory
         self.trainable = trainable
         self.head = head
+        self.features = features
         self.epochs = epochs
         self.source_epochs = source_epochs
         self.batch_size = batch_size

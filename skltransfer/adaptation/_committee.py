@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from scipy.stats import rankdata
 from sklearn.utils import check_random_state
 
 from skltransfer._heads.calibration import DEFAULT_STRENGTH
@@ -21,7 +20,7 @@ from skltransfer.adaptation._diagnostics import N_DIAGNOSED
 from skltransfer.domain_shift._measures import a_distance, mutual_information
 from skltransfer.domain_shift._reference import collapsed
 from skltransfer.domain_shift._shares import ClassShares, estimate_class_shares
-from skltransfer.model_selection._target import soft_neighborhood_density
+from skltransfer.model_selection._target import neighborhood_entropies
 
 SCORES = ("circular", "own_circular", "density")
 """What candidates are ranked by; greater is better."""
@@ -29,6 +28,8 @@ FARTHER = 0.02
 """How much farther from the estimated shares of classes than those of the source alone predictions may be."""
 WORSE = 0.05
 """How much less of the held-out source may be right, beside two standard errors."""
+TIED = 1.5
+"""Standard errors within which the scores of two candidates are no different: with 1, two samples would be one."""
 APART = 1.5
 """A-distance from which on domains overlap too little for an estimate of the shares of classes."""
 
@@ -54,12 +55,12 @@ class Known(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What speaks for a candidate without labels of the target, and against it."""
+    """What speaks for a candidate without labels of the target, and against it; scores of single samples."""
 
     candidate: str
-    circular: float
-    own_circular: float
-    density: float
+    circular: Floats
+    own_circular: Floats
+    density: Floats
     information: float
     source_accuracy: float
     shares: Floats
@@ -89,7 +90,7 @@ def consider(name: str, own: Embedded, plain: Embedded, known: Known) -> Evidenc
         name,
         circular=_circular(_standardized(plain.target), codes, _standardized(plain.source, known.source), known.source),
         own_circular=_circular(own.target, codes, own.source, known.source),
-        density=soft_neighborhood_density(probabilities),
+        density=neighborhood_entropies(probabilities),
         information=mutual_information(probabilities),
         source_accuracy=float(np.average(right, weights=weights)),
         shares=np.bincount(codes, minlength=n_classes) / len(codes),
@@ -129,15 +130,16 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     vetoes = [_veto(found, considered[0], expected, known) for found in considered]
     passed = [number for number, veto in enumerate(vetoes) if not veto]
     ranks = np.full(len(considered), np.nan)
-    scores = np.array([[getattr(considered[number], score) for number in passed] for score in SCORES])
-    ranks[passed] = rankdata(-scores, axis=1).mean(axis=0)
+    votes = [shared_ranks([getattr(considered[number], score) for number in passed]) for score in SCORES]
+    ranks[passed] = np.mean(votes, axis=0)
     order = sorted(passed, key=lambda number: (ranks[number], number))
     ranking = [considered[number].candidate for number in order[: order.index(0) + 1]]
     columns = {
         "candidate": [found.candidate for found in considered],
         "rank": ranks.tolist(),
         **{
-            name: [getattr(found, name) for found in considered] for name in (*SCORES, "information", "source_accuracy")
+            name: [float(np.mean(getattr(found, name))) for found in considered]
+            for name in (*SCORES, "information", "source_accuracy")
         },
         "largest_share": [float(found.shares.max()) for found in considered],
         "veto": vetoes,
@@ -146,16 +148,53 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     return ranking, columns
 
 
-def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> float:
-    """Accuracy on the source of a classifier that learns the target as it was predicted (reverse validation)."""
+def shared_ranks(scores: Sequence[Floats]) -> Floats:
+    """Rank candidates by their mean scores, the best one first; those that do not differ from the best share a rank.
+
+    Parameters
+    ----------
+    scores : sequence of ndarray of shape (n_samples,)
+        The scores of each candidate on the same samples; greater is better.
+
+    Returns
+    -------
+    ndarray of shape (n_candidates,)
+        From 1 on. The best candidate ties with all that follow it until one is worse by more than 1.5 standard errors
+        of the differences; that one is the best of the next group. Tied candidates have the mean of their ranks.
+
+    Examples
+    --------
+    >>> shared_ranks([np.array([1, 1, 1, 0]), np.array([1, 1, 0, 1]), np.array([0, 0, 0, 0])]).tolist()
+    [1.5, 1.5, 3.0]
+    """
+    order = np.argsort([-np.mean(score) for score in scores], kind="stable").tolist()
+    ranks, first = np.zeros(len(scores)), 0
+    while first < len(order):
+        best, last = scores[order[first]], first + 1
+        while last < len(order) and _tied(best - scores[order[last]]):
+            last += 1
+        ranks[order[first:last]] = (first + 1 + last) / 2
+        first = last
+    return ranks
+
+
+def _tied(differences: Floats) -> bool:
+    return bool(differences.mean() <= TIED * differences.std() / np.sqrt(len(differences)))
+
+
+def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> Floats:
+    """Say which source samples a classifier has right that learns the target as it was predicted (reverse validation).
+
+    Each sample counts by its weight; the mean is the accuracy.
+    """
     classes = np.unique(codes)
-    wanted, weights = known.values.argmax(axis=1), known.weights[:, 0]
+    wanted, weights = known.values.argmax(axis=1), known.weights[:, 0] / known.weights[:, 0].mean()
     if len(classes) < 2:
-        return float(np.average(wanted == classes[0], weights=weights))
+        return (wanted == classes[0]) * weights
     supposed = np.eye(len(classes))[np.searchsorted(classes, codes)]
     task = Task("classes", len(classes))
     back = solve(target, Targets((task,), supposed, np.ones((len(codes), 1))), C=DEFAULT_STRENGTH)
-    return float(np.average(classes[back.decide(source).argmax(axis=1)] == wanted, weights=weights))
+    return (classes[back.decide(source).argmax(axis=1)] == wanted) * weights
 
 
 def _standardized(features: Floats, known: Targets | None = None) -> Floats:

@@ -19,6 +19,11 @@ head : {"auto", "linear", "mlp"} or MLPHead, default="auto"
     What turns features into decisions. Its last hidden layer is the embedding; without
     one, features of the backbone are. "auto" is "linear" for methods that are solved, not
     trained ("standardize", "subspace_alignment", "linear_ot"), and "mlp" for the others.
+features : {"auto", "last"}, default="auto"
+    What a hidden layer of a head on a frozen network sees of texts. "last" is the average of the last
+    stage. "auto" has averages of earlier stages and a bag of words beside it, each at one scale; how much
+    each counts is chosen by the error on samples of the source that are held out. Other heads, other samples
+    and networks that are fine-tuned have the last stage alone.
 epochs : int or "auto", default="auto"
     Passes over the larger of the two domains, in all. "auto" is at least 10, and as many
     as make 300 steps.

@@ -18,6 +18,7 @@ from skltransfer._engine.trainable import TrainableLayers
 from skltransfer._estimators.fit import Phase, Recipe, Setup, Start, State, design_for, settings_for, trainable_spec
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
+from skltransfer._features.blocks import with_blocks
 from skltransfer._features.extraction import Extraction, plan_extraction
 from skltransfer._features.split import SplitNetwork, split_network
 from skltransfer._heads.calibration import DEFAULT_STRENGTH
@@ -32,6 +33,7 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.types import Array, Floats
 from skltransfer.adaptation._batchnorm import renormalize
+from skltransfer.adaptation._blocks import BlockScale, ScaledSamples, scale_blocks
 from skltransfer.adaptation._diagnostics import (
     MIN_SAMPLES,
     draw,
@@ -60,6 +62,7 @@ class AdaptationParameters(FitParameters):
     ramp: str = "sigmoid"
     aligned: str = "embedding"
     head: Any = "auto"
+    features: str = "auto"
     source_epochs: int | str = "auto"
     label_shift: str | None = None
 
@@ -152,6 +155,12 @@ class AdaptationRecipe(Recipe):
                 "aligned='backbone' aligns features of the backbone, so some of its stages have to be fine-tuned. Got "
                 f"trainable={own.trainable!r}; fine-tune some stages, or pass aligned='embedding'."
             )
+        beside = () if self.source_model is None else self.source_model.extraction.beside
+        if beside and (not frozen or method.predicts or method.renormalizes):
+            raise ValueError(
+                "backbone=FrozenEstimator(…): expected an estimator that decides on the last stage, as its network is "
+                f"to be changed. Got one that decides on {len(beside)} blocks beside it; fit it with features='last'."
+            )
         if targets.tasks[0].kind == "values" and method.classes:
             able = ", ".join(repr(name) for name, known in METHODS.items() if not known.classes)
             raise ValueError(
@@ -171,8 +180,12 @@ class AdaptationRecipe(Recipe):
         return weights
 
     def split(self, start: Start, trainable: TrainableLayers, samples: Samples) -> SplitNetwork:
-        """Split the network."""
+        """Split the network; of texts, a hidden layer of a head on a frozen network sees words as well."""
         whole = whole_network(self.parameters, self.format, start.backbone)
+        if self.source_model is not None:
+            whole = replace(whole, beside=self.source_model.extraction.beside)
+        elif self._takes_words(whole, trainable):
+            whole = with_blocks(whole)
         return split_network(whole, trainable.stages, samples, self.parameters.memory)
 
     def phases(self, setup: Setup) -> list[Phase]:
@@ -224,7 +237,7 @@ class AdaptationRecipe(Recipe):
             before = replace(
                 model,
                 network=unadapted.network,
-                head=corrected(self._head(unadapted, history), setup.targets, self.class_shares),
+                head=corrected(self._head(setup, unadapted, history), setup.targets, self.class_shares),
             )
             source = setup.targets.values.T @ setup.targets.weights[:, 0]
             warn_of_negative_transfer(
@@ -243,7 +256,7 @@ class AdaptationRecipe(Recipe):
 
     def _model(self, setup: Setup, state: State, history: dict[str, list[float]]) -> AdaptedModel:
         """Put all together, and solve the last layer on aligned features if the method does."""
-        head = None if state.head is None else self._head(state, history)
+        head = None if state.head is None else self._head(setup, state, history)
         model = AdaptedModel(
             self.format, state.network, state.network.joined(setup.start.backbone), head, self.encoding,
             setup.start.pretrained, history=history,
@@ -259,6 +272,22 @@ class AdaptationRecipe(Recipe):
         last = solve(aligned(known), targets, C=DEFAULT_STRENGTH)
         head = last if head is None else replace(head, coef=last.coef, intercept=last.intercept)
         return replace(model, head=head, aligned=aligned)
+
+    def _takes_words(self, whole: Extraction, trainable: TrainableLayers) -> bool:
+        """Whether a hidden layer learns from several blocks: what is aligned is its output, never a sparse block."""
+        fixed = not (trainable.stages or self.method.predicts or self.method.renormalizes)
+        texts, deep = whole.backbone.tokenization is not None, bool(self.layers.hidden)
+        return self.parameters.features == "auto" and fixed and texts and deep
+
+    def _scale(self, setup: Setup) -> BlockScale | None:
+        """Find the scale of blocks of features; None if there are none, or a start knows it already."""
+        below = setup.network.below
+        if self.source_model is not None or below is None or not below.beside:
+            return None
+        features, weights = setup.network.features(setup.samples, self.parameters.memory), setup.targets.weights[:, 0]
+        far = self.domains.target
+        counts = weights / weights.sum() + (far / far.sum() if far.any() else 0)
+        return scale_blocks(below, features, setup.targets, self.domains.source & (weights > 0), counts)
 
     def _adapts(self) -> bool:
         """Whether there is a training that adapts."""
@@ -300,13 +329,16 @@ class AdaptationRecipe(Recipe):
         self, setup: Setup, settings: TrainingSettings, goal: Decisions, used: NDArray[np.bool_],
         groups: NDArray[np.intp] | None, loss_name: str | None = None,
     ) -> Phase:  # fmt: skip
-        own, network = self.parameters, setup.network
-        spec = trainable_spec(network, setup.samples, own.memory)
+        own, network, scale = self.parameters, setup.network, self._scale(setup)
+
+        def taken(samples: Samples) -> Samples:
+            found = network.samples(samples, own.memory)
+            return found if scale is None else ScaledSamples(found, scale)
+
+        samples = taken(setup.samples.take(used))
+        spec = trainable_spec(network, setup.samples, own.memory) if scale is None else samples.layout(None)
         design = design_for(own, network, setup.start, setup.trainable, spec, goal)
-        samples = network.samples(setup.samples.take(used), own.memory)
-        held_out = None
-        if setup.held_out is not None:
-            held_out = network.samples(setup.held_out[0], own.memory), setup.held_out[1].normalized()
+        held_out = None if setup.held_out is None else (taken(setup.held_out[0]), setup.held_out[1].normalized())
         data = TrainingData([samples], setup.targets.take(used), held_out, groups)
 
         def job(state: State) -> TrainingJob:
@@ -315,9 +347,11 @@ class AdaptationRecipe(Recipe):
 
         return Phase(design, settings, job, loss_name)
 
-    def _head(self, state: State, history: dict[str, list[float]]) -> Head:
+    def _head(self, setup: Setup, state: State, history: dict[str, list[float]]) -> Head:
         assert state.head is not None, "there is a start, or a phase that draws one"
-        return Head.from_arrays(state.head, len(history.get("loss", [])), padded=state.network.padded)
+        scale = self._scale(setup)
+        arrays = state.head if scale is None else scale.folded(state.head)
+        return Head.from_arrays(arrays, len(history.get("loss", [])), padded=state.network.padded)
 
 
 def _probabilities(model: FittedModel, samples: Samples, own: FitParameters) -> Floats:

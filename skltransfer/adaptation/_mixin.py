@@ -54,6 +54,7 @@ ADAPTATION_CONSTRAINTS: dict[str, Any] = {
     "ramp": [StrOptions(set(RAMPS))],
     "aligned": [StrOptions({"embedding", "backbone"})],
     "head": "no_validation",
+    "features": [StrOptions({"auto", "last"})],
     "source_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
 }
 

@@ -47,6 +47,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {memory}
     {trainable}
     {head}
+    {features}
     {epochs}
     {source_epochs}
     {batch_size}
@@ -110,6 +111,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         memory: Any = None,
         trainable: Any = "auto",
         head: Any = "auto",
+        features: str = "auto",
         epochs: int | str = "auto",
         source_epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -140,6 +142,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
         self.memory = memory
         self.trainable = trainable
         self.head = head
+        self.features = features
         self.epochs = epochs
         self.source_epochs = source_epochs
         self.batch_size = batch_size

@@ -114,14 +114,19 @@ class SoftNeighborhoodDensity(DomainScorer):
 
 def soft_neighborhood_density(proba: Array, temperature: float = 0.05) -> float:
     """Mean entropy of the softmax of cosine similarities of predictions, of shape (n_samples, n_classes)."""
+    return float(neighborhood_entropies(proba, temperature).mean())
+
+
+def neighborhood_entropies(proba: Array, temperature: float = 0.05) -> Array:
+    """Return the entropy for each sample, shape (n_samples,)."""
     proba = proba / np.linalg.norm(proba, axis=1, keepdims=True)
-    total = 0.0
+    found = []
     for batch in gen_batches(len(proba), 1024):
         similarity = proba[batch] @ proba.T / temperature
         samples = np.arange(len(similarity))
         similarity[samples, samples + batch.start] = -np.inf
-        total += entr(softmax(similarity, axis=1)).sum()
-    return float(total / len(proba))
+        found.append(entr(softmax(similarity, axis=1)).sum(axis=1))
+    return np.concatenate(found)
 
 
 class MixValScorer(DomainScorer):

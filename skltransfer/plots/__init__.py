@@ -1,5 +1,6 @@
 """Displays of fitted estimators, in the way of scikit-learn's."""
 
+from skltransfer.plots._adaptation import AdaptationSelectionDisplay
 from skltransfer.plots._attention import AttentionMapDisplay
 from skltransfer.plots._forecast import LearningCurveForecastDisplay
 from skltransfer.plots._latent import LatentDisplay
@@ -9,6 +10,7 @@ from skltransfer.plots._selection import SelectionDisplay
 from skltransfer.plots._shift import DomainShiftDisplay
 
 __all__ = [
+    "AdaptationSelectionDisplay",
     "AttentionMapDisplay",
     "BackboneRankingDisplay",
     "DomainShiftDisplay",
