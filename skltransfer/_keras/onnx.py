@@ -119,7 +119,7 @@ def _dtype(number: int) -> Any:
     return import_module("onnx").helper.tensor_dtype_to_np_dtype(number)
 
 
-HANDLERS = {
+HANDLERS: dict[str, Any] = {
     "Erfc": (_erfc, []),
     "SelectV2": (_choice, []),
     "RFFT": (_spectrum, []),

@@ -51,7 +51,7 @@ class Columns:
         values = as_numbers(X, None if dtype == "numeric" else dtype)
         if values.ndim != 2:
             raise ValueError(
-                f"Expected 2D array, got {values.ndim}D array instead: shape={values.shape}. Reshape your data either "
+                f"Expected 2D array, got {values.ndim}D array instead:\narray={values}.\nReshape your data either "
                 "using array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if it contains a "
                 "single sample."
             )
