@@ -283,6 +283,31 @@ def test_a_damaged_file_is_refused_by_name(saved, tmp_path):
 
 
 @on_tensorflow
+def test_a_file_that_says_something_else_is_refused_by_name(saved, tmp_path):
+    import onnx
+
+    from skltransfer._utils.sealed import sealed
+
+    path, known = tmp_path / "other.onnx", onnx.load(saved("a table")[3])
+    about = json.loads(known.metadata_props[0].value)
+    lies = {
+        "was written by skltransfer .* revision 1 at most, got 2": about | {"revision": 2},
+        "is whole, but cannot be read: KeyError": {key: about[key] for key in about if key != "input"},
+        "is whole, but cannot be read: TypeError": about | {"input": about["input"] | {"color": "red"}},
+        "is whole, but cannot be read: JSONDecodeError": None,
+    }
+    for sentence, said in lies.items():
+        del known.metadata_props[:]
+        known.metadata_props.add(key="skltransfer", value="" if said is None else json.dumps(said))
+        path.write_bytes(sealed(known.SerializeToString()))
+        with pytest.raises(ValueError, match=rf"other\.onnx' {sentence}"):
+            serve.load(path)
+    path.write_bytes(sealed(b"no protocol buffer"))
+    with pytest.raises(ValueError, match=r"other\.onnx' is whole, but cannot be read"):
+        serve.load(path)
+
+
+@on_tensorflow
 def test_an_evidence_bound_is_left_to_the_estimator(saved):
     _, X, predictor, _ = saved("variational")
     with pytest.raises(ValueError, match="expected an autoencoder that is not variational"):

@@ -53,7 +53,8 @@ def load(
     OSError
         If there is no such file.
     ValueError
-        If the file is damaged, was written by another program, or by a newer version of skltransfer.
+        If the file is damaged, was written by another program, or by a newer version of skltransfer; the message
+        names it.
     ImportError
         If onnxruntime is not installed.
 
@@ -76,14 +77,20 @@ def load(
     options.log_severity_level = 3
     if n_threads is not None:
         options.intra_op_num_threads = n_threads
-    session = runtime.InferenceSession(content, options, providers=list(providers))
-    about = json.loads(session.get_modelmeta().custom_metadata_map["skltransfer"])
-    if about["revision"] > REVISION:
+    try:
+        session = runtime.InferenceSession(content, options, providers=list(providers))
+        about = json.loads(session.get_modelmeta().custom_metadata_map["skltransfer"])
+        if about["revision"] <= REVISION:
+            return _predictor(session, about)
+    except Exception as error:  # ONNX Runtime has errors of its own
         raise ValueError(
-            f"{os.fspath(path)!r} was written by skltransfer {about['versions']['skltransfer']}. Expected a file of "
-            f"revision {REVISION} at most, got {about['revision']}; update skltransfer."
-        )
-    return _predictor(session, about)
+            f"{os.fspath(path)!r} is whole, but cannot be read: {type(error).__name__}, {error}. Expected a file of "
+            "skltransfer.export.save and an ONNX Runtime of its time or newer; update onnxruntime, or export anew."
+        ) from error
+    raise ValueError(
+        f"{os.fspath(path)!r} was written by skltransfer {about['versions']['skltransfer']}. Expected a file of "
+        f"revision {REVISION} at most, got {about['revision']}; update skltransfer."
+    )
 
 
 def _predictor(session: Any, about: dict[str, Any]) -> Predictor:
