@@ -1,8 +1,8 @@
 """An exported classifier: the predictor beside plain ONNX Runtime, and its start beside that of the estimator.
 
-One prediction at a time and batches of 64, both sides in turn on the same graph; then, each in a process of its own, the time from
-the first import to the first answer and the peak of memory, of the predictor and of the estimator that joblib loads; then
-damaged copies of the file, each of which has to be refused.
+One prediction at a time and batches of 64, both sides in turn on the same graph; then, each in a process of its own,
+the time from the first import to the first answer and the peak of memory, of the predictor and of the estimator that
+joblib loads; then damaged copies of the file, each of which has to be refused.
 
 Run: ``python benchmarks/export.py [n_damaged]`` (about two minutes).
 """

@@ -64,9 +64,9 @@ TABLES = {
 }
 PICTURES = {
     "frozen": lambda X, y: TransferClassifier("small_resnet", trainable="head", image_size=32).fit(X, y),
-    "a trained stage": lambda X, y: TransferClassifier(trainable=1, **RESNET).fit(X / 255.0, y),
+    "a trained stage": lambda X, y: TransferClassifier(trainable=1, **RESNET).fit(X, y),
     "an attention head": lambda X, y: TransferClassifier(head="attention", trainable="head", **RESNET).fit(X, y),
-    "features": lambda X, y: BackboneTransformer("small_resnet", stage="auto").fit(X),
+    "flattened": lambda X, y: BackboneTransformer("small_resnet", stage="auto", input_shape=(28, 28)).fit(X),
     "encoded pictures": lambda X, y: AutoencoderTransformer(latent_dim=4, **TRAINED).fit(X),
 }
 
@@ -84,8 +84,8 @@ def saved(tmp_path_factory, images, labels):
                 fitted, X = TransferClassifier("small_resnet", trainable="head", sample_rate=16000), TONES
                 fitted.fit(TONES, np.arange(6) % 2)
             else:
-                X = images[:16] / 255.0 if name == "a trained stage" else images[:16]
-                fitted = PICTURES[name](images[:16], labels[:16])
+                X = {"a trained stage": images / 255.0, "flattened": images.reshape(40, -1)}.get(name, images)[:16]
+                fitted = PICTURES[name](X, labels[:16])
             path = folder / f"{name}.onnx"
             export.save(fitted, path)
             known[name] = fitted, X, serve.load(path, n_threads=1), path
