@@ -1,27 +1,14 @@
 """Transfer learning for scikit-learn, on Keras networks."""
 
-from skltransfer._engine.trainable import GradualUnfreezing, LoRA
-from skltransfer._heads.parameters import AttentionHead, MLPHead
+# ruff: noqa: F405 (names of __all__ are found when they are asked for)
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
 from skltransfer._version import __version__ as __version__
-from skltransfer.adaptation._classifier import DomainAdaptationClassifier
-from skltransfer.adaptation._regressor import DomainAdaptationRegressor
-from skltransfer.autoencoder._autoencoder import AutoencoderTransformer
-from skltransfer.backbones._backbone import Backbone
-from skltransfer.backbones._registry import list_backbones, load_backbone, register_backbone
-from skltransfer.domain_shift._report import domain_report
-from skltransfer.plots._adaptation import AdaptationSelectionDisplay
-from skltransfer.plots._attention import AttentionMapDisplay
-from skltransfer.plots._forecast import LearningCurveForecastDisplay
-from skltransfer.plots._latent import LatentDisplay
-from skltransfer.plots._ranking import BackboneRankingDisplay
-from skltransfer.plots._reconstruction import ReconstructionDisplay
-from skltransfer.plots._selection import SelectionDisplay
-from skltransfer.plots._shift import DomainShiftDisplay
-from skltransfer.supervised._attention_transfer import AttentionTransfer
-from skltransfer.supervised._classifier import TransferClassifier
-from skltransfer.supervised._regressor import TransferRegressor
-from skltransfer.supervised._transformer import BackboneTransformer
-from skltransfer.transferability._ranking import rank_backbones
+
+if TYPE_CHECKING:
+    from skltransfer._public import *  # noqa: F403
 
 __all__ = [
     "AdaptationSelectionDisplay",
@@ -50,3 +37,21 @@ __all__ = [
     "rank_backbones",
     "register_backbone",
 ]
+
+_TASKS = (
+    "adaptation", "autoencoder", "backbones", "datasets", "domain_shift", "export", "model_selection", "plots", "serve",
+    "supervised", "transferability",
+)  # fmt: skip
+"""Folders that are attributes of the package without an import of their own."""
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        return getattr(_import_module("skltransfer._public"), name)
+    if name in _TASKS:
+        return _import_module(f"skltransfer.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_TASKS})

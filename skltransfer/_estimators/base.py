@@ -52,6 +52,11 @@ class BackboneEstimator(BaseEstimator):
         """The network, ready to start another estimator."""
         return self.model_.backbone
 
+    @property
+    def _adapts_to_samples(self) -> bool:
+        """Whether a prediction depends on which samples are predicted together."""
+        return False
+
     def __sklearn_clone__(self) -> Any:
         return clone_sharing_networks(self)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._engine.job import TrainingState
-from skltransfer._estimators.graph import keras_graph
+from skltransfer._estimators.graph import all_answers, keras_graph
 from skltransfer._features.extraction import Extraction
 from skltransfer._features.split import SplitNetwork
 from skltransfer._heads.head import Head
@@ -127,6 +127,17 @@ class FittedModel:
             If ``output`` is none of these, or there is no head for it.
         """
         return keras_graph(self.extraction, self.format, self.head, self.encoding, output)
+
+    def all_answers(self) -> Any:
+        """Build one Keras network from raw samples to all that it can answer, by name.
+
+        Returns
+        -------
+        keras.Model
+            Its input is that of `to_keras`. Its outputs are "features", and with a head "values", or "decisions" of
+            shape (n_samples, n_outputs) and "probabilities" (for several tasks of classes, "probabilities_0" and on).
+        """
+        return all_answers(self.extraction, self.format, self.head, self.encoding)
 
     def _pooled(self, samples: Samples, memory: Any) -> Iterator[Array]:
         """Yield pooled features, all at once or some samples at a time."""

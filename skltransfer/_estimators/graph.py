@@ -33,24 +33,54 @@ def keras_graph(
         raise unknown_name("output", output, OUTPUTS)
     if head is None and output not in ("auto", "features"):
         raise ValueError(f"output={output!r} needs a head. Got a model that gives features; pass output='features'.")
-    keras = import_keras()
     with building(0):
-        folded = fold(extraction.backbone)
-        body = build(folded.architecture)
-        assign(body, folded.weights)
-        shape, dtype = format.kind.raw_spec(format, extraction.preparation, body.inputs[0].dtype)
-        samples = keras.Input(shape, dtype=dtype, name="samples")
-        prepared = samples if extraction.preparation is None else extraction.preparation(samples)
-        if head is not None and head.takes_maps:
-            extraction = replace(extraction, pooling="none")
-        x = output_layers(body, extraction.outputs, padded=extraction.backbone.padded)(prepared)
+        samples, x = _embedded(extraction, format, head)
+        if head is not None and output != "features":
+            assert encoding is not None
+            x = _answers(_decisions(x, head, encoding), encoding, output)
+        return import_keras().Model(samples, x, name="model")
+
+
+def all_answers(
+    extraction: Extraction, format: InputFormat, head: Head | None, encoding: LabelEncoding | ValueEncoding | None
+) -> Any:
+    """Build the network with all of its outputs; see `FittedModel.all_answers`."""
+    with building(0):
+        samples, x = _embedded(extraction, format, head)
+        found = {"features": x}
         if head is not None:
-            x = _head(x, head, encoding, output)
-        return keras.Model(samples, x, name="model")
+            assert encoding is not None
+            decisions = _decisions(x, head, encoding)
+            if encoding.tasks[0].kind == "values":
+                found["values"] = decisions
+            else:
+                found["decisions"], each = decisions, _answers(decisions, encoding, "probabilities")
+                numbered = (
+                    {f"probabilities_{number}": part for number, part in enumerate(each)}
+                    if isinstance(each, list)
+                    else {}
+                )
+                found |= numbered or {"probabilities": each}
+        return import_keras().Model(samples, found, name="model")
 
 
-def _head(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding | None, output: str) -> Any:
-    """Put the layers of a head on features."""
+def _embedded(extraction: Extraction, format: InputFormat, head: Head | None) -> tuple[Any, Any]:
+    """Build the way from raw samples to features, or to what the last layer of a head decides on."""
+    keras = import_keras()
+    folded = fold(extraction.backbone)
+    body = build(folded.architecture)
+    assign(body, folded.weights)
+    shape, dtype = format.kind.raw_spec(format, extraction.preparation, body.inputs[0].dtype)
+    samples = keras.Input(shape, dtype=dtype, name="samples")
+    prepared = samples if extraction.preparation is None else extraction.preparation(samples)
+    if head is not None and head.takes_maps:
+        extraction = replace(extraction, pooling="none")
+    x = output_layers(body, extraction.outputs, padded=extraction.backbone.padded)(prepared)
+    return samples, x if head is None else _embedding(x, head)
+
+
+def _embedding(x: Any, head: Head) -> Any:
+    """Put the layers of a head below its linear layer on features."""
     if head.queries is not None:
         from skltransfer._heads.network import AttentionPooling
 
@@ -59,11 +89,13 @@ def _head(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding | None, ou
         attention.queries.assign(head.queries)
     for number, (kernel, bias) in enumerate(head.hidden):
         x = _dense(x, kernel, bias, activation="relu", name=f"hidden{number}")
-    if output == "features":
-        return x
-    assert encoding is not None
+    return x
+
+
+def _decisions(x: Any, head: Head, encoding: LabelEncoding | ValueEncoding) -> Any:
+    """Put the linear layer of a head on top; values come out in their own units."""
     mean, scale = encoding.units
-    return _answers(_dense(x, head.coef * scale, head.intercept * scale + mean, name="decisions"), encoding, output)
+    return _dense(x, head.coef * scale, head.intercept * scale + mean, name="decisions")
 
 
 def _answers(decisions: Any, encoding: LabelEncoding | ValueEncoding, output: str) -> Any:

@@ -59,7 +59,7 @@ def read_new(estimator: Any, X: Any) -> tuple[Samples, InputFormat]:
     ValueError, TypeError
         If they are not of one kind, are damaged, or not what the parameters say.
     """
-    values, options = gathered(X), _options(estimator)
+    values, options = gathered(X), read_options(estimator)
     named = estimator.sample_kind
     kind = recognise(values, options) if named is None else SAMPLE_KINDS[named]
     validate_data(estimator, X, reset=True, skip_check_array=True, ensure_2d=False)
@@ -79,7 +79,7 @@ def read_known(estimator: Any, X: Any, format: InputFormat) -> Samples:
     values = gathered(X)
     if hasattr(X, "columns"):
         validate_data(estimator, X, reset=False, skip_check_array=True, ensure_2d=False)
-    return format.kind.read(values, _options(estimator), partial(validate_data, estimator, reset=False), format)[0]
+    return format.kind.read(values, read_options(estimator), partial(validate_data, estimator, reset=False), format)[0]
 
 
 def allows_nan(estimator: Any) -> bool:
@@ -88,7 +88,7 @@ def allows_nan(estimator: Any) -> bool:
     return any(isinstance(found, str) and found == value for found, value in given)
 
 
-def _options(estimator: Any) -> ReadOptions:
+def read_options(estimator: Any) -> ReadOptions:
     """Return what the parameters of an estimator say of samples."""
     backbone = estimator.backbone
     takes_series = isinstance(backbone, Backbone) and len(backbone.input_shape) == 2

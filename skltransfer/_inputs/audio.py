@@ -375,10 +375,12 @@ def _centred(wave: Array, position: int) -> Array:
 
 
 def _resampled(wave: Array, rate: float) -> Array:
+    ratio = Fraction(RATE / rate).limit_denominator(1000)
+    if ratio == 1:
+        return wave
     from scipy.signal import resample_poly
 
-    ratio = Fraction(RATE / rate).limit_denominator(1000)
-    return wave if ratio == 1 else resample_poly(wave, ratio.numerator, ratio.denominator)
+    return resample_poly(wave, ratio.numerator, ratio.denominator)
 
 
 def _most(rate: float) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
 from numbers import Number
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
 from skltransfer._utils.types import Array
 
@@ -147,7 +147,7 @@ def gathered(X: Any) -> Any:
     ValueError
         If it is a single sample, or there are none.
     """
-    if issparse(X):
+    if is_sparse(X):
         return X  # each kind refuses it in scikit-learn's words
     _refuse(X)
     if isinstance(X, list):
@@ -170,6 +170,12 @@ def items(X: Any) -> list[Any]:
     """Return samples as a list with one item each."""
     values = gathered(X)
     return values if isinstance(values, list) else list(as_array(values))
+
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether this is a sparse matrix or array of SciPy's, which is not loaded to find that out."""
+    module = sys.modules.get("scipy.sparse")
+    return module is not None and bool(module.issparse(X))
 
 
 def is_frame(X: Any) -> bool:

@@ -39,15 +39,25 @@ class Layout:
         """Turn pixels from 0 to 1 of shape (n, height, width, channels) into samples of this layout."""
         from keras import ops
 
-        x = np.clip(decoded, 0.0, 1.0)
-        shape = format.shape if self.shape else x.shape[1:]
-        if x.shape[1:3] != shape[:2]:
+        return self.stored(ops.convert_to_numpy(self.in_range(ops.convert_to_tensor(decoded), format)), format)
+
+    def in_range(self, x: Any, format: InputFormat) -> Any:
+        """Bring a tensor of pixels from 0 to 1 to the size, the channels and the range of samples."""
+        from keras import ops
+
+        x = ops.clip(x, 0.0, 1.0)
+        shape = format.shape if self.shape else tuple(x.shape[1:])
+        if tuple(x.shape[1:3]) != shape[:2]:
             smaller = shape[0] < x.shape[1] or shape[1] < x.shape[2]
-            resized = ops.image.resize(x, shape[:2], interpolation="bilinear", antialias=smaller)
-            x = np.clip(ops.convert_to_numpy(resized), 0.0, 1.0)
+            x = ops.clip(ops.image.resize(x, shape[:2], interpolation="bilinear", antialias=smaller), 0.0, 1.0)
         if x.shape[3] > shape[2]:
-            x = (x * np.array(LUMINANCE, x.dtype)).sum(axis=3, keepdims=True)
-        x = np.broadcast_to(x, (*x.shape[:3], shape[2])) * (format.high - format.low) + format.low
-        if not np.issubdtype(self.dtype, np.floating):
-            x = np.rint(x)
-        return x.reshape(-1, *(self.shape or shape)).astype(self.dtype)
+            x = ops.sum(x * ops.convert_to_tensor(LUMINANCE, x.dtype), axis=3, keepdims=True)
+        if x.shape[3] < shape[2]:
+            x = ops.repeat(x, shape[2], axis=3)
+        return x * (format.high - format.low) + format.low
+
+    def stored(self, values: Array, format: InputFormat) -> Array:
+        """Lay decoded samples out, and keep them in the dtype of samples."""
+        if format.kind.is_image and not np.issubdtype(self.dtype, np.floating):
+            values = np.rint(values)
+        return values.reshape(-1, *(self.shape or values.shape[1:])).astype(self.dtype, copy=False)

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_array
 
 from skltransfer._inputs.containers import Form, stacked
 from skltransfer._inputs.formats import LUMINANCE
@@ -25,6 +24,7 @@ from skltransfer._inputs.kind import (
     Validate,
     unflattened,
 )
+from skltransfer._inputs.numbers import as_numbers
 from skltransfer._inputs.samples import ArraySamples
 from skltransfer._utils.types import Array
 
@@ -114,7 +114,7 @@ class ImageArrays(SampleKind):
         if len(X.shape) == 2:
             X = self._laid_out(X, options, validate, learned)
         elif isinstance(X, np.ndarray) and X.dtype != object:
-            X = check_array(X, dtype="numeric", allow_nd=True, ensure_2d=False, ensure_all_finite=False)
+            X = as_numbers(X)
         pixels = image_array(X, options.input_shape)
         check_pixels_finite(pixels)
         if learned is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
 from skltransfer._inputs.containers import Form, stacked
 from skltransfer._inputs.kind import (
@@ -17,6 +16,7 @@ from skltransfer._inputs.kind import (
     Validate,
     unflattened,
 )
+from skltransfer._inputs.numbers import as_numbers, check_finite
 from skltransfer._inputs.samples import ArraySamples
 from skltransfer._inputs.table import check_takes_numbers
 
@@ -36,7 +36,8 @@ class Sequences(SampleKind):
         X = stacked(X, "sequences") if isinstance(X, list) else X
         if learned is not None and len(X.shape) == 2:
             X = unflattened(X, validate, learned)
-        values = check_array(X, dtype=np.float32, allow_nd=True, ensure_2d=False)
+        values = as_numbers(X, np.float32)
+        check_finite(values)
         if values.ndim != 3:
             raise ValueError(f"X: expected sequences of shape (n, steps, channels). Got an array of {values.shape}.")
         format = InputFormat(self, values.shape[1:])

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import LabelEncoder
 from sklearn.utils.class_weight import compute_class_weight
 
+from skltransfer._targets.answers import Labels
 from skltransfer._targets.probabilities import log_probabilities, probabilities
 from skltransfer._targets.reading import known, missing
 from skltransfer._targets.targets import Targets
@@ -21,22 +22,8 @@ from skltransfer._utils.types import Array, Floats
 
 
 @dataclass(frozen=True, eq=False)
-class LabelEncoding:
-    """What the labels of each task are.
-
-    Parameters
-    ----------
-    classes : tuple of ndarray
-        The labels of each task, sorted.
-    several : bool
-        Whether labels come as a table with a column a task.
-    binary : bool
-        Whether all tasks are 0 or 1, so that each is one label that a sample has or has not.
-    """
-
-    classes: tuple[Array, ...]
-    several: bool
-    binary: bool
+class LabelEncoding(Labels):
+    """What the labels of each task are, how they are learned, and how they become targets; see `Labels`."""
 
     @staticmethod
     def learn(y: Array) -> LabelEncoding:
@@ -66,13 +53,6 @@ class LabelEncoding:
                     f"class: {labels.tolist()}; add samples of another class."
                 )
         return LabelEncoding(classes, y.ndim == 2, binary)
-
-    @property
-    def classes_(self) -> Any:
-        """The labels as an estimator shows them: a list for several tasks, and numbers of labels of 0 and 1."""
-        if self.binary:
-            return np.arange(len(self.classes))  # as in MLPClassifier: cross_val_predict counts the entries
-        return list(self.classes) if self.several else self.classes[0]
 
     @property
     def units(self) -> tuple[Any, Any]:
@@ -123,21 +103,6 @@ class LabelEncoding:
         chosen = self.targets(y, np.ones(len(y)), None).values
         return 2 * chosen - 1 if self.binary else chosen
 
-    def split(self, decisions: Floats) -> list[Floats]:
-        """Cut decision values into those of each task."""
-        ends = np.cumsum([task.n_outputs for task in self.tasks])
-        return np.split(decisions, ends[:-1], axis=1)
-
-    def predictions(self, decisions: Floats) -> Array:
-        """Labels, as they came."""
-        if self.binary:
-            return (decisions > 0).astype(int)
-        each = [labels[part.argmax(axis=1)] for labels, part in zip(self.classes, self.split(decisions), strict=True)]
-        if not self.several:
-            return each[0]
-        alike = len({labels.dtype.kind for labels in each}) == 1
-        return np.stack(each if alike else [labels.astype(object) for labels in each], axis=1)
-
     def probabilities(self, decisions: Floats) -> Any:
         """Probabilities: an array, or a list with one for each task of several classes."""
         if self.binary:
@@ -150,13 +115,6 @@ class LabelEncoding:
         if self.binary:
             return log_probabilities(decisions.reshape(-1, 1))[:, 1].reshape(decisions.shape)
         each = [log_probabilities(part) for part in self.split(decisions)]
-        return each if self.several else each[0]
-
-    def decisions(self, decisions: Floats) -> Any:
-        """Decision values in scikit-learn's shapes."""
-        if self.binary:
-            return decisions
-        each = [part[:, 1] - part[:, 0] if part.shape[1] == 2 else part for part in self.split(decisions)]
         return each if self.several else each[0]
 
 

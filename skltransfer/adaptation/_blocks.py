@@ -108,7 +108,8 @@ def scale_blocks(
     -------
     BlockScale
     """
-    widths, options = block_widths(extraction, features.shape[1]), candidates(extraction.outputs)
+    widths = block_widths(extraction, features.shape[1])
+    options = candidates(extraction.outputs, widths)
     known, chosen = features[source], options[0]
     groups = np.array([content_hash(row) for row in np.ascontiguousarray(known)], dtype=f"S{DIGEST_BYTES}")
     if len(np.unique(groups)) >= MIN_SAMPLES:

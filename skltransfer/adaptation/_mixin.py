@@ -99,6 +99,10 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         assert self.model_.head is not None
         return len(self.model_.head.coef)
 
+    @property
+    def _adapts_to_samples(self) -> bool:
+        return settle_method(self.method).predicts
+
     def _source_model(self) -> FittedModel | None:
         """Return the fitted model to start from, if one is given."""
         if not isinstance(self.backbone, FrozenEstimator):

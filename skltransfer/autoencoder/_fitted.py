@@ -20,7 +20,7 @@ from skltransfer._utils.progress import counted
 from skltransfer._utils.types import Array
 from skltransfer.autoencoder._builders import decoded_shape, log_variances, statistics
 from skltransfer.autoencoder._losses import NATS, NATS_CONSTANT, gaussian_divergence, reconstruction_loss
-from skltransfer.backbones._backbone import Backbone
+from skltransfer.backbones._backbone import Backbone, assign, build, building
 
 RAW = Layout((), "float32")
 BLOCK_SAMPLES = 512
@@ -69,6 +69,28 @@ class FittedAutoencoder(FittedModel):
             return np.concatenate([self.layout.pixels(part, self.format) for part in self._decoded(latent)])
         return np.concatenate(list(self._decoded(latent))).astype(self.layout.dtype, copy=False)
 
+    def all_answers(self) -> Any:
+        """Build one Keras network from raw samples to all answers; see `FittedModel.all_answers`.
+
+        Beside "features", it gives "reconstruction", in the units of samples, and "scores" if it is not variational.
+        """
+        encoder, ops = super().all_answers(), import_keras().ops
+        mean = statistics(self.encoding_network.backbone).get("moving_mean", 0.0)
+        with building(0):
+            samples = import_keras().Input(encoder.inputs[0].shape[1:], dtype=encoder.inputs[0].dtype, name="samples")
+            filled = ops.where(ops.isnan(samples), mean, samples) if self.format.kind.is_table else samples
+            decoder = build(self.decoder.architecture)
+            assign(decoder, self.decoder.weights)
+            found = encoder(filled)
+            decoded = decoder(found["features"])
+            shown = self.layout.in_range(decoded, self.format) if self.format.kind.is_image else decoded
+            found = {**found, "reconstruction": shown}
+            if self.backbone.log_variance is None:
+                target = pixel_target(self.encoding_network.backbone, self.format)
+                seen = self._in_units(samples, decoded, ops) if target is None else (target(samples), decoded, None)
+                found["scores"] = -reconstruction_loss(self.loss, *seen)
+            return import_keras().Model(samples, found, name="model")
+
     def reconstruction_scores(self, samples: Samples) -> Array:
         """Negative loss of each sample."""
         return -self._sample_losses(samples, self._latent(self.encoding_network, samples))
@@ -106,16 +128,20 @@ class FittedAutoencoder(FittedModel):
         """Loss of each sample under these latent values; columns are brought to one unit."""
         decoded = np.concatenate(list(self._decoded(latent)))
         values: Any = samples.read(np.arange(len(samples)), self.encoding_network.preparation)
-        encoder = self.encoding_network.backbone
-        target, known = pixel_target(encoder, self.format), statistics(encoder)
+        target = pixel_target(self.encoding_network.backbone, self.format)
         if target is not None:
             return _each(lambda x, y: reconstruction_loss(self.loss, target(x), y, None), values.astype("f4"), decoded)
-        present = ~np.isnan(values)
-        values = np.where(present, values, 0.0)
+        return _each(lambda *parts: reconstruction_loss(self.loss, *parts), *self._in_units(values, decoded, np))
+
+    def _in_units(self, values: Any, decoded: Any, module: Any) -> tuple[Any, Any, Any]:
+        """Bring columns to one unit, with NumPy or Keras' operations; tell which values are there."""
+        known = statistics(self.encoding_network.backbone)
+        present = module.logical_not(module.isnan(values))
+        values = module.where(present, values, 0.0)
         if known and self.loss != "bce":
-            unit = np.sqrt(known["moving_variance"])
-            values, decoded = (values - known["moving_mean"]) / unit, (decoded - known["moving_mean"]) / unit
-        return _each(lambda *parts: reconstruction_loss(self.loss, *parts), values, decoded, present)
+            mean, unit = known["moving_mean"], np.sqrt(known["moving_variance"])
+            values, decoded = (values - mean) / unit, (decoded - mean) / unit
+        return values, decoded, present
 
 
 def _each(function: Callable[..., Any], *arrays: Array) -> Array:

@@ -1,0 +1,93 @@
+"""A fitted estimator as one file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._utils.files import written_whole
+from skltransfer._utils.sealed import sealed
+from skltransfer._validation import unknown_name
+from skltransfer.export._about import describe
+from skltransfer.export._onnx import onnx_model
+
+FORMATS = ("onnx",)
+
+
+def save(estimator: Any, path: str | os.PathLike[str], format: str = "onnx") -> None:
+    """Write a fitted estimator to one file: how samples are prepared, the network, the head and the labels.
+
+    `skltransfer.serve.load` gives a predictor of it, which needs neither Keras nor scikit-learn. Any other
+    program with ONNX Runtime can read the file, too: its input "samples" takes what the method ``to_keras`` of
+    ``estimator.model_`` describes, its outputs are "probabilities" and "decisions", or "values", and "features", and
+    its metadata property "skltransfer" says in JSON what samples and labels are.
+
+    Before it is written, the file is run on random samples, and what it answers is compared with the network itself.
+
+    Parameters
+    ----------
+    estimator : TransferClassifier, TransferRegressor, BackboneTransformer, AutoencoderTransformer, \
+DomainAdaptationClassifier or DomainAdaptationRegressor
+        Fitted.
+    path : str or path-like
+        The file, in a folder that exists; it appears when it is complete, and a file of this name is replaced.
+    format : {"onnx"}, default="onnx"
+        Of the file.
+
+    Raises
+    ------
+    TypeError
+        If this is no estimator of skltransfer, or labels are of a type that JSON does not have.
+    NotFittedError
+        If it is not fitted.
+    ValueError
+        If ``format`` is unknown, predictions depend on which samples are predicted together
+        (``method="tent"``), the network has a layer without an ONNX form, or is larger than a file can be.
+    RuntimeError
+        If Keras does not run on TensorFlow, or answers of the file are not those of the network.
+    ImportError
+        If onnx, onnxruntime or tf2onnx is not installed.
+    OSError
+        If the file cannot be written.
+
+    Notes
+    -----
+    Answers agree with the estimator's up to rounding, about 1e-6 of their size in single precision. The digest in
+    the file finds damage; it does not say who wrote the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from skltransfer import TransferClassifier
+    >>> from skltransfer import export, serve
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = TransferClassifier(random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export.save(clf, Path(folder) / "iris.onnx")
+    ...     predictor = serve.load(Path(folder) / "iris.onnx")
+    >>> bool((predictor.predict(X) == clf.predict(X)).all())
+    True
+    """
+    if format not in FORMATS:
+        raise unknown_name("format", format, FORMATS)
+    if not isinstance(estimator, BackboneEstimator):
+        raise TypeError(
+            f"estimator: expected a fitted estimator of skltransfer. Got a {type(estimator).__name__}; of a pipeline "
+            "or a search, pass the estimator inside, such as search.best_estimator_."
+        )
+    check_is_fitted(estimator)
+    if estimator._adapts_to_samples:
+        raise ValueError(
+            f"method={estimator.get_params()['method']!r} adapts the network to the samples that are predicted. "
+            "Expected an estimator that answers for each sample alone; fit with another method, such as 'adabn'."
+        )
+    about = describe(estimator)
+    model = onnx_model(estimator.model_, about)
+    with written_whole(Path(path)) as file:
+        file.write(sealed(model))

@@ -1,0 +1,6 @@
+"""Predictors that run what `skltransfer.export.save` wrote, without Keras, its backends and scikit-learn."""
+
+from skltransfer.serve._load import load
+from skltransfer.serve._predictors import Predictor, ServedAutoencoder, ServedClassifier, ServedRegressor
+
+__all__ = ["Predictor", "ServedAutoencoder", "ServedClassifier", "ServedRegressor", "load"]

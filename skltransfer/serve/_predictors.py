@@ -1,0 +1,279 @@
+"""Predictors with scikit-learn's face, on ONNX Runtime."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skltransfer._inputs.containers import gathered
+from skltransfer._inputs.formats import Layout
+from skltransfer._inputs.kind import InputFormat, ReadOptions
+from skltransfer._inputs.preparation import AnyPreparation
+from skltransfer._inputs.samples import Samples, filled_length
+from skltransfer._targets.answers import Labels
+from skltransfer._utils.types import Array
+from skltransfer.serve._columns import Columns
+
+DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int32)": np.int32}
+BATCH_VALUES, MOST = 2**19, 1024
+"""Values, and samples, that go through the network together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """A network in ONNX Runtime, and how samples get there.
+
+    Parameters
+    ----------
+    session : onnxruntime.InferenceSession
+        From "samples" to answers by name.
+    format, options, preparation
+        What a sample is, how it is read, and how the network takes it.
+    columns : Columns
+        What is known of the columns of samples.
+    dtype : str or None
+        Of answers; None is that of the network.
+    labels : Labels or None
+        From decision values to labels.
+    layout : Layout or None
+        How samples that are reconstructed lie in an array.
+    """
+
+    session: Any
+    format: InputFormat
+    options: ReadOptions
+    preparation: AnyPreparation | None
+    columns: Columns
+    dtype: str | None
+    labels: Labels | None
+    layout: Layout | None
+
+    def read(self, X: Any) -> Samples:
+        """Check samples as the estimator does."""
+        values = gathered(X)
+        if hasattr(X, "columns"):
+            self.columns.check_names(X)
+        return self.format.kind.read(values, self.options, self.columns, self.format)[0]
+
+    def run(self, X: Any, names: list[str]) -> list[Array]:
+        """Compute answers for samples, in batches."""
+        samples = self.read(X)
+        dtype = DTYPES[self.session.get_inputs()[0].type]
+        found: list[list[Array]] = []
+        order: list[int] = []
+        for positions in self._batches(samples):
+            batch = samples.read(positions, self.preparation).astype(dtype, copy=False)
+            found.append(self.session.run(names, {"samples": batch}))
+            order += positions
+        back = np.argsort(order)
+        joined = [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]
+        for answers in joined:
+            _check_finite(answers)
+        return joined
+
+    def cast(self, answers: Array) -> Array:
+        """Return answers in the dtype that the estimator gives."""
+        return answers if self.dtype is None else answers.astype(self.dtype, copy=False)
+
+    def _batches(self, samples: Samples) -> list[list[int]]:
+        """Cut samples into batches; those that are filled up to one length come together."""
+        shape = samples.layout(self.preparation)[0]
+        groups: dict[int, list[int]] = defaultdict(list)
+        if None in shape:
+            lengths = samples.lengths(range(len(samples)), self.preparation)  # type: ignore[attr-defined]
+            for position, length in enumerate(lengths.tolist()):
+                groups[filled_length(length)].append(position)
+        else:
+            size = getattr(self.preparation, "size", None)
+            groups[max(math.prod(shape), 3 * math.prod(size or ()))] = list(range(len(samples)))
+        cuts = []
+        for values, positions in sorted(groups.items()):
+            room = int(np.clip(BATCH_VALUES // (values * (384 if None in shape else 1)), 1, MOST))
+            cuts += [positions[i : i + room] for i in range(0, len(positions), room)]
+        return cuts
+
+
+def _check_finite(answers: Array) -> None:
+    bad = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
+    if bad.any():
+        raise ValueError(
+            f"X: sample {bad.argmax()} has answers that are NaN or infinite. Expected values that the network can "
+            "compute with; scale the samples as those of fit were."
+        )
+
+
+class Predictor:
+    """What `load` gives: a fitted estimator, for predictions alone.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Columns that `fit` saw.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, if they had names.
+    about : dict
+        What the file says: the class of the estimator, versions of libraries, what samples and labels are.
+    """
+
+    def __init__(self, served: Served, about: dict[str, Any]) -> None:
+        self._served, self.about = served, about
+        self.n_features_in_ = int(about["n_features_in"])
+        if about["feature_names_in"] is not None:
+            self.feature_names_in_ = np.array(about["feature_names_in"], dtype=object)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.about['estimator']})"
+
+    def transform(self, X: Any) -> Array:
+        """Compute features: what a transformer gives, and what the last layer of a head decides on.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images, bytes or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+        """
+        found = self._served.run(X, ["features"])[0]
+        return found if self._served.labels is not None else self._served.cast(found)
+
+
+class ServedClassifier(Predictor):
+    """A fitted classifier."""
+
+    @property
+    def classes_(self) -> Any:
+        """The labels, as they came, sorted: numbers of columns of 0 and 1, a list for other tasks."""
+        return self._labels.classes_
+
+    def predict(self, X: Any) -> Array:
+        """Predict labels.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images, bytes or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_tasks)
+            Labels, as they came.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If samples are damaged, or unlike those of `fit`.
+        """
+        return self._labels.predictions(self._served.run(X, ["decisions"])[0])
+
+    def predict_proba(self, X: Any) -> Any:
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images, bytes or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns are in the order of ``classes_``. For tasks of 0 and 1, one column a task with the probability of
+            1; for other tasks, a list of arrays.
+        """
+        each = self._labels.several and not self._labels.binary and len(self._labels.classes) > 1
+        numbers = range(len(self._labels.classes))
+        names = [f"probabilities_{number}" for number in numbers] if each else ["probabilities"]
+        found = [self._served.cast(part) for part in self._served.run(X, names)]
+        return found if self._labels.several and not self._labels.binary else found[0]
+
+    def decision_function(self, X: Any) -> Any:
+        """Compute decision values.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images, bytes or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Log-odds of ``classes_[1]`` for two classes, else a value for each class, the largest of which is
+            predicted. For several tasks as in `predict_proba`.
+        """
+        return self._labels.decisions(self._served.cast(self._served.run(X, ["decisions"])[0]))
+
+    @property
+    def _labels(self) -> Labels:
+        assert self._served.labels is not None
+        return self._served.labels
+
+
+class ServedRegressor(Predictor):
+    """A fitted regressor."""
+
+    def predict(self, X: Any) -> Array:
+        """Predict values.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of texts, paths, PIL images, bytes or waveforms
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_targets)
+            In the units of ``y``.
+        """
+        values = self._served.cast(self._served.run(X, ["values"])[0])
+        return values if values.shape[1] > 1 else values[:, 0]
+
+
+class ServedAutoencoder(Predictor):
+    """A fitted autoencoder."""
+
+    def reconstruct(self, X: Any) -> Array:
+        """Encode samples and decode them again.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths, PIL images or bytes
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray
+            Samples of the shape, the dtype and the range of those that `fit` saw; for image files, bytes.
+        """
+        assert self._served.layout is not None
+        return self._served.layout.stored(self._served.run(X, ["reconstruction"])[0], self._served.format)
+
+    def score_samples(self, X: Any) -> Array:
+        """Compute how well each sample is reconstructed; outliers have low values.
+
+        Parameters
+        ----------
+        X : array-like, frame, or sequence of paths, PIL images or bytes
+            Samples like those that `fit` saw.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The negative loss of each sample.
+
+        Raises
+        ------
+        ValueError
+            If it is variational: its evidence bound needs draws, which a file does not have.
+        """
+        if "scores" not in {output.name for output in self._served.session.get_outputs()}:
+            raise ValueError(
+                "score_samples: expected an autoencoder that is not variational. Got a variational one, whose evidence "
+                "bound needs draws that the file does not have; compute it with the estimator."
+            )
+        return self._served.run(X, ["scores"])[0]
