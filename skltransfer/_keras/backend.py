@@ -311,6 +311,16 @@ def _tensorflow_forward(
     return lambda batch: concrete(tf.constant(batch)).numpy()
 
 
+def check_traceable() -> None:
+    """Raise RuntimeError on a backend on which `frozen_graph` does not run."""
+    if name() != "tensorflow":
+        raise RuntimeError(
+            f"export runs on TensorFlow, and Keras runs on {name()} here. Expected KERAS_BACKEND=tensorflow; fitted "
+            "estimators are the same on all backends, so keep this one with joblib.dump and export it in a process "
+            "with that setting."
+        )
+
+
 def frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Callable[[np.ndarray], dict[str, np.ndarray]]]:
     """Trace a Keras network with its weights compiled in; on TensorFlow only.
 
@@ -335,12 +345,7 @@ def frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Callable[[np.n
     RuntimeError
         If Keras runs on another backend.
     """
-    if name() != "tensorflow":
-        raise RuntimeError(
-            f"export runs on TensorFlow, and Keras runs on {name()} here. Expected KERAS_BACKEND=tensorflow; fitted "
-            "estimators are the same on all backends, so keep this one with joblib.dump and export it in a process "
-            "with that setting."
-        )
+    check_traceable()
     import tensorflow as tf
     from keras import StatelessScope
 

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator
+from skltransfer._keras.backend import check_traceable
 from skltransfer._utils.files import written_whole
 from skltransfer._utils.sealed import sealed
 from skltransfer._validation import unknown_name
@@ -87,6 +88,7 @@ DomainAdaptationClassifier or DomainAdaptationRegressor
             f"method={estimator.get_params()['method']!r} adapts the network to the samples that are predicted. "
             "Expected an estimator that answers for each sample alone; fit with another method, such as 'adabn'."
         )
+    check_traceable()
     about = describe(estimator)
     model = onnx_model(estimator.model_, about)
     with written_whole(Path(path)) as file:

@@ -19,7 +19,7 @@ from skltransfer._utils.types import Array
 from skltransfer.serve._columns import Columns
 
 DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int32)": np.int32}
-BATCH_VALUES, MOST = 2**19, 1024
+BATCH_VALUES, MOST = 2**21, 1024
 """Values, and samples, that go through the network together."""
 
 
