@@ -250,6 +250,8 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
     for error, sentence, estimator, options in refused:
         with pytest.raises(error, match=sentence):
             export.save(estimator, path, **options)
+    with pytest.raises(FileNotFoundError, match="expected a folder that exists"):
+        export.save(fitted, tmp_path / "nowhere" / "none.onnx")
     assert not list(tmp_path.iterdir())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +13,15 @@ from typing import IO
 
 ABANDONED = 3600.0
 """Seconds after which an unfinished file has no writer any more."""
+
+
+def check_folder(path: Path) -> None:
+    """Raise FileNotFoundError if the folder of a file that is to be written does not exist."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{os.fspath(path)!r} cannot be written: expected a folder that exists. Got {os.fspath(path.parent)!r}; "
+            "create it first, or pass another path."
+        )
 
 
 @contextmanager
@@ -29,16 +38,17 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     OSError
         If it cannot be written.
     """
+    check_folder(path)
     _remove_abandoned(path)
-    handle, temporary = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

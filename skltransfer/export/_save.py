@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._keras.backend import check_traceable
-from skltransfer._utils.files import written_whole
+from skltransfer._utils.files import check_folder, written_whole
 from skltransfer._utils.sealed import sealed
 from skltransfer._validation import unknown_name
 from skltransfer.export._about import describe
@@ -83,6 +83,7 @@ DomainAdaptationClassifier or DomainAdaptationRegressor
             "or a search, pass the estimator inside, such as search.best_estimator_."
         )
     check_is_fitted(estimator)
+    check_folder(Path(path))
     if estimator._adapts_to_samples:
         raise ValueError(
             f"method={estimator.get_params()['method']!r} adapts the network to the samples that are predicted. "

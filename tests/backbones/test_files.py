@@ -43,8 +43,15 @@ def test_another_ending_is_refused(network, tmp_path):
 
 
 def test_missing_folder_leaves_nothing(network, tmp_path):
-    with pytest.raises(OSError, match="No such file or directory"):
+    with pytest.raises(FileNotFoundError, match=r"n\.safetensors' cannot be written: expected a folder that exists"):
         network.save(tmp_path / "nowhere" / "n.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_be_read_by_whom_other_files_may(network, tmp_path):
+    network.save(tmp_path / "n.safetensors")
+    (tmp_path / "other").touch()
+    assert (tmp_path / "n.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_missing_file_is_refused(tmp_path):
