@@ -4,8 +4,9 @@ import threading
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
-from skltransfer import AutoencoderTransformer, TransferClassifier, load_backbone
+from skltransfer import AutoencoderTransformer, BackboneTransformer, TransferClassifier, load_backbone
 from skltransfer._features import extraction as features
 from skltransfer._features.extraction import compute, extract, plan_extraction
 from skltransfer._inputs.image_arrays import ImageArrays
@@ -215,6 +216,21 @@ def test_another_size_for_a_fixed_network_is_refused():
     network = load_backbone("small_cnn", input_shape=(28, 28, 1), random_state=0)
     with pytest.raises(ValueError, match=r"'image_size' parameter must be 'auto' or \(28, 28\)"):
         plan_extraction(network, FORMAT, image_size=64)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize(
+    "estimator",
+    [BackboneTransformer(), TransferClassifier(), TransferClassifier(trainable="all", epochs=1, solve_head=False)],
+)
+def test_images_that_are_too_small_for_a_network_are_refused(estimator, images, labels):
+    import keras
+
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, strides=4)(inputs)
+    backbone = load_backbone(keras.Model(inputs, keras.layers.MaxPooling2D(3, 2)(x)))
+    with pytest.raises(ValueError, match=r"image_size: .* nothing left of images of 9 by 9 pixels.* larger image_size"):
+        clone(estimator).set_params(backbone=backbone, image_size=9).fit(images, labels)
 
 
 @pytest.mark.parametrize("change", ["REVISION", "backend", "pillow"])

@@ -145,6 +145,11 @@ def concurrent_batches() -> int:
     return 3 if name() == "tensorflow" else 1
 
 
+def allows_empty() -> bool:
+    """Whether layers compute nothing, in place of an error, of images that are too small for them."""
+    return name() == "jax"
+
+
 def fixed_batches() -> bool:
     """Whether a batch of another length would be compiled anew."""
     return name() == "jax"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skltransfer._inputs.texts import Tokenization
-from skltransfer._keras.backend import import_keras, own_settings
+from skltransfer._keras.backend import allows_empty, import_keras, own_settings
 from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
@@ -213,6 +213,36 @@ def building(seed: int) -> Iterator[None]:
             yield
     finally:
         random.setstate(state)
+
+
+@contextmanager
+def told_if_too_small(model: Any, shape: Sequence[int | None]) -> Iterator[None]:
+    """Call a network on images in here, so that one that has nothing left of them says so.
+
+    Raises
+    ------
+    ValueError
+        If images of this shape, with an axis of samples before it, are too small.
+    """
+    try:
+        yield
+    except Exception as error:
+        _check_large_enough(model, shape, error)
+        raise
+    if allows_empty():
+        _check_large_enough(model, shape, None)
+
+
+def _check_large_enough(model: Any, shape: Sequence[int | None], cause: Exception | None) -> None:
+    if len(shape) != 4 or None in shape[1:]:
+        return
+    try:
+        model.compute_output_shape((1, *shape[1:]))
+    except ValueError:
+        raise ValueError(
+            f"image_size: a layer of the backbone has nothing left of images of {shape[1]} by {shape[2]} pixels. "
+            "Expected larger ones; pass a larger image_size."
+        ) from cause
 
 
 class Parts(NamedTuple):
