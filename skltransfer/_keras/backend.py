@@ -316,69 +316,6 @@ def _tensorflow_forward(
     return lambda batch: concrete(tf.constant(batch)).numpy()
 
 
-def check_traceable() -> None:
-    """Raise RuntimeError on a backend on which `frozen_graph` does not run."""
-    if name() != "tensorflow":
-        raise RuntimeError(
-            f"export runs on TensorFlow, and Keras runs on {name()} here. Expected KERAS_BACKEND=tensorflow; fitted "
-            "estimators are the same on all backends, so keep this one with joblib.dump and export it in a process "
-            "with that setting."
-        )
-
-
-def frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Callable[[np.ndarray], dict[str, np.ndarray]]]:
-    """Trace a Keras network with its weights compiled in; on TensorFlow only.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Of one input; its outputs are a dict.
-
-    Returns
-    -------
-    graph : tensorflow GraphDef
-        The network, in which weights are constants.
-    input : str
-        The tensor that is its input.
-    outputs : dict of str to str
-        The tensor that is each output.
-    compute : callable
-        From a batch to outputs by name.
-
-    Raises
-    ------
-    RuntimeError
-        If Keras runs on another backend.
-    """
-    check_traceable()
-    import tensorflow as tf
-    from keras import StatelessScope
-
-    arrays = [(variable, variable.value.numpy()) for variable in network.variables]
-
-    def traced(batch: Any) -> Any:
-        with StatelessScope(state_mapping=[(variable, tf.constant(array)) for variable, array in arrays]):
-            return {key: tf.identity(value) for key, value in network(batch, training=False).items()}
-
-    spec = network.inputs[0]
-    signature = [tf.TensorSpec(spec.shape, spec.dtype)]
-    concrete = tf.function(traced, signature, autograph=False, jit_compile=False).get_concrete_function()
-    graph = concrete.graph.as_graph_def()
-    nodes = {node.name: node for node in graph.node}
-    for outer, inner in concrete.graph.captures:  # constants of Keras' operations lie outside of the function
-        node = nodes[inner.op.name]
-        node.Clear()
-        node.name, node.op = inner.op.name, "Const"
-        node.attr["dtype"].type = outer.dtype.as_datatype_enum
-        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(outer.numpy()))
-
-    def compute(batch: np.ndarray) -> dict[str, np.ndarray]:
-        return {key: value.numpy() for key, value in concrete(tf.constant(batch)).items()}
-
-    outputs = {key: tensor.name for key, tensor in concrete.structured_outputs.items()}
-    return graph, concrete.inputs[0].name, outputs, compute
-
-
 def _jax_forward(model: Any, function: Callable[[Any], Any]) -> Callable[[np.ndarray], np.ndarray]:
     import jax
     from keras import StatelessScope

@@ -1,4 +1,4 @@
-"""Keras networks as ONNX graphs."""
+"""Keras networks as ONNX graphs, by way of TensorFlow's."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._keras.backend import frozen_graph, own_settings
+from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import import_optional
 
 OPSET = 18
 """Version of ONNX' operators, which ONNX Runtime reads from 1.14 on; the newest that tf2onnx writes."""
 
 Compute = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def check_traceable() -> None:
+    """Raise RuntimeError on a backend on which nothing is converted."""
+    if _backend.name() != "tensorflow":
+        raise RuntimeError(
+            f"export runs on TensorFlow, and Keras runs on {_backend.name()} here. Expected KERAS_BACKEND=tensorflow; "
+            "fitted estimators are the same on all backends, so keep this one with joblib.dump and export it in a "
+            "process with that setting."
+        )
 
 
 def to_onnx(network: Any) -> tuple[Any, Compute]:
@@ -45,8 +55,8 @@ def to_onnx(network: Any) -> tuple[Any, Compute]:
     """
     onnx = import_optional("onnx", extra="export", purpose="export.save")
     convert = import_optional("tf2onnx.convert", extra="export", purpose="export.save")
-    with own_settings(), _quiet():
-        graph, given, outputs, compute = frozen_graph(network)
+    with _backend.own_settings(), _quiet():
+        graph, given, outputs, compute = _frozen_graph(network)
         names = {given: "samples"} | {tensor: key for key, tensor in outputs.items()}
         model, _ = convert.from_graph_def(
             graph,
@@ -147,3 +157,56 @@ def _quiet() -> Iterator[None]:
 
 def _nothing(record: logging.LogRecord) -> bool:
     return False
+
+
+def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Compute]:
+    """Trace a Keras network with its weights compiled in; on TensorFlow only.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Of one input; its outputs are a dict.
+
+    Returns
+    -------
+    graph : tensorflow GraphDef
+        The network, in which weights are constants.
+    input : str
+        The tensor that is its input.
+    outputs : dict of str to str
+        The tensor that is each output.
+    compute : callable
+        From a batch to outputs by name.
+
+    Raises
+    ------
+    RuntimeError
+        If Keras runs on another backend.
+    """
+    check_traceable()
+    import tensorflow as tf
+    from keras import StatelessScope
+
+    arrays = [(variable, variable.value.numpy()) for variable in network.variables]
+
+    def traced(batch: Any) -> Any:
+        with StatelessScope(state_mapping=[(variable, tf.constant(array)) for variable, array in arrays]):
+            return {key: tf.identity(value) for key, value in network(batch, training=False).items()}
+
+    spec = network.inputs[0]
+    signature = [tf.TensorSpec(spec.shape, spec.dtype)]
+    concrete = tf.function(traced, signature, autograph=False, jit_compile=False).get_concrete_function()
+    graph = concrete.graph.as_graph_def()
+    nodes = {node.name: node for node in graph.node}
+    for outer, inner in concrete.graph.captures:  # constants of Keras' operations lie outside of the function
+        node = nodes[inner.op.name]
+        node.Clear()
+        node.name, node.op = inner.op.name, "Const"
+        node.attr["dtype"].type = outer.dtype.as_datatype_enum
+        node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(outer.numpy()))
+
+    def compute(batch: np.ndarray) -> dict[str, np.ndarray]:
+        return {key: value.numpy() for key, value in concrete(tf.constant(batch)).items()}
+
+    outputs = {key: tensor.name for key, tensor in concrete.structured_outputs.items()}
+    return graph, concrete.inputs[0].name, outputs, compute

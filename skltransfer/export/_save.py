@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from skltransfer._estimators.base import BackboneEstimator
-from skltransfer._keras.backend import check_traceable
+from skltransfer._keras.onnx import check_traceable
 from skltransfer._utils.files import check_folder, written_whole
 from skltransfer._utils.sealed import sealed
 from skltransfer._validation import unknown_name
