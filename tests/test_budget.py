@@ -50,11 +50,12 @@ def test_fine_tuning_is_taken_where_it_is_better(product, backbone):
 
 @pytest.mark.backends
 def test_the_frozen_network_is_kept_where_fine_tuning_is_not_better(backbone):
-    X = np.random.default_rng(1).normal(size=(120, 8))
-    y = X[:, 0] > 0
-    clf = TransferClassifier(backbone, budget=4, learning_rate=3.0, random_state=0).fit(X, y)
+    X = np.random.default_rng(1).normal(size=(240, 8))
+    y = X[:120, 0] > 0
+    frozen = TransferClassifier(backbone, random_state=0).fit(X[:120], y)
+    clf = TransferClassifier(backbone, budget=4, learning_rate=3.0, random_state=0)
+    clf.fit(X[:120], y, X_val=X[120:], y_val=frozen.predict(X[120:]))
     assert [row["chosen"] for row in rows(clf, "trainable")] == [True, False, False]
-    frozen = TransferClassifier(backbone, random_state=0).fit(X, y)
     np.testing.assert_array_equal(clf.predict_proba(X), frozen.predict_proba(X))
     assert len(rows(clf, "features")) == len(rows(frozen, "features")) > 0
 
