@@ -2,7 +2,7 @@
 
 Each backend, PyTorch and JAX, computes in a process of its own, on the device that it chooses by itself. ``features``:
 EfficientNet-Lite0 on 128 px pictures, from bytes; by hand, the same Keras network is called on batches of 256, without
-gradients on PyTorch and compiled on JAX. ``network_64`` and so on hand batches of so many pictures to our compiled
+gradients on PyTorch and compiled on JAX. ``network_8`` and so on hand batches of so many pictures to our compiled
 network, without digests and memory; ``digests`` is the price of these. ``fit``: all weights move, 3 epochs, batches of
 32, from a random head on both sides; ``ours_solved`` solves a head first, as is the default. ``small_fit``: the small
 network on 28 px pictures; ours lies compiled in the pool, while by hand a new model is compiled, as Keras users do, or
@@ -32,7 +32,7 @@ Actions = dict[str, Callable[[], Any]]
 
 TINY = "--tiny" in sys.argv
 BACKENDS = ("torch", "jax")
-SIDE, ROWS, BATCH, LENGTHS = (32, 16, 8, (8,)) if TINY else (128, 2048, 256, (64, 256))
+SIDE, ROWS, BATCH, LENGTHS = (32, 16, 8, (8,)) if TINY else (128, 2048, 256, (8, 64, 256))
 FIT_ROWS, EPOCHS, RUNS = (40, 1, 1) if TINY else (512, 3, 3)
 
 

@@ -19,8 +19,9 @@ def product():
 
 @pytest.fixture(scope="module")
 def backbone():
-    """A random network, said to be pretrained."""
-    return replace(load_backbone("mlp", input_shape=(8,), random_state=0), pretrained=True)
+    """A random network, said to be pretrained, with the layer that it was pretrained with."""
+    network = load_backbone("mlp", input_shape=(8,), random_state=0)
+    return replace(network, pretrained=True, classifier=(np.ones((network.weights[-1].shape[-1], 2)), np.zeros(2)))
 
 
 def rows(estimator, step):
@@ -44,6 +45,7 @@ def test_fine_tuning_is_taken_where_it_is_better(product, backbone):
     assert clf.score(X[200:], y[200:]) > frozen.score(X[200:], y[200:]) + 0.02
     assert len(clf.history_["loss"]) == int(60 / (3 * 0.75))
     assert any(not np.array_equal(a, b) for a, b in zip(clf.backbone_.weights, backbone.weights, strict=True))
+    assert clf.backbone_.classifier is None  # it belongs to the weights that were
     again = clone(clf).fit(X[:200], y[:200])
     np.testing.assert_array_equal(again.predict_proba(X), clf.predict_proba(X))
 

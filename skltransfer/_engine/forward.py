@@ -18,7 +18,7 @@ from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.backend import import_keras, own_settings
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone, assign, build, told_if_too_small
+from skltransfer.backbones._backbone import Backbone, assign, build, refusing_small_images
 from skltransfer.backbones._folding import fold
 
 HALF = ("float16", "bfloat16")
@@ -116,7 +116,7 @@ def output_layers(network: Any, outputs: Sequence[Output], *, padded: bool) -> C
     cut = keras.Model(network.inputs[0], layers, name="backbone")
 
     def collect(x: Any) -> Any:
-        with told_if_too_small(cut, x.shape):
+        with refusing_small_images(cut, x.shape):
             found = cut(x, training=False)
         present = keras.ops.not_equal(x, 0) if padded and len(x.shape) == 2 else None
         pooled = []

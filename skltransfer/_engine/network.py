@@ -12,7 +12,7 @@ from skltransfer._engine.design import NO_PLACES, Design
 from skltransfer._engine.penalties import attention_transfer, delta, l2_sp
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._keras.backend import OUTPUTS
-from skltransfer.backbones._backbone import build, told_if_too_small
+from skltransfer.backbones._backbone import build, refusing_small_images
 from skltransfer.backbones._cutting import last_places
 
 
@@ -124,7 +124,7 @@ class Network(keras.Model):
 
 def features_and_places(model: Any, x: Any, *, training: bool) -> tuple[Any, Any]:
     """Return features, and the last grid or sequence that they come from."""
-    with told_if_too_small(model, x.shape):
+    with refusing_small_images(model, x.shape):
         found = model(x, training=training)
     return tuple(found) if isinstance(found, list | tuple) else (found, found)
 

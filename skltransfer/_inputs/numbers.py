@@ -39,7 +39,7 @@ def as_numbers(X: Any, dtype: Any = None) -> Array:
             "X: expected numbers. Got an array of bytes/strings; convert your data to numeric values explicitly."
         )
     wanted = np.float64 if dtype is None and values.dtype == object else dtype
-    with np.errstate(over="ignore"):  # what is too large is told as infinity
+    with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused
         return values if wanted is None else values.astype(wanted, copy=False)
 
 

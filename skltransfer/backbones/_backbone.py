@@ -216,7 +216,7 @@ def building(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def told_if_too_small(model: Any, shape: Sequence[int | None]) -> Iterator[None]:
+def refusing_small_images(model: Any, shape: Sequence[int | None]) -> Iterator[None]:
     """Call a network on images in here, so that one that has nothing left of them says so.
 
     Raises

@@ -58,7 +58,8 @@ DomainAdaptationClassifier or DomainAdaptationRegressor
     Notes
     -----
     Answers agree with the estimator's up to rounding, about 1e-6 of their size in single precision. The digest in
-    the file finds damage; it does not say who wrote the file.
+    the file finds damage; it does not say who wrote the file. What estimators of domain adaptation warn of at
+    predictions, samples unlike those of `fit`, is not in the file.
 
     Examples
     --------

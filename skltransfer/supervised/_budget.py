@@ -199,9 +199,7 @@ def _solves_above(recipe: SupervisedRecipe) -> bool:
 def _between(backbone: Backbone, tuned: FittedModel, weight: float) -> Backbone:
     """Return the pretrained network with weights that are averages; ``weight`` is that of the fine-tuned ones."""
     pairs = zip(backbone.weights, tuned.backbone.weights, strict=True)
-    return replace(
-        backbone, weights=tuple(((1 - weight) * start + weight * end).astype(start.dtype) for start, end in pairs)
-    )
+    return backbone.with_weights([((1 - weight) * start + weight * end).astype(start.dtype) for start, end in pairs])
 
 
 def _ways(
