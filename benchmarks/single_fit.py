@@ -26,7 +26,8 @@ SIZE = {"small_cnn": 32, "efficientnet_lite0": 96}
 def network(name: str) -> Any:
     from skltransfer import load_backbone
 
-    return load_backbone(name, input_shape=(32, 32, 3), random_state=0)
+    own = {"input_shape": (32, 32, 3), "random_state": 0} if name == "small_cnn" else {}
+    return load_backbone(name, **own)
 
 
 def classifier(name: str) -> Any:
