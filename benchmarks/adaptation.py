@@ -7,14 +7,16 @@ that its own package gives it. Then, of each side, the method with the best unsu
 training rows: by the mutual information of rows and predictions, by their entropy, and by soft neighbourhood density.
 skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.discriminated`. ``mnistm``: MNIST to MNIST-M, by the
 network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
+``new``: the pairs of `_new_pairs.py`, on which nothing was chosen. ``traps``: "auto" where two classes overlap and one
+is far more frequent in the target, so that the surest predictions are wrong ones.
 
 The rules by which ``method="auto"`` chooses were found on other pairs, those of ``develop`` (`_development.py`). The
 pairs of ``pairs`` are the reported ones, and were not looked at before the rules were settled.
 
-Run: ``python benchmarks/adaptation.py [pairs | mnistm | speed | same | develop] [NAME …] [--seeds N] [--first SEED]
-[--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada`` and
-``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and what is there already is not
-run again.
+Run: ``python benchmarks/adaptation.py [pairs | new | traps | mnistm | speed | same | develop] [NAME …] [--seeds N]
+[--first SEED] [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada``
+and ``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and not run again if it is
+there already.
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _development import DEVELOPMENT
+from _development import DEVELOPMENT, trap
 from _measure import in_turn, ratio, report, seconds
+from _new_pairs import NEW_PAIRS
 from _shifts import N_TRAIN, PAIRS, Pair, changed, on_photos, unchanged
 
 from skltransfer import DomainAdaptationClassifier, MLPHead
@@ -246,11 +249,11 @@ def cell(values: np.ndarray) -> str:
     return f"{values.mean():.3f}{error}"
 
 
-def pairs(given: argparse.Namespace) -> None:
+def pairs(given: argparse.Namespace, known: dict[str, Callable[[int], Pair]] = PAIRS) -> None:
     results = Results(given.found)
-    for name in given.names or PAIRS:
+    for name in given.names or known:
         for seed in given.seeds:
-            pair = PAIRS[name](seed)
+            pair = known[name](seed)
             for method, side in product(given.methods or OURS, given.sides):
                 make, methods = SIDES[side]
                 if method in methods:
@@ -261,7 +264,30 @@ def pairs(given: argparse.Namespace) -> None:
         for side in results.sides()}
         for pair in results.pairs()
     }  # fmt: skip
-    report("adaptation_pairs", seeds=list(given.seeds), means=results.means(), accuracies=accuracies)
+    what = f"adaptation_{given.what}"
+    report(what, seeds=list(given.seeds), means=results.means(), accuracies=accuracies)
+
+
+def traps(given: argparse.Namespace) -> None:
+    """How often "auto" predicts another split of the target than there is, or loses to the source alone."""
+    off, lost = [], []
+    for seed in given.seeds:
+        random = np.random.default_rng(1000 + seed)
+        share, gap, moved = random.choice([0.1, 0.2, 0.8, 0.9]), random.uniform(1, 1.6), random.choice([0.0, 1.0])
+        pair = trap(share, gap, seed, moved=moved)
+        found = {}
+        for method in ("source_only", "auto"):
+            side = Ours(method, "auto", (128,), seed=seed, batch_size=BATCH)
+            side.fit(pair.X_source, pair.y_source, pair.X_target)
+            found[method] = side.predict_proba(pair.X_test).argmax(axis=1)
+        plain, own = (float((found[method] == pair.y_test).mean()) for method in ("source_only", "auto"))
+        off.append(
+            abs(found["auto"].mean() - pair.y_test.mean()) - abs(found["source_only"].mean() - pair.y_test.mean())
+        )
+        lost.append(100 * (plain - own))
+        print(f"{seed} share {share} gap {gap:.2f}: {plain:.3f} {own:.3f}", file=sys.stderr, flush=True)
+    report("adaptation_traps", draws=len(off), farther_from_true_share=max(off), points_lost=max(lost),
+           collapsed=int(np.sum(np.array(off) > 0.1)), mean_points_lost=float(np.mean(lost)))  # fmt: skip
 
 
 def mnistm(given: argparse.Namespace) -> None:
@@ -338,9 +364,15 @@ def _lost(results: Results) -> Iterable[tuple[str, dict[str, float]]]:
         yield name, {method: 100 * float(plain - mean) for method, mean in others.items()}
 
 
+PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "pairs": pairs, "new": partial(pairs, known=NEW_PAIRS), "traps": traps, "mnistm": mnistm, "speed": speed,
+    "same": same, "develop": develop,
+}  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", nargs="?", default="pairs", choices=("pairs", "mnistm", "speed", "same", "develop"))
+    parser.add_argument("what", nargs="?", default="pairs", choices=tuple(PARTS))
     parser.add_argument("names", nargs="*")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0)
@@ -351,7 +383,7 @@ def main() -> None:
     parser.add_argument("--found", type=Path)
     given = parser.parse_args()
     given.seeds = range(given.first, given.first + given.seeds)
-    {"pairs": pairs, "mnistm": mnistm, "speed": speed, "same": same, "develop": develop}[given.what](given)
+    PARTS[given.what](given)
 
 
 if __name__ == "__main__":

@@ -10,12 +10,13 @@ there is one) are for development, and samples at odd positions, and all test pa
 digits and tables were not used in development at all. What the default does (blocks, shares, strengths, folds) was set
 on draws of the even positions of digits, MNIST, Fashion-MNIST, CIFAR-10, three of the sentiment sets and 20 Newsgroups.
 
-Run: ``python benchmarks/defaults.py [DRAWS] [TASK ...]`` (hours for everything); one line of JSON a task and size.
+Run: ``python benchmarks/defaults.py [DRAWS] [TASK ...] [--sizes N ...]`` (hours for everything); one line of JSON a
+task and size.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -199,13 +200,17 @@ def measured(make: Callable[[], Any], task: Task, some: np.ndarray) -> dict[str,
 
 
 def main() -> None:
-    n_draws = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    for name in sys.argv[2:] or TASKS:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("draws", nargs="?", type=int, default=10)
+    parser.add_argument("tasks", nargs="*", default=list(TASKS))
+    parser.add_argument("--sizes", nargs="*", type=int, default=SIZES)
+    given = parser.parse_args()
+    for name in given.tasks:
         task = TASKS[name]()
         smallest = np.unique(task.y, return_counts=True)[1].min()
-        for size in (size for size in SIZES if size <= smallest):
+        for size in (size for size in given.sizes if size <= smallest):
             table = {
-                side: [measured(make, task, some) for some in draws(task, size, n_draws)]
+                side: [measured(make, task, some) for some in draws(task, size, given.draws)]
                 for side, make in sides(task).items()
             }
             means = {

@@ -22,7 +22,6 @@ from skltransfer.adaptation._committee import (
     decide,
     distance,
     expected_shares,
-    shared_ranks,
 )
 
 mpl.use("agg")
@@ -76,29 +75,25 @@ def test_a_confident_collapse_is_never_chosen(seed):
     considered = [consider(name, own, plain, known) for name, own in candidates.items()]
     information = [found.information for found in considered]
     assert max(information) == information[1]  # by which it would be chosen
-    ranking, selection = decide(considered, expected_shares(plain, known, distance(plain, 0), 0), known)
-    assert ranking == ["source_only"]
+    chosen, selection = decide(considered, expected_shares(plain, known, distance(plain, 0), 0), known)
+    assert chosen == "source_only"
     assert [bool(veto) for veto in selection["veto"]] == [False, True, True]
     assert "shares of classes are" in selection["veto"][1]
     assert "100% of the target are predicted as one class" in selection["veto"][2]
 
 
-def test_scores_within_their_standard_errors_share_their_rank():
-    random = np.random.default_rng(0)
-    right = (random.random(400) < 0.98).astype(float)
-    almost, worse = right.copy(), right.copy()
-    almost[np.flatnonzero(right)[:2]], worse[:60] = 0, 0
-    assert shared_ranks([almost, worse, right]).tolist() == [1.5, 3.0, 1.5]
-    assert shared_ranks([right, right + 1e-9, worse]).tolist() == [2.0, 1.0, 3.0]  # better on each sample, if by little
-
-
-def test_the_simpler_of_two_that_tie_is_taken():
+def test_in_doubt_it_is_the_best_on_other_pairs_that_is_taken():
     candidates, known = trap(0)
     plain = candidates["source_only"]
-    found = consider("source_only", plain, plain, known)
-    _, selection = decide([found, found._replace(candidate="again")], expected_shares(plain, known, 2.0, 0), known)
-    assert selection["rank"] == [1.5, 1.5]
-    assert selection["chosen"] == [True, False]
+    found = consider("source_only", plain, plain, known)._replace(circular=0.7, own_circular=0.7)
+    usual, expected = found._replace(candidate="deepjdot_mcc"), expected_shares(plain, known, 2.0, 0)
+    for gain, taken in ((0.18, "deepjdot_mcc"), (0.22, "mmd")):
+        chosen, selection = decide(
+            [found, found._replace(candidate="mmd", circular=0.7 + gain), usual], expected, known
+        )
+        assert chosen == taken
+        assert selection["score"] == pytest.approx([0.7, 0.7 + gain / 2, 0.7])
+    assert decide([found, found._replace(candidate="again")], expected, known)[0] == "source_only"
 
 
 def test_what_harms_the_source_is_left_out():
@@ -116,8 +111,8 @@ def test_auto_tells_what_it_tried(chosen):
     assert tried["candidate"] == list(CANDIDATES)
     assert sum(tried["chosen"]) == 1
     best = tried["chosen"].index(True)
-    passed = [rank for rank, veto in zip(tried["rank"], tried["veto"], strict=True) if not veto]
-    assert tried["rank"][best] == min(passed)
+    passed = [score for score, veto in zip(tried["score"], tried["veto"], strict=True) if not veto]
+    assert tried["score"][best] >= max(passed) - 0.1
     assert {len(column) for column in tried.values()} == {len(CANDIDATES)}
 
 
@@ -135,7 +130,7 @@ def test_all_scores_are_drawn_the_best_candidate_first(chosen):
 def test_candidates_that_were_left_out_are_drawn_last_with_the_reason():
     figure, ax = mpl.pyplot.subplots()
     display = AdaptationSelectionDisplay(
-        names=["source_only", "sure", "mmd"], scores={"circular": [0.5, 0.9, 0.7]}, ranks=[2.0, np.nan, 1.0],
+        names=["source_only", "sure", "mmd"], scores={"circular": [0.5, 0.9, 0.7]}, means=[0.5, 0.9, 0.7],
         vetoes=["", "all alike", ""], chosen=2,
     ).plot(ax=ax)  # fmt: skip
     assert display.figure_ is figure
@@ -143,7 +138,7 @@ def test_candidates_that_were_left_out_are_drawn_last_with_the_reason():
     shades = ax.images[0].get_array()
     assert shades.mask[:, 0].tolist() == [False, False, True]
     assert shades[:2, 0].tolist() == [1.0, 0.0]
-    assert [text.get_text() for text in ax.texts[3:]] == ["mean rank 1.0", "mean rank 2.0", "all alike"]
+    assert [text.get_text() for text in ax.texts[3:]] == ["score 0.700", "score 0.500", "all alike"]
     mpl.pyplot.close(figure)
 
 
@@ -160,7 +155,7 @@ def test_auto_adapts_and_never_reads_labels_of_the_target(chosen):
     assert clf.score(X[target], y[target]) > alone.score(X[target], y[target]) + 0.1
     garbage = clone(clf).fit(X, np.where(target, 77, y), sample_domain=domain)
     np.testing.assert_array_equal(garbage.predict_proba(X), clf.predict_proba(X))
-    np.testing.assert_array_equal(garbage.selection_["rank"], clf.selection_["rank"])
+    np.testing.assert_array_equal(garbage.selection_["score"], clf.selection_["score"])
 
 
 def test_samples_without_weight_are_not_there(chosen):

@@ -74,9 +74,10 @@ def choose_method(
     AdaptationWarning
         If nothing was better than the source alone and the domains are far apart.
     """
-    if _too_few(targets, known.domains):
+    usual = make(CANDIDATES[0], known.domains)
+    if not usual.strength or _too_few(targets, known.domains):
         return CANDIDATES[0], {"candidate": [CANDIDATES[0]], "veto": [""], "chosen": [True]}
-    seed = make(CANDIDATES[0], known.domains).parameters.seed
+    seed = usual.parameters.seed
     rest, rest_targets, aside = hold_out_source(known, targets, share=HELD_OUT, seed=seed)
     views, labels = _views(rest, rest_targets, aside, seed)
     considered: list[Evidence] = []
@@ -99,10 +100,10 @@ def choose_method(
         considered.append(consider(name, own, plain, labels))
     assert plain is not None
     apart = distance(plain, seed)
-    ranking, selection = decide(considered, expected_shares(plain, labels, apart, seed), labels)
-    if ranking[0] == CANDIDATES[0] and apart > APART:
+    chosen, selection = decide(considered, expected_shares(plain, labels, apart, seed), labels)
+    if chosen == CANDIDATES[0] and apart > APART:
         warn_of_no_help(apart)
-    return ranking[0], selection
+    return chosen, selection
 
 
 def _too_few(targets: Targets, domains: Domains) -> bool:

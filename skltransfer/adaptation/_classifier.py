@@ -49,7 +49,8 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 0.3 for
         "cdan", "cdan_e" and "mcd", 0.01 for "mdd", 10 for "mmd", "jmmd" and "deepjdot", and
-        1 for the others. 0 is ``method="source_only"``.
+        1 for the others, times how much the domains differ before training: 0 where a classifier does
+        not tell them apart, and 1 from where it is plainly better than chance. 0 is ``method="source_only"``.
     {ramp}
     {aligned}
     {input_shape}
@@ -97,6 +98,9 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     {model_}
     backbone_ : Backbone
         The adapted network, ready to start another estimator.
+    adaptation_strength_ : float
+        Share of its weight that the method had, from 0, where no difference of the domains is seen, to 1; see
+        ``weight``.
     domain_score_ : float
         Proxy A-distance of the embeddings of source and target, by a linear classifier and
         cross-validation: from 0 where they are alike to 2 where they are apart; NaN if `fit`
@@ -110,9 +114,10 @@ class DomainAdaptationClassifier(ClassifierMixin, AdaptationMixin, BackboneEstim
     n_iter_ : int
         Epochs.
     selection_ : dict of str to list
-        What ``method="auto"`` tried, a row for each candidate: its mean rank, the scores behind it, the
-        accuracy on samples of the source that were held out, the largest share of the target that is predicted as
-        one class, why it was left out ("veto"), and whether it was chosen. Empty for other methods.
+        What ``method="auto"`` tried, a row for each candidate: its score and the two that this is the mean of, soft
+        neighborhood density and mutual information (for comparison), the accuracy on samples of the source that
+        were held out, the largest share of the target that is predicted as one class, why it was left out ("veto"),
+        and whether it was chosen. Empty for other methods.
         ``pandas.DataFrame(selection_)`` is a table of it.
 
     Warns

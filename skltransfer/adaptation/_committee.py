@@ -1,4 +1,4 @@
-"""The choice among candidates that were adapted: scores of different kinds, and vetoes against collapse."""
+"""The choice among candidates that were adapted: circular validation, and vetoes against collapse."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from skltransfer.domain_shift._reference import collapsed
 from skltransfer.domain_shift._shares import ClassShares, estimate_class_shares
 from skltransfer.model_selection._target import neighborhood_entropies
 
-SCORES = ("circular", "own_circular", "density")
-"""What candidates are ranked by; greater is better."""
 FARTHER = 0.02
 """How much farther from the estimated shares of classes than those of the source alone predictions may be."""
 WORSE = 0.05
 """How much less of the held-out source may be right, beside two standard errors."""
-TIED = 1.5
-"""Standard errors within which the scores of two candidates are no different: with 1, two samples would be one."""
+IN_DOUBT = "deepjdot_mcc"
+"""The candidate that is taken unless another one is plainly ahead: the best single one on pairs for development."""
+PLAINLY = 0.1
+"""By how much more the score of another one has to be."""
 APART = 1.5
 """A-distance from which on domains overlap too little for an estimate of the shares of classes."""
 
@@ -55,15 +55,20 @@ class Known(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What speaks for a candidate without labels of the target, and against it; scores of single samples."""
+    """What speaks for a candidate without labels of the target, and against it."""
 
     candidate: str
-    circular: Floats
-    own_circular: Floats
-    density: Floats
+    circular: float
+    own_circular: float
+    density: float
     information: float
     source_accuracy: float
     shares: Floats
+
+    @property
+    def score(self) -> float:
+        """Mean of both circular validations."""
+        return (self.circular + self.own_circular) / 2
 
 
 def consider(name: str, own: Embedded, plain: Embedded, known: Known) -> Evidence:
@@ -90,7 +95,7 @@ def consider(name: str, own: Embedded, plain: Embedded, known: Known) -> Evidenc
         name,
         circular=_circular(_standardized(plain.target), codes, _standardized(plain.source, known.source), known.source),
         own_circular=_circular(own.target, codes, own.source, known.source),
-        density=neighborhood_entropies(probabilities),
+        density=float(neighborhood_entropies(probabilities).mean()),
         information=mutual_information(probabilities),
         source_accuracy=float(np.average(right, weights=weights)),
         shares=np.bincount(codes, minlength=n_classes) / len(codes),
@@ -117,84 +122,41 @@ def expected_shares(plain: Embedded, known: Known, apart: float, seed: int) -> C
     return found.withheld("domains hardly overlap") if apart > APART else found
 
 
-def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) -> tuple[list[str], dict[str, Any]]:
-    """Rank candidates, of which the first one in `considered` is that of the source alone.
+def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) -> tuple[str, dict[str, Any]]:
+    """Choose a candidate; the first one in `considered` is that of the source alone.
 
     Returns
     -------
-    ranking : list of str
-        Candidates that are no worse than the source alone, the best one first; the source alone is the last.
+    candidate : str
+        The one with the best score, or "deepjdot_mcc" where it is behind by 0.1 at most.
     columns : dict of str to list
         All evidence by candidate.
     """
     vetoes = [_veto(found, considered[0], expected, known) for found in considered]
     passed = [number for number, veto in enumerate(vetoes) if not veto]
-    ranks = np.full(len(considered), np.nan)
-    votes = [shared_ranks([getattr(considered[number], score) for number in passed]) for score in SCORES]
-    ranks[passed] = np.mean(votes, axis=0)
-    order = sorted(passed, key=lambda number: (ranks[number], number))
-    ranking = [considered[number].candidate for number in order[: order.index(0) + 1]]
-    columns = {
-        "candidate": [found.candidate for found in considered],
-        "rank": ranks.tolist(),
-        **{
-            name: [float(np.mean(getattr(found, name))) for found in considered]
-            for name in (*SCORES, "information", "source_accuracy")
-        },
+    ahead = max(passed, key=lambda number: considered[number].score)
+    level = [number for number in passed if considered[number].score >= considered[ahead].score - PLAINLY]
+    taken = next((number for number in level if considered[number].candidate == IN_DOUBT), ahead)
+    names = ("candidate", "score", "circular", "own_circular", "density", "information", "source_accuracy")
+    columns: dict[str, list[Any]] = {
+        **{name: [getattr(found, name) for found in considered] for name in names},
         "largest_share": [float(found.shares.max()) for found in considered],
         "veto": vetoes,
-        "chosen": [found.candidate == ranking[0] for found in considered],
+        "chosen": [number == taken for number in range(len(considered))],
     }
-    return ranking, columns
+    return considered[taken].candidate, columns
 
 
-def shared_ranks(scores: Sequence[Floats]) -> Floats:
-    """Rank candidates by their mean scores, the best one first; those that do not differ from the best share a rank.
-
-    Parameters
-    ----------
-    scores : sequence of ndarray of shape (n_samples,)
-        The scores of each candidate on the same samples; greater is better.
-
-    Returns
-    -------
-    ndarray of shape (n_candidates,)
-        From 1 on. The best candidate ties with all that follow it until one is worse by more than 1.5 standard errors
-        of the differences; that one is the best of the next group. Tied candidates have the mean of their ranks.
-
-    Examples
-    --------
-    >>> shared_ranks([np.array([1, 1, 1, 0]), np.array([1, 1, 0, 1]), np.array([0, 0, 0, 0])]).tolist()
-    [1.5, 1.5, 3.0]
-    """
-    order = np.argsort([-np.mean(score) for score in scores], kind="stable").tolist()
-    ranks, first = np.zeros(len(scores)), 0
-    while first < len(order):
-        best, last = scores[order[first]], first + 1
-        while last < len(order) and _tied(best - scores[order[last]]):
-            last += 1
-        ranks[order[first:last]] = (first + 1 + last) / 2
-        first = last
-    return ranks
-
-
-def _tied(differences: Floats) -> bool:
-    return bool(differences.mean() <= TIED * differences.std() / np.sqrt(len(differences)))
-
-
-def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> Floats:
-    """Say which source samples a classifier has right that learns the target as it was predicted (reverse validation).
-
-    Each sample counts by its weight; the mean is the accuracy.
-    """
+def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> float:
+    """Accuracy on the source of a classifier that learns the target as it was predicted (reverse validation)."""
     classes = np.unique(codes)
-    wanted, weights = known.values.argmax(axis=1), known.weights[:, 0] / known.weights[:, 0].mean()
+    wanted, weights = known.values.argmax(axis=1), known.weights[:, 0]
     if len(classes) < 2:
-        return (wanted == classes[0]) * weights
+        return float(np.average(wanted == classes[0], weights=weights))
     supposed = np.eye(len(classes))[np.searchsorted(classes, codes)]
     task = Task("classes", len(classes))
     back = solve(target, Targets((task,), supposed, np.ones((len(codes), 1))), C=DEFAULT_STRENGTH)
-    return (classes[back.decide(source).argmax(axis=1)] == wanted) * weights
+    return float(np.average(classes[back.decide(source).argmax(axis=1)] == wanted, weights=weights))
 
 
 def _standardized(features: Floats, known: Targets | None = None) -> Floats:

@@ -139,5 +139,13 @@ def warn_of_no_help(apart: float) -> None:
     )
 
 
+def warn_of_no_shift(method: Any) -> None:
+    """Warn that a method was not applied, as there is nothing to adapt to."""
+    _warn(
+        f"No difference of source and target was found, so method={method!r} was not applied: the network was trained "
+        "on the source alone. Pass a number as weight to apply it all the same."
+    )
+
+
 def _warn(message: str) -> None:
     warnings.warn(message, AdaptationWarning, stacklevel=6)

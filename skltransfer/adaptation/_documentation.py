@@ -74,10 +74,11 @@ def _method_text(default: str, known: list[str], more: str) -> dict[str, str]:
 AUTO_TEXT = f"""
     "auto" tries {names(CANDIDATES[:4])},
     {names(CANDIDATES[4:])} on 0.8 of the source, as far as the network
-    allows, chooses one without labels of the target, and fits it on all samples: about nine fits. Candidates are
-    ranked by circular validation on the features of the network that saw the source alone, by
-    the same on their own features, and by soft neighborhood density; those that look collapsed are left
-    out, and "source_only" is fitted where none is better. ``selection_`` has what was found."""
+    allows, chooses one without labels of the target, and fits it on all samples: about nine fits. The score of a
+    candidate is the mean of two circular validations, on the features of the network that saw the source alone and
+    on its own; those that look collapsed are left out. It is "deepjdot_mcc" that is taken unless another one is
+    ahead by more than 0.1, and "source_only" where all others are left out or no difference of the domains
+    is seen. ``selection_`` has what was found."""
 """What the classifier has more: methods need classes to be compared."""
 
 CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("auto", list(METHODS), "")

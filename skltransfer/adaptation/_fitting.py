@@ -81,12 +81,15 @@ class AdaptedModel(FittedModel):
         Where samples of both domains lie, so that new ones can be compared with them.
     class_shares : ClassShares or None
         Shares of classes in the target, or why they are not identifiable; None if they were not estimated.
+    strength : float
+        Share of its weight that the method had.
     """
 
     domain_score: float = np.nan
     aligned: Callable[[Floats], Floats] | None = None
     reference: Reference = NOTHING_KEPT
     class_shares: ClassShares | None = None
+    strength: float = 1.0
 
     def embedded(self, samples: Samples, domain: str, memory: Any = None) -> Floats:
         """Compute the features of samples of the "source" or the "target", those of the source aligned."""
@@ -112,6 +115,8 @@ class AdaptationRecipe(Recipe):
         Where the fit starts, if the source was learned before.
     class_shares : ClassShares or None
         Shares of classes in the target, if they were estimated.
+    strength : float
+        Share of its weight that the method has, by how far domains are apart.
     trial : bool
         Whether it is one of several that are compared, without diagnostics.
     """
@@ -123,6 +128,7 @@ class AdaptationRecipe(Recipe):
     domains: Domains
     source_model: FittedModel | None
     class_shares: ClassShares | None = None
+    strength: float = 1.0
     trial: bool = False
 
     def start(self, samples: Samples) -> Start:
@@ -194,7 +200,7 @@ class AdaptationRecipe(Recipe):
         if self._solved(setup):
             return []
         larger = max(int(domains.source.sum()), int(domains.target.sum()))
-        weight = method.weight if own.weight == "auto" else float(own.weight)
+        weight = self.strength * method.weight if own.weight == "auto" else float(own.weight)
         settings = settings_for(
             own, larger, setup.start, setup.trainable, table=self.format.kind.is_table,
             values={"strength": weight, "ramp": own.ramp},
@@ -248,6 +254,7 @@ class AdaptationRecipe(Recipe):
             domain_score=score,
             reference=NOTHING_KEPT if self.method.predicts else reference,
             class_shares=self.class_shares,
+            strength=self.strength,
         )
 
     def interim(self, setup: Setup, state: State, history: dict[str, list[float]]) -> FittedModel:

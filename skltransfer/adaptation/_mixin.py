@@ -29,7 +29,7 @@ from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array
 from skltransfer.adaptation._automatic import TABLE_BATCH, choose_method
-from skltransfer.adaptation._diagnostics import warn_of_samples
+from skltransfer.adaptation._diagnostics import draw, warn_of_no_shift, warn_of_samples
 from skltransfer.adaptation._fitting import (
     AdaptationParameters,
     AdaptationRecipe,
@@ -42,6 +42,7 @@ from skltransfer.adaptation._method import Method
 from skltransfer.adaptation._methods import AUTO, METHODS, settle_method
 from skltransfer.adaptation._ramp import RAMPS
 from skltransfer.adaptation._source import SourceSamples, hold_out_source, read_source, spread
+from skltransfer.adaptation._strength import adaptation_strength
 from skltransfer.domain_shift._reference import Comparison
 from skltransfer.domain_shift._shares import ClassShares
 
@@ -71,6 +72,11 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
 
     model_: AdaptedModel
     verbose: int
+
+    @property
+    def adaptation_strength_(self) -> float:
+        """Share of its weight that the method adapted with, by how far domains are apart."""
+        return self.model_.strength
 
     @property
     def domain_score_(self) -> float:
@@ -139,12 +145,14 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
                 known, targets, share=float(self.validation_fraction), seed=parameters.seed
             )
 
+        strength = self._strength(parameters, known, format)
+
         def make(method: Any, domains: Domains) -> AdaptationRecipe:
-            settled, own = self._method_for(method, domains), parameters
+            settled, own = self._method_for(method, domains, strength), parameters
             if self.method == AUTO and settled.needs_target and own.batch_size == "auto" and format.kind.is_table:
                 own = replace(own, batch_size=TABLE_BATCH)
             layers = self._layers(settled, source_model)
-            return AdaptationRecipe(own, format, settled, encoding, layers, domains, source_model)
+            return AdaptationRecipe(own, format, settled, encoding, layers, domains, source_model, strength=strength)
 
         method, selection = self.method, dict[str, list[Any]]()
         if method == AUTO and self.weight != 0 and known.domains.target.any():
@@ -152,6 +160,8 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         recipe = replace(
             make(method, known.domains), class_shares=self._class_shares(parameters, known, targets, format)
         )
+        if not strength and settle_method(self.method).trains:
+            warn_of_no_shift(self.method)
         model = fit(recipe, known.samples, targets, monitor, held_out=held_out)
         self.model_ = replace(model, selection=selection)  # type: ignore[assignment]
         monitor.end()
@@ -169,10 +179,22 @@ class AdaptationMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Trained
         features = untouched_features(own, format, known.samples.take(drawn), self._source_model())
         return find_shares(features, targets.take(drawn), Domains(known.domains.codes[drawn]), own.seed)
 
-    def _method_for(self, named: Any, domains: Domains) -> Method:
+    def _strength(self, own: AdaptationParameters, known: SourceSamples, format: InputFormat) -> float:
+        """Measure how strongly to adapt, if a method is asked for that is trained and no weight is given."""
+        domains = known.domains
+        trains = self.method == AUTO or settle_method(self.method).trains
+        if self.weight != "auto" or not (trains and domains.source.any() and domains.target.any()):
+            return 1.0
+        source, target = (
+            untouched_features(own, format, samples, self._source_model())
+            for samples in draw(known.samples, domains, own.seed)
+        )
+        return adaptation_strength(source, target, own.seed)
+
+    def _method_for(self, named: Any, domains: Domains, strength: float) -> Method:
         """Return a method; one that does not count beside the source is none."""
         method = settle_method(named)
-        idle = self.weight == 0 and method.needs_target and domains.source.any()
+        idle = (self.weight == 0 and method.needs_target and domains.source.any()) or (strength == 0 and method.trains)
         nowhere = method.aligns is not None and not domains.target.any()
         return settle_method("source_only") if idle or nowhere else method
 

@@ -36,7 +36,8 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {method}
     weight : float or "auto", default="auto"
         How much the method counts beside the loss of the source. "auto" is 10 for
-        "mmd", and 1 for the others. 0 is ``method="source_only"``.
+        "mmd", and 1 for the others, times how much the domains differ before training: 0 where a classifier
+        does not tell them apart, and 1 from where it is plainly better than chance. 0 is ``method="source_only"``.
     {ramp}
     {aligned}
     {input_shape}
@@ -70,7 +71,7 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {model_}
     backbone_ : Backbone
         The adapted network, ready to start another estimator.
-    domain_score_ : float
+    adaptation_strength_, domain_score_ : float
         See `DomainAdaptationClassifier`.
     history_ : dict of str to list of float
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not

@@ -18,7 +18,7 @@ SCORES = {
     "information": "mutual\ninformation",
     "source_accuracy": "accuracy on\nthe source",
 }
-"""Columns of a selection, and what is written above them; the first three vote."""
+"""Columns of a selection, and what is written above them; the mean of the first two decides."""
 
 
 class AdaptationSelectionDisplay:
@@ -33,8 +33,8 @@ class AdaptationSelectionDisplay:
         Candidates.
     scores : dict of str to list of float
         Scores by name, one for each candidate; greater is better.
-    ranks : list of float
-        Mean rank of each candidate by the scores that vote; NaN if it was left out.
+    means : list of float
+        What decides about each candidate: the mean of both circular validations.
     vetoes : list of str
         Why a candidate was left out; empty if it was not.
     chosen : int
@@ -66,13 +66,13 @@ class AdaptationSelectionDisplay:
         *,
         names: Sequence[str],
         scores: Mapping[str, Sequence[float]],
-        ranks: Sequence[float],
+        means: Sequence[float],
         vetoes: Sequence[str],
         chosen: int,
     ) -> None:
         self.names = names
         self.scores = scores
-        self.ranks = ranks
+        self.means = means
         self.vetoes = vetoes
         self.chosen = chosen
 
@@ -106,7 +106,7 @@ class AdaptationSelectionDisplay:
             )
         scores = {name: list(tried[name]) for name in SCORES}
         display = cls(
-            names=list(tried["candidate"]), scores=scores, ranks=list(tried["rank"]), vetoes=list(tried["veto"]),
+            names=list(tried["candidate"]), scores=scores, means=list(tried["score"]), vetoes=list(tried["veto"]),
             chosen=tried["chosen"].index(True),
         )  # fmt: skip
         return display.plot(ax=ax)
@@ -125,7 +125,11 @@ class AdaptationSelectionDisplay:
             This display.
         """
         ax = axes(ax, 8.5, 1.2 + 0.35 * len(self.names))
-        order = sorted(range(len(self.names)), key=lambda row: (bool(self.vetoes[row]), self.ranks[row]))
+
+        def priority(row: int) -> tuple[bool, bool, float]:
+            return row != self.chosen, bool(self.vetoes[row]), -self.means[row]
+
+        order = sorted(range(len(self.names)), key=priority)
         values = np.array(list(self.scores.values()), dtype=np.float64).T[order]
         out = np.array([bool(self.vetoes[row]) for row in order])
         shades = _shades(values, out)
@@ -137,7 +141,7 @@ class AdaptationSelectionDisplay:
         ax.set_xticks(range(len(self.scores)), [SCORES.get(name, name) for name in self.scores], fontsize=8)
         ax.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0)
         for place, row in enumerate(order):
-            note = self.vetoes[row] or f"mean rank {self.ranks[row]:.1f}"
+            note = self.vetoes[row] or f"score {self.means[row]:.3f}"
             ax.text(values.shape[1] - 0.4, place, note, va="center", fontsize=8, color="#555555")
         ax.set_title("without labels of the target", fontsize=9)
         self.figure_, self.ax_ = ax.figure, ax
