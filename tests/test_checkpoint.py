@@ -36,7 +36,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 from skltransfer import TransferClassifier
 from skltransfer.datasets import load_fashion_sample
 sample = load_fashion_sample()
-clf = TransferClassifier("small_cnn", epochs=200, early_stopping=True, n_iter_no_change=200, mixup=0.2,
+clf = TransferClassifier("small_cnn", epochs=80, early_stopping=True, n_iter_no_change=80, mixup=0.2,
                          augmentation="flip", checkpoint=sys.argv[1] or None, random_state=0)
 clf.fit(sample.images, sample.target)
 print(clf.backbone_.fingerprint, float(clf.predict_proba(sample.images).sum()), flush=True)

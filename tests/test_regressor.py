@@ -116,7 +116,7 @@ def test_early_stopping_and_groups(source, images, ink):
 
 
 def test_small_networks_get_a_larger_learning_rate(source, images, ink):
-    options = {"trainable": "all", "epochs": 1, "schedule": "constant", "warmup": 0, "random_state": 0}
+    options = {"trainable": 1, "epochs": 1, "schedule": "constant", "warmup": 0, "random_state": 0}
     for backbone, size, rate in ((source, 28, 1e-3), ("efficientnet_lite0", 32, 1e-4)):
         reg = TransferRegressor(backbone, image_size=size, **options).fit(images, ink)
         assert reg.history_["learning_rate"] == pytest.approx([rate])
