@@ -15,6 +15,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -46,10 +48,11 @@ def server(path: Path, *options: str) -> Iterator[tuple[int, int]]:
         port = re.search(r":(\d+);", line)
         if port is None:
             raise RuntimeError(f"the server did not start: {line}{process.stderr.read()}")
+        Thread(target=shutil.copyfileobj, args=(process.stderr, sys.stderr), daemon=True).start()
         yield int(port[1]), process.pid
     finally:
         process.send_signal(signal.SIGINT)
-        print(*process.communicate(timeout=30)[1].splitlines()[-20:], sep="\n", end="", file=sys.stderr)
+        process.wait(timeout=30)
 
 
 def post(connection: http.client.HTTPConnection, kind: str, body: bytes) -> tuple[int, Any]:

@@ -373,6 +373,8 @@ def test_the_command_answers_and_ends(paths, images):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         connection.request("POST", "/predict", content, {"Content-Type": "image/png"})
         assert len(json.loads(connection.getresponse().read())["predictions"]) == 1
+        connection.request("POST", "/predict", b"--edge", {"Content-Type": "multipart/form-data"})
+        assert connection.getresponse().status == 400
         connection.close()
         started.send_signal(signal.SIGINT)
         _, errors = started.communicate(timeout=20)

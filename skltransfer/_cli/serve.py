@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
+import warnings
 from typing import Any
 
 from skltransfer._keras.optional import import_optional
@@ -40,6 +42,8 @@ def run(options: Any) -> None:
     predictor = load(options.model, n_threads=options.threads)
     given = {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
     app = create_app(predictor, **given)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # what is wrong with a body is in the answer
+    warnings.filterwarnings("ignore", module="PIL")
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     with socket.create_server((options.host, options.port), family=family, backlog=2048) as listening:
         host, port = listening.getsockname()[:2]
