@@ -1,4 +1,4 @@
-"""The command line: ``skltransfer demo`` and ``skltransfer serve``."""
+"""The command line: ``skltransfer demo``, ``skltransfer export`` and ``skltransfer serve``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from skltransfer._cli import demo, serve
+from skltransfer._cli import demo, export, serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +25,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="skltransfer", description="Transfer learning for scikit-learn.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, serve):
+    for command in (demo, export, serve):
         command.add(commands)
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         options.run(options)
-    except (ImportError, OSError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 1
     return 0

@@ -2,11 +2,15 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 
+import joblib
 import numpy as np
 import pytest
+import skops.io
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
@@ -22,6 +26,7 @@ from skltransfer import (
     export,
     serve,
 )
+from skltransfer.__main__ import main
 from skltransfer._keras import backend as _backend
 
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
@@ -345,6 +350,66 @@ def test_other_backends_are_told_how(tmp_path):
     with pytest.raises(RuntimeError, match="Expected KERAS_BACKEND=tensorflow; fitted estimators are the same"):
         export.save(fitted, tmp_path / "table.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@on_tensorflow
+def test_the_command_exports_what_skops_or_joblib_wrote(saved, tmp_path, capsys):
+    fitted, X, _, _ = saved("a table")
+    skops.io.dump(fitted, tmp_path / "clf.skops")
+    joblib.dump(fitted, tmp_path / "clf.joblib")
+    for arguments in (["clf.skops", "one.onnx"], ["clf.joblib", "other.onnx", "--trusted", "--format", "onnx"]):
+        assert main(["export", *(str(tmp_path / each) if "." in each else each for each in arguments)]) == 0
+        assert_same_answers(serve.load(tmp_path / arguments[1]), fitted, X)
+    assert capsys.readouterr().out == ""
+
+
+class Trap:
+    """What a file might bring that nobody asked for."""
+
+    made = 0
+
+    def __reduce__(self):
+        return Trap.spring, ()
+
+    @staticmethod
+    def spring():
+        Trap.made += 1
+
+
+def test_the_command_runs_nothing_that_is_in_a_file(tmp_path, capsys):
+    joblib.dump({"trap": Trap()}, tmp_path / "trap.joblib")
+    skops.io.dump({"counter": Counter("abc")}, tmp_path / "foreign.skops")
+    skops.io.dump({"a": 1}, tmp_path / "no.skops")
+    cases = {
+        "trap.joblib": r"cannot be read by skops: .* so pass --trusted if you trust it",
+        "foreign.skops": r"holds collections\.Counter\. Expected classes of scikit-learn, NumPy and skltransfer",
+        "no.skops": "expected a fitted estimator of skltransfer. Got a dict",
+        "nowhere.skops": "No such file",
+    }
+    for name, sentence in cases.items():
+        assert main(["export", str(tmp_path / name), str(tmp_path / "out.onnx")]) == 1
+        told = capsys.readouterr().err
+        assert re.search(sentence, told)
+        assert told.count("\n") == 1
+    assert main(["export", str(tmp_path / "no.skops"), str(tmp_path / "out.onnx"), "--trusted"]) == 1
+    assert "cannot be read by joblib" in capsys.readouterr().err
+    assert Trap.made == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"trap.joblib", "foreign.skops", "no.skops"}
+
+
+def test_help_loads_no_backend():
+    code = """
+import sys
+from skltransfer.__main__ import main
+try:
+    main(["--help"])
+finally:
+    loaded = {"keras", "tensorflow", "torch", "jax", "sklearn", "numpy"} & set(sys.modules)
+    assert not loaded, loaded
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search("demo .*export .*serve ", done.stdout, flags=re.DOTALL)
 
 
 def test_names_of_the_package_are_found_when_they_are_asked_for():

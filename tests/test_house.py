@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "model_selection": {"_targets", "_utils", "_validation", "domain_shift"},
     "plots": {"_inputs", "_keras", "_utils", "_validation", "domain_shift"},
     "data": {"datasets"},
-    "_cli": {"_keras", "demo", "serve"},
+    "_cli": {"_keras", "demo", "export", "serve"},
     "export": {"_estimators", "_inputs", "_keras", "_targets", "_utils", "_validation", "_version"},
     "serve": {"_inputs", "_keras", "_targets", "_utils"},
     "transferability": {
