@@ -11,8 +11,16 @@ import joblib
 import numpy as np
 import pytest
 import skops.io
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
 
 import skltransfer
 from skltransfer import (
@@ -36,6 +44,7 @@ METHODS = ("predict", "predict_proba", "decision_function", "transform", "recons
 TRAINED = {"epochs": 1, "random_state": 0}
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.normal(size=(24, 3))
+FAR = 1000 + 100 * TABLE
 GAPS = np.where(TABLE > 1.2, np.nan, TABLE)
 TONES = [RANDOM.normal(size=length).astype("float32") for length in (7000, 8000, 3000, 8000, 2000, 8000)]
 TEXTS = [
@@ -247,7 +256,8 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
     tent = DomainAdaptationClassifier(method="tent", **TRAINED).fit(TABLE, THREE, **ADAPTED)
     refused = [
         (NotFittedError, "is not fitted yet", TransferClassifier(), {}),
-        (TypeError, "expected a fitted estimator of skltransfer. Got a Pipeline", make_pipeline(fitted), {}),
+        (TypeError, "expected a fitted estimator of skltransfer, or a Pipeline with one. Got a PCA", PCA(), {}),
+        (TypeError, r"one with 0 among 'pca' \(PCA\)", make_pipeline(PCA()), {}),
         (TypeError, "expected labels that are strings, whole or finite real numbers, or booleans", dated, {}),
         (ValueError, "method='tent' adapts the network to the samples", tent, {}),
         (ValueError, "Got format='onx'; known: 'onnx'", fitted, {"format": "onx"}),
@@ -257,6 +267,81 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
             export.save(estimator, path, **options)
     with pytest.raises(FileNotFoundError, match="expected a folder that exists"):
         export.save(fitted, tmp_path / "nowhere" / "none.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+PIPELINES = {
+    "scaled": lambda: make_pipeline(StandardScaler(), "passthrough", TransferClassifier(random_state=0)).fit(
+        FAR, THREE
+    ),
+    "filled": lambda: make_pipeline(SimpleImputer(), PCA(2), TransferRegressor(random_state=0)).fit(GAPS, TABLE[:, 0]),
+    "chosen": lambda: make_pipeline(MinMaxScaler(), BackboneTransformer("mlp", random_state=0), SVC()).fit(FAR, THREE),
+    "reduced": lambda: make_pipeline(AutoencoderTransformer(latent_dim=2, **TRAINED), StandardScaler()).fit(TABLE),
+    "values": lambda: make_pipeline(BackboneTransformer("mlp", random_state=0), Ridge()).fit(TABLE, TABLE[:, :2]),
+    "forest": lambda: make_pipeline(
+        BackboneTransformer("mlp", random_state=0), PCA(2), RandomForestRegressor(5, random_state=0)
+    ).fit(TABLE, TABLE[:, 0]),
+}
+
+
+@on_tensorflow
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines(name, tmp_path):
+    pipeline, X = (
+        PIPELINES[name](),
+        GAPS if name == "filled" else TABLE if name in ("reduced", "values", "forest") else FAR,
+    )
+    export.save(pipeline, tmp_path / "pipeline.onnx")
+    predictor = serve.load(tmp_path / "pipeline.onnx", n_threads=1)
+    last = {"scaled": "transform", "filled": "transform", "chosen": "decision_function"}.get(name)
+    methods = [each for each in METHODS if hasattr(pipeline, each) and each != last]
+    assert methods
+    for each in methods:
+        assert_alike(getattr(predictor, each)(X), getattr(pipeline, each)(X))
+        assert_alike(getattr(predictor, each)(X[2:3]), getattr(pipeline, each)(X[2:3]))
+    assert (predictor.about["estimator"], predictor.n_features_in_) == ("Pipeline", 3)
+    assert_same_error(predictor.transform if name == "reduced" else predictor.predict,
+                      pipeline.transform if name == "reduced" else pipeline.predict, X[:, :2])  # fmt: skip
+    if name != "filled":
+        assert_same_error(getattr(predictor, methods[0]), getattr(pipeline, methods[0]), GAPS)
+
+
+@on_tensorflow
+def test_pipelines_on_pictures(tmp_path, images, labels):
+    steps = BackboneTransformer("small_resnet", random_state=0), StandardScaler(), LogisticRegression()
+    pipeline = make_pipeline(*steps).fit(images, labels)
+    export.save(pipeline, tmp_path / "pipeline.onnx")
+    predictor = serve.load(tmp_path / "pipeline.onnx", n_threads=1)
+    for name in ("predict", "predict_proba"):
+        assert_alike(getattr(predictor, name)(images), getattr(pipeline, name)(images))
+    assert_alike(predictor.classes_, pipeline.classes_)
+    assert serve.occlusion_maps(predictor, images[:1], grid=2).shape == (1, 2, 2)
+    with pytest.raises(AttributeError, match="Decision values of a classifier of scikit-learn are not in the file"):
+        predictor.decision_function(images)
+    with pytest.raises(AttributeError, match="This Pipeline has no transform"):
+        predictor.transform(images)
+
+
+@on_tensorflow
+def test_steps_without_an_onnx_form_are_named_before_work_starts(tmp_path, monkeypatch):
+    fitted = BackboneTransformer("mlp", random_state=0)
+    logged = make_pipeline(FunctionTransformer(np.sin), fitted, LogisticRegression()).fit(TABLE, THREE)
+    clustered = make_pipeline(fitted, KMeans(2)).fit(TABLE)
+    double = make_pipeline(fitted, TransferClassifier(random_state=0)).fit(TABLE, THREE)
+    flat = make_pipeline(StandardScaler(), BackboneTransformer("small_resnet", input_shape=(4, 4)))
+    flat.set_params(backbonetransformer__pixel_range=(-9, 9)).fit(RANDOM.normal(size=(9, 16)))
+    several = make_pipeline(fitted, KNeighborsClassifier()).fit(TABLE, np.column_stack([THREE, THREE]))
+    refused = [
+        (ValueError, r"step 'functiontransformer' \(FunctionTransformer\) has no ONNX form", logged),
+        (ValueError, r"step 'kmeans' \(KMeans\) has no ONNX form here", clustered),
+        (ValueError, r"step 'kneighborsclassifier' \(KNeighborsClassifier\) has several tasks", several),
+        (ValueError, r"'standardscaler' \(StandardScaler\) before images of shape \(4, 4, 1\)", flat),
+        (TypeError, "expected a Pipeline with one estimator of skltransfer. Got one with 2", double),
+    ]
+    monkeypatch.setattr("skltransfer.export._onnx.to_onnx", None)  # what takes long
+    for error, sentence, pipeline in refused:
+        with pytest.raises(error, match=sentence):
+            export.save(pipeline, tmp_path / "none.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -383,7 +468,7 @@ def test_the_command_runs_nothing_that_is_in_a_file(tmp_path, capsys):
     cases = {
         "trap.joblib": r"cannot be read by skops: .* so pass --trusted if you trust it",
         "foreign.skops": r"holds collections\.Counter\. Expected classes of scikit-learn, NumPy and skltransfer",
-        "no.skops": "expected a fitted estimator of skltransfer. Got a dict",
+        "no.skops": "expected a fitted estimator of skltransfer, or a Pipeline with one. Got a dict",
         "nowhere.skops": "No such file",
     }
     for name, sentence in cases.items():

@@ -188,7 +188,9 @@ def test_texts(tmp_path):
         plain = {"Content-Type": "text/plain"}
         refused(client.post("/predict", content=b"\xff\xfe", headers=plain), 422, "is no text in UTF-8")
         refused(client.post("/predict", json={"samples": [1]}), 422, "expected a string")
-        refused(client.post("/explain", content="a text", headers=plain), 422, "of labels or values .* of images")
+        refused(
+            client.post("/explain", content="a text", headers=plain), 422, "of probabilities or values .* of images"
+        )
 
 
 def test_features_and_scores(running):
@@ -273,7 +275,9 @@ def test_heat_maps_of_values_and_small_grids(running, images):
     assert maps.any()
     with pytest.raises(ValueError, match=r"expected 1 row and column or more\. Got 0"):
         serve.occlusion_maps(predictor, content, grid=0)
-    with pytest.raises(ValueError, match=r"Heat maps are of labels or values .* Got a TransferClassifier of a table"):
+    with pytest.raises(
+        ValueError, match=r"Heat maps are of probabilities or values .* Got a TransferClassifier of a table"
+    ):
         serve.occlusion_maps(running("table")[1], TABLE)
 
 

@@ -69,13 +69,18 @@ def occlusion_maps(predictor: Predictor, X: Any, *, grid: int = GRID) -> Array:
     return np.stack(maps)
 
 
+def is_explainable(predictor: Predictor) -> bool:
+    """Tell whether it predicts probabilities or values of images."""
+    answers = any(name == "values" or name.startswith("probabilities") for name in predictor._outputs)
+    return predictor._served.format.kind.is_image and answers
+
+
 def check_explainable(predictor: Predictor) -> None:
     """Raise ValueError if there are no images, or no answers to explain."""
-    kind = predictor._served.format.kind
-    if not kind.is_image or not hasattr(predictor, "predict"):
+    if not is_explainable(predictor):
         raise ValueError(
-            f"Heat maps are of labels or values that are predicted of images. Got a {predictor.about['estimator']} of "
-            f"{kind.noun}."
+            "Heat maps are of probabilities or values that are predicted of images. Got a "
+            f"{predictor.about['estimator']} of {predictor._served.format.kind.noun}."
         )
 
 

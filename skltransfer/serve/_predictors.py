@@ -158,7 +158,14 @@ class Predictor:
         Returns
         -------
         ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        AttributeError
+            If it is a pipeline that ends with a classifier or a regressor of scikit-learn.
         """
+        if "features" not in {output.name for output in self._served.session.get_outputs()}:
+            raise AttributeError(f"This {self.about['estimator']} has no transform; see predict.")
         return self._features(self._served.run(X, ["features"])[0])
 
     def _features(self, found: Array) -> Array:
@@ -251,6 +258,41 @@ class ServedClassifier(Predictor):
     def _probabilities(self, found: Sequence[Array]) -> Any:
         parts = [self._served.cast(part) for part in found]
         return parts if self._labels.several and not self._labels.binary else parts[0]
+
+
+class ServedPipelineClassifier(ServedClassifier):
+    """A fitted pipeline that ends with a classifier of scikit-learn."""
+
+    def predict(self, X: Any) -> Array:
+        """Predict labels; see `ServedClassifier.predict`."""
+        return self._chosen(self._served.run(X, ["chosen"])[0])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Predict the probability of each class; see `ServedClassifier.predict_proba`.
+
+        Raises
+        ------
+        AttributeError
+            If the classifier has none.
+        """
+        if self._outputs == ["chosen"]:
+            raise AttributeError(f"This {self.about['estimator']} has no predict_proba; see predict.")
+        return super().predict_proba(X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Raise AttributeError: decision values of such classifiers are not in the file."""
+        raise AttributeError("Decision values of a classifier of scikit-learn are not in the file; see predict.")
+
+    @property
+    def _outputs(self) -> list[str]:
+        return [output.name for output in self._served.session.get_outputs()]
+
+    def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
+        answers = {"predictions": self._chosen(found[0])}
+        return answers | ({"probabilities": self._probabilities(found[1:])} if len(found) > 1 else {})
+
+    def _chosen(self, found: Array) -> Array:
+        return self._labels.classes[0][found]
 
 
 class ServedRegressor(Predictor):

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from skltransfer._utils.types import Array
 from skltransfer.serve._batching import Batcher
 from skltransfer.serve._bodies import Limits, Reader, Refused
-from skltransfer.serve._occlusion import changes, check_explainable, occluded
+from skltransfer.serve._occlusion import changes, check_explainable, is_explainable, occluded
 from skltransfer.serve._predictors import Predictor, ServedClassifier, check_answers
 
 PAGE_HEADERS = {
@@ -114,7 +114,7 @@ class Service:
         found["answers"] = about["answers"]["kind"]
         if isinstance(self.predictor, ServedClassifier):
             found["classes"] = as_json(self.predictor.classes_)
-        found["explains"] = self.reader.kind.is_image and hasattr(self.predictor, "predict")
+        found["explains"] = is_explainable(self.predictor)
         return {**found, "limits": limits}
 
 
