@@ -34,7 +34,7 @@ from _bodies import malformed
 from _measure import report
 
 SECONDS, N_MALFORMED = 60.0, 10_000
-CLIENTS, BATCH, MAX_BYTES = 32, 32, 2**20
+CLIENTS, BATCH, MAX_BYTES = 32, 16, 2**20
 
 
 @contextmanager

@@ -15,7 +15,7 @@ def create_app(
     max_bytes: int = 10 * 2**20,
     max_pixels: int = 2**24,
     timeout: float = 30.0,
-    batch_size: int = 32,
+    batch_size: int = 16,
     max_requests: int = 128,
 ) -> Any:
     """Make a web application of a predictor, which ``skltransfer serve`` runs, and any ASGI server can.
@@ -41,7 +41,7 @@ def create_app(
         Pixels of a picture, and values of a sound, that are decoded.
     timeout : float, default=30.0
         Seconds in which a body has to arrive, and then to be answered.
-    batch_size : int, default=32
+    batch_size : int, default=16
         Samples for which a batch no longer waits for more; a request may have more.
     max_requests : int, default=128
         Requests that are worked on at a time.
