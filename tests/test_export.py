@@ -1,5 +1,6 @@
 """A fitted estimator in one file, and the predictor that runs it without Keras and scikit-learn."""
 
+import hashlib
 import io
 import json
 import re
@@ -260,7 +261,7 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
         (TypeError, r"one with 0 among 'pca' \(PCA\)", make_pipeline(PCA()), {}),
         (TypeError, "expected labels that are strings, whole or finite real numbers, or booleans", dated, {}),
         (ValueError, "method='tent' adapts the network to the samples", tent, {}),
-        (ValueError, "Got format='onx'; known: 'onnx'", fitted, {"format": "onx"}),
+        (ValueError, "Got format='onx'; known: 'onnx', 'openvino', 'litert', 'saved_model'", fitted, {"format": "onx"}),
     ]
     for error, sentence, estimator, options in refused:
         with pytest.raises(error, match=sentence):
@@ -268,6 +269,62 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a folder that exists"):
         export.save(fitted, tmp_path / "nowhere" / "none.onnx")
     assert not list(tmp_path.iterdir())
+
+
+ELSEWHERE = """
+import sys, warnings
+import numpy as np
+import openvino
+import tensorflow as tf
+X, loaded = np.load("X.npy"), tf.saved_model.load("saved_model")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    interpreter = tf.lite.Interpreter("litert/model.tflite")
+interpreter.allocate_tensors()
+found = [run(X)["probabilities"] for run in (
+    loaded.serve,
+    lambda X: interpreter.get_signature_runner()(samples=X),
+    openvino.compile_model("openvino/model.xml", "CPU"),
+)]
+np.save("found.npy", np.stack(found))
+assert not any(name.startswith("skltransfer") for name in sys.modules)
+"""
+"""How other programs read what is written, in which nothing of this package is."""
+
+
+@on_tensorflow
+def test_other_formats_run_elsewhere(saved, tmp_path):
+    fitted, X, _, _ = saved("frozen")
+    np.save(tmp_path / "X.npy", X[..., None].astype("float32"))
+    formats = ("saved_model", "litert", "openvino")
+    for format in formats:
+        folder = tmp_path / format
+        export.save(fitted, folder, format=format)
+        about = json.loads((folder / "skltransfer.json").read_text())
+        assert about["estimator"] == "TransferClassifier"
+        assert {*about["sha256"], "skltransfer.json"} == {
+            str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+        }
+        for name, digest in about["sha256"].items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert {path.name for path in tmp_path.iterdir()} == {*formats, "X.npy"}
+    subprocess.run([sys.executable, "-c", ELSEWHERE], check=True, cwd=tmp_path)
+    for found in np.load(tmp_path / "found.npy"):
+        np.testing.assert_allclose(found, fitted.predict_proba(X), atol=1e-4)
+    with pytest.raises(FileExistsError, match=r"saved_model' exists\. Expected the name of a new folder"):
+        export.save(fitted, tmp_path / "saved_model", format="saved_model")
+
+
+@on_tensorflow
+def test_other_formats_of_tables_and_pipelines(saved, tmp_path):
+    fitted, _, _, _ = saved("a table")
+    export.save(fitted, tmp_path / "openvino", format="openvino")
+    with pytest.raises(ValueError, match="format='litert': the network has operations that this format does not have"):
+        export.save(fitted, tmp_path / "litert", format="litert")
+    pipeline = make_pipeline(StandardScaler(), TransferClassifier(random_state=0)).fit(TABLE, THREE)
+    with pytest.raises(ValueError, match=r"expected an estimator without other steps\. Got a Pipeline; use 'onnx'"):
+        export.save(pipeline, tmp_path / "pipeline", format="openvino")
+    assert {path.name for path in tmp_path.iterdir()} == {"openvino"}
 
 
 PIPELINES = {

@@ -11,10 +11,12 @@ from skltransfer._keras.optional import import_optional
 
 def add(commands: Any) -> None:
     """Add the command to a parser."""
-    export = commands.add_parser("export", help="write a fitted estimator to a file that skltransfer serve reads")
+    export = commands.add_parser("export", help="write a fitted estimator for a service without Keras")
     export.add_argument("model", type=Path, help="a file of skops.io.dump, or, with --trusted, of joblib.dump")
     export.add_argument("out", type=Path, help="the file that is written")
-    export.add_argument("--format", default="onnx", help="of that file: onnx")
+    export.add_argument(
+        "--format", default="onnx", help="onnx, which skltransfer serve reads, openvino, litert or saved_model"
+    )
     export.add_argument(
         "--trusted", action="store_true", help="MODEL is of joblib.dump, whose files can run any code, and you trust it"
     )

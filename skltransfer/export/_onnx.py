@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.reading import read_options
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras.backend import own_settings
@@ -54,8 +53,7 @@ def onnx_model(parts: Parts, about: dict[str, Any]) -> bytes:
         network = model.all_answers()
     steps = converted(parts, str(network.output["features"].dtype))  # before the network, which takes longer
     graph, compute = to_onnx(network)
-    spec = network.inputs[0]
-    samples = _samples(model, tuple(spec.shape), str(spec.dtype), allow_nan=read_options(parts.own).allow_nan)
+    samples = random_samples(parts.own, network)
     if not parts.before and not parts.after:
         return _finished(graph, about, compute, samples)
     _finished(graph, about, compute, samples)
@@ -71,7 +69,7 @@ def _finished(graph: Any, about: dict[str, Any], compute: Compute, samples: Arra
     entry = graph.metadata_props.add()
     entry.key, entry.value = "skltransfer", json.dumps(about, allow_nan=False)
     content: bytes = graph.SerializeToString()
-    _check_answers(content, compute, samples)
+    _check_file(content, compute, samples)
     return content
 
 
@@ -103,11 +101,11 @@ def _name_axes(graph: Any) -> None:
                 axis.dim_param = name
 
 
-def _samples(model: FittedModel, shape: tuple[int | None, ...], dtype: str, *, allow_nan: bool) -> Array:
-    """Draw random samples as the network takes them."""
-    random, format = np.random.default_rng(0), model.format
-    own = [N_SAMPLES, *(int(length or N_STEPS) for length in shape[1:])]
-    preparation = model.extraction.preparation
+def random_samples(estimator: Any, network: Any) -> Array:
+    """Draw samples as the network of an estimator takes them."""
+    random, model, spec = np.random.default_rng(0), estimator.model_, network.inputs[0]
+    own, dtype = [N_SAMPLES, *(int(length or N_STEPS) for length in spec.shape[1:])], str(spec.dtype)
+    preparation, format = model.extraction.preparation, model.format
     if isinstance(preparation, Tokenization):
         tokens = random.integers(1, preparation.n_tokens, own).astype(dtype)
         tokens[0, own[1] // 2 :] = 0  # the end of a shorter text
@@ -115,25 +113,29 @@ def _samples(model: FittedModel, shape: tuple[int | None, ...], dtype: str, *, a
     if format.kind.is_image:
         return random.uniform(format.low, format.high, own).astype(dtype)
     numbers = random.uniform(-1, 1, own).astype(dtype)
-    if allow_nan:
+    if read_options(estimator).allow_nan:
         numbers[1, 0] = np.nan
     return numbers
 
 
-def _check_answers(content: bytes, compute: Compute, samples: Array) -> None:
+def _check_file(content: bytes, compute: Compute, samples: Array) -> None:
     """Raise RuntimeError if a file does not answer as the estimator does."""
     runtime = import_optional("onnxruntime", extra="export", purpose="export.save")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     for some in (samples, samples[:1]):
-        expected = compute(some)
-        for name, found in zip(names, session.run(names, {"samples": some}), strict=True):
-            known = np.isfinite(expected[name])
-            error = np.abs(found - expected[name])[known].max(initial=0.0)
-            largest = np.abs(expected[name])[known].max(initial=0.0)
-            if found.shape != expected[name].shape or not error <= TOLERANCE * max(largest, 1e-6):
-                raise RuntimeError(
-                    f"The ONNX graph does not give the {name} of the network: the largest difference is {error:g}, of "
-                    f"values up to {largest:g}. Expected {TOLERANCE:g} of that at most; nothing was written. Please "
-                    "report this with the backbone, or keep the estimator with joblib.dump."
-                )
+        check_answers(dict(zip(names, session.run(names, {"samples": some}), strict=True)), compute(some))
+
+
+def check_answers(found: dict[str, Array], expected: dict[str, Array]) -> None:
+    """Raise RuntimeError if answers are not those that are expected."""
+    for name, answers in found.items():
+        known = np.isfinite(expected[name])
+        error = np.abs(answers - expected[name])[known].max(initial=0.0)
+        largest = np.abs(expected[name])[known].max(initial=0.0)
+        if answers.shape != expected[name].shape or not error <= TOLERANCE * max(largest, 1e-6):
+            raise RuntimeError(
+                f"The file does not give the {name} of the network: the largest difference is {error:g}, of values up "
+                f"to {largest:g}. Expected {TOLERANCE:g} of that at most; nothing was written. Please report this with "
+                "the backbone, or keep the estimator with joblib.dump."
+            )

@@ -13,10 +13,11 @@ from skltransfer._utils.files import check_folder, written_whole
 from skltransfer._utils.sealed import sealed
 from skltransfer._validation import unknown_name
 from skltransfer.export._about import describe
+from skltransfer.export._folder import write_folder
 from skltransfer.export._onnx import onnx_model
 from skltransfer.export._pipeline import Parts
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "openvino", "litert", "saved_model")
 
 
 def save(estimator: Any, path: str | os.PathLike[str], format: str = "onnx") -> None:
@@ -36,9 +37,13 @@ DomainAdaptationClassifier, DomainAdaptationRegressor or Pipeline
         Fitted. A pipeline has one of these, and steps of scikit-learn before and after it, which skl2onnx converts:
         transformers, and a classifier or a regressor at the end. Steps before it take numbers.
     path : str or path-like
-        The file, in a folder that exists; it appears when it is complete, and a file of this name is replaced.
-    format : {"onnx"}, default="onnx"
-        Of the file.
+        The file, in a folder that exists; it appears when it is complete, and a file of this name is replaced. For
+        other formats than "onnx", a new folder.
+    format : {"onnx", "openvino", "litert", "saved_model"}, default="onnx"
+        What is written. `skltransfer.serve.load` reads "onnx". The others are for programs with OpenVINO, LiteRT or
+        TensorFlow: they have the same input and outputs, "skltransfer.json" beside the model says what samples and
+        labels are, and pipelines are refused. LiteRT has no double precision, so that estimators of tables are refused,
+        and lacks operations of networks for texts.
 
     Raises
     ------
@@ -54,9 +59,9 @@ DomainAdaptationClassifier, DomainAdaptationRegressor or Pipeline
     RuntimeError
         If Keras does not run on TensorFlow, or answers of the file are not those of the network.
     ImportError
-        If onnx, onnxruntime, tf2onnx or, for a pipeline, skl2onnx is not installed.
+        If onnx, onnxruntime, tf2onnx or, for a pipeline, skl2onnx is not installed; or openvino for that format.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or there is a folder of this name already.
 
     Notes
     -----
@@ -93,6 +98,9 @@ DomainAdaptationClassifier, DomainAdaptationRegressor or Pipeline
             "Expected an estimator that answers for each sample alone; fit with another method, such as 'adabn'."
         )
     check_traceable()
+    if format != "onnx":
+        write_folder(parts, describe(parts), Path(path), format)
+        return
     model = onnx_model(parts, describe(parts))
     with written_whole(Path(path)) as file:
         file.write(sealed(model))
