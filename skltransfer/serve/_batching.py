@@ -87,12 +87,13 @@ class Batcher:
         return jobs, False
 
     def _answer(self, jobs: list[Job]) -> None:
+        ends = np.cumsum([len(job.samples) for job in jobs])[:-1]
         try:
             found = self.compute([sample for job in jobs for sample in job.samples])
+            parts = [np.split(answers, ends) for answers in found]
         except Exception as error:  # it belongs to those who asked, and the thread goes on
             for job in jobs:
                 job.answers.set_exception(error)
             return
-        ends = np.cumsum([len(job.samples) for job in jobs])[:-1]
-        for job, *parts in zip(jobs, *(np.split(answers, ends) for answers in found), strict=True):
-            job.answers.set_result(parts)
+        for job, *own in zip(jobs, *parts, strict=True):
+            job.answers.set_result(own)

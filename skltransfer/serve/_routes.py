@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -66,7 +67,8 @@ class Service:
     @asynccontextmanager
     async def running(self, app: Any) -> AsyncIterator[None]:
         """Keep the threads that read and compute."""
-        with ThreadPoolExecutor(thread_name_prefix="skltransfer-reader") as self.readers, self._batcher() as self.batch:
+        n_readers = os.cpu_count() or 1  # each may hold a large picture
+        with ThreadPoolExecutor(n_readers) as self.readers, self._batcher() as self.batch:
             yield
 
     def _batcher(self) -> Batcher:
