@@ -400,6 +400,9 @@ def test_steps_without_an_onnx_form_are_named_before_work_starts(tmp_path, monke
         with pytest.raises(error, match=sentence):
             export.save(pipeline, tmp_path / "none.onnx")
     assert not list(tmp_path.iterdir())
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r"needs 'skl2onnx', which is not installed\. Run: pip install"):
+        export.save(logged, tmp_path / "none.onnx")
 
 
 @on_tensorflow

@@ -149,13 +149,21 @@ def converted(parts: Parts, dtype: str) -> tuple[list[Any], list[Any]]:
     ------
     ValueError
         If a step has no ONNX form; the message names it.
+    ImportError
+        If skl2onnx is not installed.
     """
-    found: tuple[list[Any], list[Any]] = ([], [])
-    for graphs, steps, given in zip(found, (parts.before, parts.after), ("float64", dtype), strict=True):
-        for step in steps:
-            prefix = f"{'after' if graphs is found[1] else 'before'}{len(graphs)}_"
-            graphs.append(_converted(step, _element(given) if not graphs else _given(graphs[-1]), prefix))
-    return found
+    if parts.before or parts.after:
+        for module in ("onnx", "onnxruntime", "skl2onnx"):
+            import_optional(module, extra="export", purpose="export.save of a pipeline")
+    return _chain(parts.before, "float64", "before"), _chain(parts.after, dtype, "after")
+
+
+def _chain(steps: tuple[Step, ...], dtype: str, prefix: str) -> list[Any]:
+    graphs: list[Any] = []
+    for number, step in enumerate(steps):
+        given = _given(graphs[-1]) if graphs else _element(dtype)
+        graphs.append(_converted(step, given, f"{prefix}{number}_"))
+    return graphs
 
 
 def joined(graph: Any, before: list[Any], after: list[Any]) -> Any:
@@ -218,9 +226,8 @@ def _converted(step: Step, dtype: int, prefix: str) -> Any:
 
 
 def _convert(step: Step, dtype: int) -> Any:
-    skl2onnx = import_optional("skl2onnx", extra="export", purpose="export.save of a pipeline")
-    types = import_optional("skl2onnx.common.data_types", extra="export", purpose="export.save of a pipeline")
-    onnx = import_module("onnx")
+    onnx, skl2onnx = import_module("onnx"), import_module("skl2onnx")
+    types = import_module("skl2onnx.common.data_types")
     estimator, options = step.estimator, None
     if step.kind == "labels":  # which label is chosen is a number in the graph, and the file says what it stands for
         estimator, options = copy.copy(estimator), {"zipmap": False}
