@@ -1,4 +1,4 @@
-"""The command line: ``skltransfer demo``."""
+"""The command line: ``skltransfer demo``, ``skltransfer export`` and ``skltransfer serve``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+
+from skltransfer._cli import demo, export, serve
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,20 +21,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 1 if something that the user can mend was missing.
+        Exit status: 0, or 1 if something that the user can mend was missing or wrong.
     """
     parser = argparse.ArgumentParser(prog="skltransfer", description="Transfer learning for scikit-learn.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    demo = commands.add_parser("demo", help="search and fit a classifier on 100 real images, offline, in a minute")
-    demo.add_argument("--out", type=Path, default=Path("skltransfer-demo.png"), help="where the image goes")
+    for command in (demo, export, serve):
+        command.add(commands)
     options = parser.parse_args(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        from skltransfer.demo import run
-
-        run(options.out)
-    except (ImportError, OSError) as error:
-        print(error, file=sys.stderr)
+        options.run(options)
+    except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
         return 1
     return 0
 

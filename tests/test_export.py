@@ -1,14 +1,27 @@
 """A fitted estimator in one file, and the predictor that runs it without Keras and scikit-learn."""
 
+import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
+from collections import Counter
 
+import joblib
 import numpy as np
 import pytest
+import skops.io
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from sklearn.svm import SVC
 
 import skltransfer
 from skltransfer import (
@@ -22,6 +35,7 @@ from skltransfer import (
     export,
     serve,
 )
+from skltransfer.__main__ import main
 from skltransfer._keras import backend as _backend
 
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
@@ -31,6 +45,7 @@ METHODS = ("predict", "predict_proba", "decision_function", "transform", "recons
 TRAINED = {"epochs": 1, "random_state": 0}
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.normal(size=(24, 3))
+FAR = 1000 + 100 * TABLE
 GAPS = np.where(TABLE > 1.2, np.nan, TABLE)
 TONES = [RANDOM.normal(size=length).astype("float32") for length in (7000, 8000, 3000, 8000, 2000, 8000)]
 TEXTS = [
@@ -242,10 +257,11 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
     tent = DomainAdaptationClassifier(method="tent", **TRAINED).fit(TABLE, THREE, **ADAPTED)
     refused = [
         (NotFittedError, "is not fitted yet", TransferClassifier(), {}),
-        (TypeError, "expected a fitted estimator of skltransfer. Got a Pipeline", make_pipeline(fitted), {}),
+        (TypeError, "expected a fitted estimator of skltransfer, or a Pipeline with one. Got a PCA", PCA(), {}),
+        (TypeError, r"one with 0 among 'pca' \(PCA\)", make_pipeline(PCA()), {}),
         (TypeError, "expected labels that are strings, whole or finite real numbers, or booleans", dated, {}),
         (ValueError, "method='tent' adapts the network to the samples", tent, {}),
-        (ValueError, "Got format='onx'; known: 'onnx'", fitted, {"format": "onx"}),
+        (ValueError, "Got format='onx'; known: 'onnx', 'openvino', 'litert', 'saved_model'", fitted, {"format": "onx"}),
     ]
     for error, sentence, estimator, options in refused:
         with pytest.raises(error, match=sentence):
@@ -253,6 +269,140 @@ def test_what_cannot_be_exported_is_refused_before_work_starts(tmp_path):
     with pytest.raises(FileNotFoundError, match="expected a folder that exists"):
         export.save(fitted, tmp_path / "nowhere" / "none.onnx")
     assert not list(tmp_path.iterdir())
+
+
+ELSEWHERE = """
+import sys, warnings
+import numpy as np
+import openvino
+import tensorflow as tf
+X, loaded = np.load("X.npy"), tf.saved_model.load("saved_model")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    interpreter = tf.lite.Interpreter("litert/model.tflite")
+interpreter.allocate_tensors()
+found = [run(X)["probabilities"] for run in (
+    loaded.serve,
+    lambda X: interpreter.get_signature_runner()(samples=X),
+    openvino.compile_model("openvino/model.xml", "CPU"),
+)]
+np.save("found.npy", np.stack(found))
+assert not any(name.startswith("skltransfer") for name in sys.modules)
+"""
+"""How other programs read what is written, in which nothing of this package is."""
+
+
+@on_tensorflow
+def test_other_formats_run_elsewhere(saved, tmp_path):
+    fitted, X, _, _ = saved("frozen")
+    np.save(tmp_path / "X.npy", X[..., None].astype("float32"))
+    formats = ("saved_model", "litert", "openvino")
+    for format in formats:
+        folder = tmp_path / format
+        export.save(fitted, folder, format=format)
+        about = json.loads((folder / "skltransfer.json").read_text())
+        assert about["estimator"] == "TransferClassifier"
+        assert {*about["sha256"], "skltransfer.json"} == {
+            str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+        }
+        for name, digest in about["sha256"].items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert {path.name for path in tmp_path.iterdir()} == {*formats, "X.npy"}
+    subprocess.run([sys.executable, "-c", ELSEWHERE], check=True, cwd=tmp_path)
+    for found in np.load(tmp_path / "found.npy"):
+        np.testing.assert_allclose(found, fitted.predict_proba(X), atol=1e-4)
+    with pytest.raises(FileExistsError, match=r"saved_model' exists\. Expected the name of a new folder"):
+        export.save(fitted, tmp_path / "saved_model", format="saved_model")
+
+
+@on_tensorflow
+def test_other_formats_of_tables_and_pipelines(saved, tmp_path):
+    fitted, _, _, _ = saved("a table")
+    export.save(fitted, tmp_path / "openvino", format="openvino")
+    with pytest.raises(ValueError, match="format='litert': the network has operations that this format does not have"):
+        export.save(fitted, tmp_path / "litert", format="litert")
+    pipeline = make_pipeline(StandardScaler(), TransferClassifier(random_state=0)).fit(TABLE, THREE)
+    with pytest.raises(ValueError, match=r"expected an estimator without other steps\. Got a Pipeline; use 'onnx'"):
+        export.save(pipeline, tmp_path / "pipeline", format="openvino")
+    assert {path.name for path in tmp_path.iterdir()} == {"openvino"}
+
+
+PIPELINES = {
+    "scaled": lambda: make_pipeline(StandardScaler(), "passthrough", TransferClassifier(random_state=0)).fit(
+        FAR, THREE
+    ),
+    "filled": lambda: make_pipeline(SimpleImputer(), PCA(2), TransferRegressor(random_state=0)).fit(GAPS, TABLE[:, 0]),
+    "chosen": lambda: make_pipeline(MinMaxScaler(), BackboneTransformer("mlp", random_state=0), SVC()).fit(FAR, THREE),
+    "reduced": lambda: make_pipeline(AutoencoderTransformer(latent_dim=2, **TRAINED), StandardScaler()).fit(TABLE),
+    "values": lambda: make_pipeline(BackboneTransformer("mlp", random_state=0), Ridge()).fit(TABLE, TABLE[:, :2]),
+    "forest": lambda: make_pipeline(
+        BackboneTransformer("mlp", random_state=0), PCA(2), RandomForestRegressor(5, random_state=0)
+    ).fit(TABLE, TABLE[:, 0]),
+}
+
+
+@on_tensorflow
+@pytest.mark.parametrize("name", PIPELINES)
+def test_pipelines(name, tmp_path):
+    pipeline, X = (
+        PIPELINES[name](),
+        GAPS if name == "filled" else TABLE if name in ("reduced", "values", "forest") else FAR,
+    )
+    export.save(pipeline, tmp_path / "pipeline.onnx")
+    predictor = serve.load(tmp_path / "pipeline.onnx", n_threads=1)
+    last = {"scaled": "transform", "filled": "transform", "chosen": "decision_function"}.get(name)
+    methods = [each for each in METHODS if hasattr(pipeline, each) and each != last]
+    assert methods
+    for each in methods:
+        assert_alike(getattr(predictor, each)(X), getattr(pipeline, each)(X))
+        assert_alike(getattr(predictor, each)(X[2:3]), getattr(pipeline, each)(X[2:3]))
+    assert (predictor.about["estimator"], predictor.n_features_in_) == ("Pipeline", 3)
+    assert_same_error(predictor.transform if name == "reduced" else predictor.predict,
+                      pipeline.transform if name == "reduced" else pipeline.predict, X[:, :2])  # fmt: skip
+    if name != "filled":
+        assert_same_error(getattr(predictor, methods[0]), getattr(pipeline, methods[0]), GAPS)
+
+
+@on_tensorflow
+def test_pipelines_on_pictures(tmp_path, images, labels):
+    steps = BackboneTransformer("small_resnet", random_state=0), StandardScaler(), LogisticRegression()
+    pipeline = make_pipeline(*steps).fit(images, labels)
+    export.save(pipeline, tmp_path / "pipeline.onnx")
+    predictor = serve.load(tmp_path / "pipeline.onnx", n_threads=1)
+    for name in ("predict", "predict_proba"):
+        assert_alike(getattr(predictor, name)(images), getattr(pipeline, name)(images))
+    assert_alike(predictor.classes_, pipeline.classes_)
+    assert serve.occlusion_maps(predictor, images[:1], grid=2).shape == (1, 2, 2)
+    with pytest.raises(AttributeError, match="Decision values of a classifier of scikit-learn are not in the file"):
+        predictor.decision_function(images)
+    with pytest.raises(AttributeError, match="This Pipeline has no transform"):
+        predictor.transform(images)
+
+
+@on_tensorflow
+def test_steps_without_an_onnx_form_are_named_before_work_starts(tmp_path, monkeypatch):
+    fitted = BackboneTransformer("mlp", random_state=0)
+    logged = make_pipeline(FunctionTransformer(np.sin), fitted, LogisticRegression()).fit(TABLE, THREE)
+    clustered = make_pipeline(fitted, KMeans(2)).fit(TABLE)
+    double = make_pipeline(fitted, TransferClassifier(random_state=0)).fit(TABLE, THREE)
+    flat = make_pipeline(StandardScaler(), BackboneTransformer("small_resnet", input_shape=(4, 4)))
+    flat.set_params(backbonetransformer__pixel_range=(-9, 9)).fit(RANDOM.normal(size=(9, 16)))
+    several = make_pipeline(fitted, KNeighborsClassifier()).fit(TABLE, np.column_stack([THREE, THREE]))
+    refused = [
+        (ValueError, r"step 'functiontransformer' \(FunctionTransformer\) has no ONNX form", logged),
+        (ValueError, r"step 'kmeans' \(KMeans\) has no ONNX form here", clustered),
+        (ValueError, r"step 'kneighborsclassifier' \(KNeighborsClassifier\) has several tasks", several),
+        (ValueError, r"'standardscaler' \(StandardScaler\) before images of shape \(4, 4, 1\)", flat),
+        (TypeError, "expected a Pipeline with one estimator of skltransfer. Got one with 2", double),
+    ]
+    monkeypatch.setattr("skltransfer.export._onnx.to_onnx", None)  # what takes long
+    for error, sentence, pipeline in refused:
+        with pytest.raises(error, match=sentence):
+            export.save(pipeline, tmp_path / "none.onnx")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setitem(sys.modules, "skl2onnx", None)
+    with pytest.raises(ImportError, match=r"needs 'skl2onnx', which is not installed\. Run: pip install"):
+        export.save(logged, tmp_path / "none.onnx")
 
 
 @on_tensorflow
@@ -345,6 +495,66 @@ def test_other_backends_are_told_how(tmp_path):
     with pytest.raises(RuntimeError, match="Expected KERAS_BACKEND=tensorflow; fitted estimators are the same"):
         export.save(fitted, tmp_path / "table.onnx")
     assert not list(tmp_path.iterdir())
+
+
+@on_tensorflow
+def test_the_command_exports_what_skops_or_joblib_wrote(saved, tmp_path, capsys):
+    fitted, X, _, _ = saved("a table")
+    skops.io.dump(fitted, tmp_path / "clf.skops")
+    joblib.dump(fitted, tmp_path / "clf.joblib")
+    for arguments in (["clf.skops", "one.onnx"], ["clf.joblib", "other.onnx", "--trusted", "--format", "onnx"]):
+        assert main(["export", *(str(tmp_path / each) if "." in each else each for each in arguments)]) == 0
+        assert_same_answers(serve.load(tmp_path / arguments[1]), fitted, X)
+    assert capsys.readouterr().out == ""
+
+
+class Trap:
+    """What a file might bring that nobody asked for."""
+
+    made = 0
+
+    def __reduce__(self):
+        return Trap.spring, ()
+
+    @staticmethod
+    def spring():
+        Trap.made += 1
+
+
+def test_the_command_runs_nothing_that_is_in_a_file(tmp_path, capsys):
+    joblib.dump({"trap": Trap()}, tmp_path / "trap.joblib")
+    skops.io.dump({"counter": Counter("abc")}, tmp_path / "foreign.skops")
+    skops.io.dump({"a": 1}, tmp_path / "no.skops")
+    cases = {
+        "trap.joblib": r"cannot be read by skops: .* so pass --trusted if you trust it",
+        "foreign.skops": r"holds collections\.Counter\. Expected classes of scikit-learn, NumPy and skltransfer",
+        "no.skops": "expected a fitted estimator of skltransfer, or a Pipeline with one. Got a dict",
+        "nowhere.skops": "No such file",
+    }
+    for name, sentence in cases.items():
+        assert main(["export", str(tmp_path / name), str(tmp_path / "out.onnx")]) == 1
+        told = capsys.readouterr().err
+        assert re.search(sentence, told)
+        assert told.count("\n") == 1
+    assert main(["export", str(tmp_path / "no.skops"), str(tmp_path / "out.onnx"), "--trusted"]) == 1
+    assert "cannot be read by joblib" in capsys.readouterr().err
+    assert Trap.made == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"trap.joblib", "foreign.skops", "no.skops"}
+
+
+def test_help_loads_no_backend():
+    code = """
+import sys
+from skltransfer.__main__ import main
+try:
+    main(["--help"])
+finally:
+    loaded = {"keras", "tensorflow", "torch", "jax", "sklearn", "numpy"} & set(sys.modules)
+    assert not loaded, loaded
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.search("demo .*export .*serve ", done.stdout, flags=re.DOTALL)
 
 
 def test_names_of_the_package_are_found_when_they_are_asked_for():

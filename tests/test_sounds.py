@@ -1,8 +1,10 @@
 """Waveforms and audio files, on tones, sweeps and noise that the tests write to files."""
 
+import io
 import pickle
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -146,6 +148,18 @@ def test_files_are_what_arrays_are(listener, tmp_path):
     for name, content in (("mono.wav", wave), ("mono.flac", wave), ("both.wav", np.stack([wave, wave], axis=1))):
         soundfile.write(tmp_path / name, content, 8000)
         np.testing.assert_allclose(listener.fit_transform([tmp_path / name]), listener.fit_transform([wave]), atol=1e-5)
+
+
+def test_bytes_of_files_are_what_the_files_are(listener, files):
+    fitted = listener.fit(files[:3])
+    content = [Path(path).read_bytes() for path in files[:3]]
+    expected = fitted.transform(files[:3])
+    for X in (content, list(map(bytearray, content)), list(map(io.BytesIO, content))):
+        np.testing.assert_array_equal(fitted.transform(X), expected)
+    with pytest.raises(ValueError, match="X: sample 1 ends after 200 of the"):
+        fitted.transform([content[0], content[0][:200]])
+    with pytest.raises(ValueError, match="X: sample 0 is not a sound that can be read"):
+        fitted.transform([b"no sound"])
 
 
 def test_stereo_is_averaged(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skltransfer._inputs.containers import Form, as_array, form_of, is_clip, is_path, items
+from skltransfer._inputs.decoding import content_of
 from skltransfer._inputs.files import FilesInUse
 from skltransfer._inputs.image_arrays import Preparation, image_preparation
 from skltransfer._inputs.kind import ImageSize, InputFormat, Network, ReadOptions, SampleKind, Validate
@@ -117,10 +119,10 @@ class AudioSamples:
 
     Parameters
     ----------
-    items : sequence of path-like, array of shape (samples,) or (channels, samples), or tuple of (rate, array)
+    items : sequence of path-like, bytes, array of shape (samples,) or (channels, samples), or tuple of (rate, array)
         The clips.
     rate : float or None
-        Sample rate of waveforms, in Hz; files, and tuples, bring their own.
+        Sample rate of waveforms, in Hz; files, their bytes, and tuples bring their own.
     files : FilesInUse or None, default=None
         What is known of the files; they must not change.
     """
@@ -143,6 +145,8 @@ class AudioSamples:
         if is_path(item):
             with self._files.reading(item, position), open(item, "rb") as file:
                 return content_hash(file.read())
+        if form_of(item) is Form.ENCODED:
+            return content_hash(content_of(item))
         wave, own = _wave_and_rate(item)
         return content_hash(np.ascontiguousarray(wave), repr(float(own or self.rate or 0)))
 
@@ -180,6 +184,8 @@ class AudioSamples:
         if is_path(item):
             with self._files.reading(item, position):
                 wave, rate = _from_file(item, position)
+        elif form_of(item) is Form.ENCODED:
+            wave, rate = _from_file(item, position)
         else:
             wave, rate = self._from_array(item, position)
         if not len(wave):
@@ -207,7 +213,7 @@ def read_audio(X: Any, sample_rate: float | None) -> tuple[AudioSamples, int]:
 
     Parameters
     ----------
-    X : sequence of paths or waveforms, or array-like of shape (n, samples) or (n, channels, samples)
+    X : sequence of paths, bytes or waveforms, or array-like of shape (n, samples) or (n, channels, samples)
         The clips.
     sample_rate : float or None
         Sample rate of waveforms, in Hz.
@@ -236,7 +242,7 @@ class Audio(SampleKind):
 
     name = "audio"
     noun = "audio"
-    forms = frozenset({Form.STRING, Form.PATH, Form.VECTOR, Form.ARRAY, Form.CLIP})
+    forms = frozenset({Form.STRING, Form.PATH, Form.ENCODED, Form.VECTOR, Form.ARRAY, Form.CLIP})
 
     def _read(
         self, X: Any, options: ReadOptions, validate: Validate, learned: InputFormat | None
@@ -301,28 +307,28 @@ def plan_spectrogram(
     return LogMelSpectrogram((times - 1) * HOP, pixels)
 
 
-def _from_file(path: Any, position: int) -> tuple[Array, float]:
+def _from_file(item: Any, position: int) -> tuple[Array, float]:
     soundfile = import_optional("soundfile", extra="audio", purpose="Reading sound files")
-    _check_whole(path, position)
+    _check_whole(item, position)
     try:
-        with soundfile.SoundFile(os.fspath(path)) as file:
-            rate = file.samplerate
+        with soundfile.SoundFile(os.fspath(item) if is_path(item) else io.BytesIO(content_of(item))) as sound:
+            rate = sound.samplerate
             if not RATES[0] <= rate <= RATES[1]:
-                raise ValueError(f"{_called(path, position)} has a sample rate of {rate} Hz. {_RATES_SENTENCE}")
-            return file.read(_most(rate), dtype="float64", always_2d=True).mean(axis=1), rate
+                raise ValueError(f"{_called(item, position)} has a sample rate of {rate} Hz. {_RATES_SENTENCE}")
+            return sound.read(_most(rate), dtype="float64", always_2d=True).mean(axis=1), rate
     except soundfile.LibsndfileError as error:
         what = f"is not a sound that can be read ({error.error_string})"
-        raise ValueError(f"{_called(path, position)} {what}. Replace the file or drop the sample.") from error
+        raise ValueError(f"{_called(item, position)} {what}. Replace the file or drop the sample.") from error
 
 
-def _check_whole(path: Any, position: int) -> None:
+def _check_whole(item: Any, position: int) -> None:
     """Refuse a WAV file that ends too early, which libsndfile reads without a word."""
-    with open(path, "rb") as file:
-        start, there = file.read(12), os.fstat(file.fileno()).st_size
+    with open(item, "rb") if is_path(item) else io.BytesIO(content_of(item)) as file:
+        start, there = file.read(12), file.seek(0, os.SEEK_END)
     announced = int.from_bytes(start[4:8], "little") + 8
     if start[:4] == b"RIFF" and start[8:] == b"WAVE" and there < announced < STREAMED:
         raise ValueError(
-            f"{_called(path, position)} ends after {there} of the {announced} bytes that it announces. Replace the "
+            f"{_called(item, position)} ends after {there} of the {announced} bytes that it announces. Replace the "
             "file or drop the sample."
         )
 

@@ -23,6 +23,9 @@ FULL: Range = (0.0, 65535.0)
 CLEAR_16_BITS = 2**14
 """From here on, 16 bits are what a sample needs: below, it may be one of a camera with fewer bits."""
 
+ROWS = 256
+"""Rows of an image that are put on white at a time."""
+
 
 def is_image_source(item: Any) -> bool:
     """Tell whether `open_image` may take this."""
@@ -152,8 +155,8 @@ class StoredPixels:
         if self._inverted:
             colours = 255 - colours
         if alpha is not None:
-            share = alpha[..., None] / 255.0
-            colours = np.rint(colours * share + 255.0 * (1.0 - share)).astype(np.uint8)
+            parts = range(0, len(colours), ROWS)  # a whole photograph in double precision would be a gigabyte
+            colours = np.concatenate([_on_white(colours[i : i + ROWS], alpha[i : i + ROWS]) for i in parts])
         return np.broadcast_to(colours, (*colours.shape[:2], 3))
 
     def _colours_and_alpha(self) -> tuple[Array, NDArray[np.uint8] | None]:
@@ -184,6 +187,11 @@ class StoredPixels:
 
     def __str__(self) -> str:
         return f"({self.format}, mode {self.mode}{', 16 bits a channel' if self.deep and not self.grey else ''})"
+
+
+def _on_white(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    share = alpha[..., None] / 255.0
+    return np.rint(colours * share + 255.0 * (1.0 - share)).astype(np.uint8)
 
 
 def decode(image: Any, size: tuple[int, int] | None = None, pixel_range: Range | None = None) -> NDArray[np.uint8]:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.reading import read_options
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._keras.backend import own_settings
 from skltransfer._keras.onnx import Compute, to_onnx
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.types import Array
+from skltransfer.export._pipeline import Parts, converted, joined
 
 LARGEST = 2**31 - 2**20
 """Bytes that a protocol buffer can have."""
@@ -27,22 +28,22 @@ TOLERANCE = 1e-3
 """Difference of an answer from that of the network, by the largest answer, beyond which a file is wrong."""
 
 
-def onnx_model(model: FittedModel, about: dict[str, Any]) -> bytes:
-    """Convert a fitted model, and test the result; see `skltransfer.export.save`.
+def onnx_model(parts: Parts, about: dict[str, Any]) -> bytes:
+    """Convert a fitted model, and steps around it, and test the result; see `skltransfer.export.save`.
 
     Parameters
     ----------
-    model : FittedModel
-        The model.
+    parts : Parts
+        The model, and steps around it.
     about : dict
-        What the property "skltransfer" says.
+        What the property "skltransfer" says, but for the dtype of what the last of several steps answers.
 
     Returns
     -------
     bytes
         A serialized ``onnx.ModelProto``.
     """
-    runtime = import_optional("onnxruntime", extra="export", purpose="export.save")
+    model = parts.own.model_
     size = sum(array.nbytes for array in model.arrays().values())
     if size > LARGEST:
         raise ValueError(
@@ -50,17 +51,45 @@ def onnx_model(model: FittedModel, about: dict[str, Any]) -> bytes:
         )
     with own_settings():
         network = model.all_answers()
+    steps = converted(parts, str(network.output["features"].dtype))  # before the network, which takes longer
     graph, compute = to_onnx(network)
+    samples = random_samples(parts.own, network)
+    if not parts.before and not parts.after:
+        return _finished(graph, about, compute, samples)
+    _finished(graph, about, compute, samples)
+    return _finished(joined(graph, *steps), about, *_around(parts, compute, samples, about))
+
+
+def _finished(graph: Any, about: dict[str, Any], compute: Compute, samples: Array) -> bytes:
+    """Say in a graph what it is, and hold its answers against those that are expected."""
     _name_axes(graph)
     graph.producer_name, graph.producer_version = "skltransfer", about["versions"]["skltransfer"]
     graph.doc_string = f"{about['estimator']} of skltransfer"
+    del graph.metadata_props[:]
     entry = graph.metadata_props.add()
     entry.key, entry.value = "skltransfer", json.dumps(about, allow_nan=False)
     content: bytes = graph.SerializeToString()
-    spec = network.inputs[0]
-    allow_nan = about["input"]["options"]["allow_nan"]
-    _check_answers(runtime, content, compute, _samples(model, tuple(spec.shape), str(spec.dtype), allow_nan=allow_nan))
+    _check_file(content, compute, samples)
     return content
+
+
+def _around(parts: Parts, compute: Compute, samples: Array, about: dict[str, Any]) -> tuple[Compute, Array]:
+    """Return what a whole pipeline computes, and samples for it; say the dtype of its answers."""
+    dtype = samples.dtype
+    if parts.before:
+        n_columns = about["n_features_in"]
+        samples = np.random.default_rng(0).uniform(-1, 1, (N_SAMPLES, n_columns))
+        if about["input"]["options"]["allow_nan"]:
+            samples[1, 0] = np.nan
+
+    def whole(some: Array) -> dict[str, Array]:
+        answers = compute(parts.prepared(some).astype(dtype, copy=False) if parts.before else some)
+        return parts.answers(answers["features"]) if parts.after else answers
+
+    if parts.after:
+        answers = whole(samples)
+        about["answers"]["dtype"] = str(answers.get("probabilities", list(answers.values())[-1]).dtype)
+    return whole, samples
 
 
 def _name_axes(graph: Any) -> None:
@@ -72,11 +101,11 @@ def _name_axes(graph: Any) -> None:
                 axis.dim_param = name
 
 
-def _samples(model: FittedModel, shape: tuple[int | None, ...], dtype: str, *, allow_nan: bool) -> Array:
-    """Draw random samples as the network takes them."""
-    random, format = np.random.default_rng(0), model.format
-    own = [N_SAMPLES, *(int(length or N_STEPS) for length in shape[1:])]
-    preparation = model.extraction.preparation
+def random_samples(estimator: Any, network: Any) -> Array:
+    """Draw samples as the network of an estimator takes them."""
+    random, model, spec = np.random.default_rng(0), estimator.model_, network.inputs[0]
+    own, dtype = [N_SAMPLES, *(int(length or N_STEPS) for length in spec.shape[1:])], str(spec.dtype)
+    preparation, format = model.extraction.preparation, model.format
     if isinstance(preparation, Tokenization):
         tokens = random.integers(1, preparation.n_tokens, own).astype(dtype)
         tokens[0, own[1] // 2 :] = 0  # the end of a shorter text
@@ -84,24 +113,29 @@ def _samples(model: FittedModel, shape: tuple[int | None, ...], dtype: str, *, a
     if format.kind.is_image:
         return random.uniform(format.low, format.high, own).astype(dtype)
     numbers = random.uniform(-1, 1, own).astype(dtype)
-    if allow_nan:
+    if read_options(estimator).allow_nan:
         numbers[1, 0] = np.nan
     return numbers
 
 
-def _check_answers(runtime: Any, content: bytes, compute: Compute, samples: Array) -> None:
-    """Raise RuntimeError if a file does not answer as the network does."""
+def _check_file(content: bytes, compute: Compute, samples: Array) -> None:
+    """Raise RuntimeError if a file does not answer as the estimator does."""
+    runtime = import_optional("onnxruntime", extra="export", purpose="export.save")
     session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     for some in (samples, samples[:1]):
-        expected = compute(some)
-        for name, found in zip(names, session.run(names, {"samples": some}), strict=True):
-            known = np.isfinite(expected[name])
-            error = np.abs(found - expected[name])[known].max(initial=0.0)
-            largest = np.abs(expected[name])[known].max(initial=0.0)
-            if found.shape != expected[name].shape or not error <= TOLERANCE * max(largest, 1e-6):
-                raise RuntimeError(
-                    f"The ONNX graph does not give the {name} of the network: the largest difference is {error:g}, of "
-                    f"values up to {largest:g}. Expected {TOLERANCE:g} of that at most; nothing was written. Please "
-                    "report this with the backbone, or keep the estimator with joblib.dump."
-                )
+        check_answers(dict(zip(names, session.run(names, {"samples": some}), strict=True)), compute(some))
+
+
+def check_answers(found: dict[str, Array], expected: dict[str, Array]) -> None:
+    """Raise RuntimeError if answers are not those that are expected."""
+    for name, answers in found.items():
+        known = np.isfinite(expected[name])
+        error = np.abs(answers - expected[name])[known].max(initial=0.0)
+        largest = np.abs(expected[name])[known].max(initial=0.0)
+        if answers.shape != expected[name].shape or not error <= TOLERANCE * max(largest, 1e-6):
+            raise RuntimeError(
+                f"The file does not give the {name} of the network: the largest difference is {error:g}, of values up "
+                f"to {largest:g}. Expected {TOLERANCE:g} of that at most; nothing was written. Please report this with "
+                "the backbone, or keep the estimator with joblib.dump."
+            )

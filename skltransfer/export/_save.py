@@ -8,15 +8,16 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import BackboneEstimator
 from skltransfer._keras.onnx import check_traceable
 from skltransfer._utils.files import check_folder, written_whole
 from skltransfer._utils.sealed import sealed
 from skltransfer._validation import unknown_name
 from skltransfer.export._about import describe
+from skltransfer.export._folder import write_folder
 from skltransfer.export._onnx import onnx_model
+from skltransfer.export._pipeline import Parts
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "openvino", "litert", "saved_model")
 
 
 def save(estimator: Any, path: str | os.PathLike[str], format: str = "onnx") -> None:
@@ -32,33 +33,41 @@ def save(estimator: Any, path: str | os.PathLike[str], format: str = "onnx") -> 
     Parameters
     ----------
     estimator : TransferClassifier, TransferRegressor, BackboneTransformer, AutoencoderTransformer, \
-DomainAdaptationClassifier or DomainAdaptationRegressor
-        Fitted.
+DomainAdaptationClassifier, DomainAdaptationRegressor or Pipeline
+        Fitted. A pipeline has one of these, and steps of scikit-learn before and after it, which skl2onnx converts:
+        transformers, and a classifier or a regressor at the end. Steps before it take numbers.
     path : str or path-like
-        The file, in a folder that exists; it appears when it is complete, and a file of this name is replaced.
-    format : {"onnx"}, default="onnx"
-        Of the file.
+        The file, in a folder that exists; it appears when it is complete, and a file of this name is replaced. For
+        other formats than "onnx", a new folder.
+    format : {"onnx", "openvino", "litert", "saved_model"}, default="onnx"
+        What is written. `skltransfer.serve.load` reads "onnx". The others are for programs with OpenVINO, LiteRT or
+        TensorFlow: they have the same input and outputs, "skltransfer.json" beside the model says what samples and
+        labels are, and pipelines are refused. LiteRT has no double precision, so that estimators of tables are refused,
+        and lacks operations of networks for texts.
 
     Raises
     ------
     TypeError
-        If this is no estimator of skltransfer, or labels are of a type that JSON does not have.
+        If this is no estimator of skltransfer, or no pipeline with one, or labels are of a type that JSON does not
+        have.
     NotFittedError
         If it is not fitted.
     ValueError
         If ``format`` is unknown, predictions depend on which samples are predicted together
-        (``method="tent"``), the network has a layer without an ONNX form, or is larger than a file can be.
+        (``method="tent"``), the network has a layer, or a pipeline a step, without an ONNX form, or is larger than a
+        file can be.
     RuntimeError
         If Keras does not run on TensorFlow, or answers of the file are not those of the network.
     ImportError
-        If onnx, onnxruntime or tf2onnx is not installed.
+        If onnx, onnxruntime, tf2onnx or, for a pipeline, skl2onnx is not installed; or openvino for that format.
     OSError
-        If the file cannot be written.
+        If the file cannot be written, or there is a folder of this name already.
 
     Notes
     -----
     Answers agree with the estimator's up to rounding, about 1e-6 of their size in single precision. The digest in
-    the file finds damage; it does not say who wrote the file. What estimators of domain adaptation warn of at
+    the file finds damage; it does not say who wrote the file. Decision values of a classifier of scikit-learn at the
+    end of a pipeline are not in the file. What estimators of domain adaptation warn of at
     predictions, samples unlike those of `fit`, is not in the file.
 
     Examples
@@ -78,20 +87,20 @@ DomainAdaptationClassifier or DomainAdaptationRegressor
     """
     if format not in FORMATS:
         raise unknown_name("format", format, FORMATS)
-    if not isinstance(estimator, BackboneEstimator):
-        raise TypeError(
-            f"estimator: expected a fitted estimator of skltransfer. Got a {type(estimator).__name__}; of a pipeline "
-            "or a search, pass the estimator inside, such as search.best_estimator_."
-        )
-    check_is_fitted(estimator)
+    parts = Parts.of(estimator)
+    for each in (estimator, parts.own):
+        check_is_fitted(each)
+    parts.check()
     check_folder(Path(path))
-    if estimator._adapts_to_samples:
+    if parts.own._adapts_to_samples:
         raise ValueError(
-            f"method={estimator.get_params()['method']!r} adapts the network to the samples that are predicted. "
+            f"method={parts.own.get_params()['method']!r} adapts the network to the samples that are predicted. "
             "Expected an estimator that answers for each sample alone; fit with another method, such as 'adabn'."
         )
     check_traceable()
-    about = describe(estimator)
-    model = onnx_model(estimator.model_, about)
+    if format != "onnx":
+        write_folder(parts, describe(parts), Path(path), format)
+        return
+    model = onnx_model(parts, describe(parts))
     with written_whole(Path(path)) as file:
         file.write(sealed(model))

@@ -16,13 +16,21 @@ from skltransfer._keras.optional import import_optional
 from skltransfer._targets.answers import Labels
 from skltransfer._utils.sealed import is_sealed
 from skltransfer.serve._columns import Columns
-from skltransfer.serve._predictors import Predictor, Served, ServedAutoencoder, ServedClassifier, ServedRegressor
+from skltransfer.serve._predictors import (
+    Predictor,
+    Served,
+    ServedAutoencoder,
+    ServedClassifier,
+    ServedPipelineClassifier,
+    ServedRegressor,
+)
 
 REVISION = 1
 """The newest that this reader knows of what a file says."""
 
 PREDICTORS = {
     "labels": ServedClassifier,
+    "chosen": ServedPipelineClassifier,
     "values": ServedRegressor,
     "features": Predictor,
     "reconstruction": ServedAutoencoder,
@@ -45,7 +53,7 @@ def load(
 
     Returns
     -------
-    ServedClassifier, ServedRegressor, ServedAutoencoder or Predictor
+    ServedClassifier, ServedPipelineClassifier, ServedRegressor, ServedAutoencoder or Predictor
         Takes the same samples as the estimator. Several threads may share it.
 
     Raises
@@ -96,7 +104,9 @@ def load(
 def _predictor(session: Any, about: dict[str, Any]) -> Predictor:
     format, options, preparation = restore(about["input"])
     names = about["feature_names_in"]
-    columns = Columns(about["estimator"], about["n_features_in"], None if names is None else tuple(names))
+    columns = Columns(
+        about.get("reader", about["estimator"]), about["n_features_in"], None if names is None else tuple(names)
+    )
     labels, layout = about.get("labels"), about.get("layout")
     served = Served(
         session, format, options, preparation, columns, about["answers"]["dtype"],

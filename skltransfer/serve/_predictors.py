@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,8 @@ from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.kind import InputFormat, ReadOptions
 from skltransfer._inputs.preparation import AnyPreparation
-from skltransfer._inputs.samples import Samples, filled_length
+from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, filled_length
+from skltransfer._inputs.texts import Tokenization
 from skltransfer._targets.answers import Labels
 from skltransfer._utils.types import Array
 from skltransfer.serve._columns import Columns
@@ -59,21 +61,36 @@ class Served:
             self.columns.check_names(X)
         return self.format.kind.read(values, self.options, self.columns, self.format)[0]
 
-    def run(self, X: Any, names: list[str]) -> list[Array]:
-        """Compute answers for samples, in batches."""
+    def prepared(self, X: Any) -> list[Array]:
+        """Check samples, and return each as the network takes it."""
         samples = self.read(X)
+        if None not in samples.layout(self.preparation)[0]:
+            return list(samples.read(range(len(samples)), self.preparation))
+        return [samples.read([position], self.preparation)[0] for position in range(len(samples))]
+
+    def run(self, X: Any, names: Sequence[str]) -> list[Array]:
+        """Compute answers for samples."""
+        found = self._compute(self.read(X), names)
+        check_answers(found)
+        return found
+
+    def run_prepared(self, samples: Sequence[Array], names: Sequence[str]) -> list[Array]:
+        """Compute answers, which may not be finite, for what `prepared` gave, of any number of calls."""
+        if isinstance(self.preparation, Tokenization):
+            return self._compute(RaggedSamples(samples), names)
+        return self._compute(ArraySamples(np.stack(samples)), names)
+
+    def _compute(self, samples: Samples, names: Sequence[str]) -> list[Array]:
+        """Compute answers in batches."""
         dtype = DTYPES[self.session.get_inputs()[0].type]
         found: list[list[Array]] = []
         order: list[int] = []
         for positions in self._batches(samples):
             batch = samples.read(positions, self.preparation).astype(dtype, copy=False)
-            found.append(self.session.run(names, {"samples": batch}))
+            found.append(self.session.run(list(names), {"samples": batch}))
             order += positions
         back = np.argsort(order)
-        joined = [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]
-        for answers in joined:
-            _check_finite(answers)
-        return joined
+        return [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]
 
     def cast(self, answers: Array) -> Array:
         """Return answers in the dtype that the estimator gives."""
@@ -97,13 +114,15 @@ class Served:
         return cuts
 
 
-def _check_finite(answers: Array) -> None:
-    bad = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
-    if bad.any():
-        raise ValueError(
-            f"X: sample {bad.argmax()} has answers that are NaN or infinite. Expected values that the network can "
-            "compute with; scale the samples as those of fit were."
-        )
+def check_answers(found: Sequence[Array]) -> None:
+    """Raise ValueError if the network has computed NaN or infinity."""
+    for answers in found:
+        bad = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"X: sample {bad.argmax()} has answers that are NaN or infinite. Expected values that the network can "
+                "compute with; scale the samples as those of fit were."
+            )
 
 
 class Predictor:
@@ -139,9 +158,27 @@ class Predictor:
         Returns
         -------
         ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        AttributeError
+            If it is a pipeline that ends with a classifier or a regressor of scikit-learn.
         """
-        found = self._served.run(X, ["features"])[0]
+        if "features" not in {output.name for output in self._served.session.get_outputs()}:
+            raise AttributeError(f"This {self.about['estimator']} has no transform; see predict.")
+        return self._features(self._served.run(X, ["features"])[0])
+
+    def _features(self, found: Array) -> Array:
         return found if self._served.labels is not None else self._served.cast(found)
+
+    @property
+    def _outputs(self) -> list[str]:
+        """Outputs of the network from which `_answers` are."""
+        return ["features"]
+
+    def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
+        """Return all that a server answers, by name, from outputs of one run of the network."""
+        return {"features": self._features(found[0])}
 
 
 class ServedClassifier(Predictor):
@@ -186,11 +223,7 @@ class ServedClassifier(Predictor):
             Columns are in the order of ``classes_``. For tasks of 0 and 1, one column a task with the probability of
             1; for other tasks, a list of arrays.
         """
-        each = self._labels.several and not self._labels.binary and len(self._labels.classes) > 1
-        numbers = range(len(self._labels.classes))
-        names = [f"probabilities_{number}" for number in numbers] if each else ["probabilities"]
-        found = [self._served.cast(part) for part in self._served.run(X, names)]
-        return found if self._labels.several and not self._labels.binary else found[0]
+        return self._probabilities(self._served.run(X, self._outputs[1:]))
 
     def decision_function(self, X: Any) -> Any:
         """Compute decision values.
@@ -213,6 +246,54 @@ class ServedClassifier(Predictor):
         assert self._served.labels is not None
         return self._served.labels
 
+    @property
+    def _outputs(self) -> list[str]:
+        each = self._labels.several and not self._labels.binary and len(self._labels.classes) > 1
+        numbers = range(len(self._labels.classes))
+        return ["decisions", *([f"probabilities_{number}" for number in numbers] if each else ["probabilities"])]
+
+    def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
+        return {"predictions": self._labels.predictions(found[0]), "probabilities": self._probabilities(found[1:])}
+
+    def _probabilities(self, found: Sequence[Array]) -> Any:
+        parts = [self._served.cast(part) for part in found]
+        return parts if self._labels.several and not self._labels.binary else parts[0]
+
+
+class ServedPipelineClassifier(ServedClassifier):
+    """A fitted pipeline that ends with a classifier of scikit-learn."""
+
+    def predict(self, X: Any) -> Array:
+        """Predict labels; see `ServedClassifier.predict`."""
+        return self._chosen(self._served.run(X, ["chosen"])[0])
+
+    def predict_proba(self, X: Any) -> Array:
+        """Predict the probability of each class; see `ServedClassifier.predict_proba`.
+
+        Raises
+        ------
+        AttributeError
+            If the classifier has none.
+        """
+        if self._outputs == ["chosen"]:
+            raise AttributeError(f"This {self.about['estimator']} has no predict_proba; see predict.")
+        return super().predict_proba(X)
+
+    def decision_function(self, X: Any) -> Any:
+        """Raise AttributeError: decision values of such classifiers are not in the file."""
+        raise AttributeError("Decision values of a classifier of scikit-learn are not in the file; see predict.")
+
+    @property
+    def _outputs(self) -> list[str]:
+        return [output.name for output in self._served.session.get_outputs()]
+
+    def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
+        answers = {"predictions": self._chosen(found[0])}
+        return answers | ({"probabilities": self._probabilities(found[1:])} if len(found) > 1 else {})
+
+    def _chosen(self, found: Array) -> Array:
+        return self._labels.classes[0][found]
+
 
 class ServedRegressor(Predictor):
     """A fitted regressor."""
@@ -230,7 +311,17 @@ class ServedRegressor(Predictor):
         ndarray of shape (n_samples,) or (n_samples, n_targets)
             In the units of ``y``.
         """
-        values = self._served.cast(self._served.run(X, ["values"])[0])
+        return self._values(self._served.run(X, ["values"])[0])
+
+    @property
+    def _outputs(self) -> list[str]:
+        return ["values"]
+
+    def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
+        return {"predictions": self._values(found[0])}
+
+    def _values(self, found: Array) -> Array:
+        values = self._served.cast(found)
         return values if values.shape[1] > 1 else values[:, 0]
 
 
@@ -271,9 +362,17 @@ class ServedAutoencoder(Predictor):
         ValueError
             If it is variational: its evidence bound needs draws, which a file does not have.
         """
-        if "scores" not in {output.name for output in self._served.session.get_outputs()}:
+        if "scores" not in self._outputs:
             raise ValueError(
                 "score_samples: expected an autoencoder that is not variational. Got a variational one, whose evidence "
                 "bound needs draws that the file does not have; compute it with the estimator."
             )
         return self._served.run(X, ["scores"])[0]
+
+    @property
+    def _outputs(self) -> list[str]:
+        known = {output.name for output in self._served.session.get_outputs()}
+        return [name for name in ("features", "scores") if name in known]
+
+    def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
+        return super()._answers(found) | dict(zip(self._outputs[1:], found[1:], strict=True))

@@ -1,0 +1,192 @@
+"""The HTTP server under 32 clients, beside batches in one process; then malformed bodies, all of which are refused.
+
+Clients send pictures, one a request, for so many seconds. In-process batches are of the same pictures and of the same
+size, on the same predictor, before the server starts. Then generated bodies (truncated pictures, decompression bombs,
+wrong types, deep JSON, broken forms): all have to get a status of 400 to 499, and the server has to stay.
+
+Run: ``python benchmarks/serve_load.py [SECONDS [N_MALFORMED]]`` (60 seconds and 10,000 bodies by default), or
+``python benchmarks/serve_load.py malformed N``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+from _bodies import malformed
+from _measure import report
+
+SECONDS, N_MALFORMED = 60.0, 10_000
+CLIENTS, BATCH, MAX_BYTES = 32, 16, 2**20
+
+
+@contextmanager
+def server(path: Path, *options: str) -> Iterator[tuple[int, int]]:
+    """Start ``skltransfer serve``; give its port and its process, and end it as Ctrl-C does."""
+    command = [sys.executable, "-m", "skltransfer", "serve", str(path), "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+        port = re.search(r":(\d+);", line)
+        if port is None:
+            raise RuntimeError(f"the server did not start: {line}{process.stderr.read()}")
+        Thread(target=shutil.copyfileobj, args=(process.stderr, sys.stderr), daemon=True).start()
+        yield int(port[1]), process.pid
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=30)
+
+
+def post(connection: http.client.HTTPConnection, kind: str, body: bytes) -> tuple[int, Any]:
+    """Return the status and the JSON that come back; a server may answer before it has read a large body."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.request("POST", "/predict", body, {"Content-Type": kind})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def client(port: int, pictures: list[bytes], until: float) -> tuple[list[float], int]:
+    """Ask again and again; return how long each answer took, and how many were none."""
+    connection, times, errors = http.client.HTTPConnection("127.0.0.1", port, timeout=60), [], 0
+    while time.monotonic() < until:
+        began = time.perf_counter()
+        try:
+            status, answer = post(connection, "image/png", pictures[len(times) % len(pictures)])
+            errors += status != 200 or len(answer["predictions"]) != 1
+        except (OSError, http.client.HTTPException, ValueError):
+            errors += 1
+            connection.close()
+        times.append(time.perf_counter() - began)
+    return times, errors
+
+
+def load(port: int, pid: int, pictures: list[bytes], seconds: float) -> dict[str, Any]:
+    """Measure the server under all clients."""
+    import psutil
+
+    process = psutil.Process(pid)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(lambda _: client(port, pictures, time.monotonic() + 2), range(CLIENTS)))  # warm-up
+        before, began = process.memory_info().rss, time.monotonic()
+        found = list(pool.map(lambda _: client(port, pictures, began + seconds), range(CLIENTS)))
+        took = time.monotonic() - began
+    times = np.array([each for one, _ in found for each in one])
+    return {
+        "requests": len(times),
+        "errors": sum(errors for _, errors in found),
+        "p50_ms": 1000 * float(np.quantile(times, 0.5)),
+        "p99_ms": 1000 * float(np.quantile(times, 0.99)),
+        "per_second": len(times) / took,
+        "rss_mb": [before / 1e6, process.memory_info().rss / 1e6],
+    }
+
+
+def in_process(path: Path, pictures: list[bytes], seconds: float) -> float:
+    """Return how many pictures a second are predicted in batches."""
+    from skltransfer import serve
+
+    predictor = serve.load(path)
+    batches = [pictures[i : i + BATCH] for i in range(0, len(pictures) - BATCH + 1, BATCH)]
+    predictor.predict_proba(batches[0])
+    began, n_batches = time.monotonic(), 0
+    while time.monotonic() < began + seconds:
+        predictor.predict_proba(batches[n_batches % len(batches)])
+        n_batches += 1
+    return n_batches * BATCH / (time.monotonic() - began)
+
+
+def send_malformed(port: int, pid: int, n_bodies: int) -> dict[str, Any]:
+    """Send malformed bodies; count statuses, and those that are none of a wrong request."""
+    import psutil
+
+    def send(seed: int) -> tuple[str, float]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        began = time.perf_counter()
+        try:
+            status, answer = post(connection, *malformed(seed, MAX_BYTES))
+            plain = 400 <= status < 500 and isinstance(answer["detail"], str)
+            return str(status) if plain else f"seed {seed}: {status} {str(answer)[:100]}", time.perf_counter() - began
+        except Exception as error:
+            return f"seed {seed}: {type(error).__name__} {error}", time.perf_counter() - began
+        finally:
+            connection.close()
+
+    process = psutil.Process(pid)
+    before = process.memory_info().rss
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(send, range(n_bodies)))
+    statuses = Counter(what for what, _ in found)
+    wrong = [what for what in statuses if not re.fullmatch(r"4\d\d", what)]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/health")
+    return {
+        "bodies": n_bodies,
+        "statuses": {what: n for what, n in sorted(statuses.items()) if what not in wrong},
+        "not_refused": wrong[:5],
+        "slowest_s": max(seconds for _, seconds in found),
+        "rss_mb": [before / 1e6, process.memory_info().rss / 1e6],
+        "alive": connection.getresponse().status == 200,
+    }
+
+
+def as_png(image: np.ndarray) -> bytes:
+    from PIL import Image
+
+    stored = io.BytesIO()
+    Image.fromarray(image).save(stored, "PNG")
+    return stored.getvalue()
+
+
+def export(path: Path) -> list[bytes]:
+    """Write a classifier of pictures; return pictures that it did not see."""
+    from skltransfer import TransferClassifier
+    from skltransfer import export as exported
+    from skltransfer.datasets import load_fashion_sample
+
+    sample = load_fashion_sample()
+    pictures = [as_png(image) for image in sample.images]
+    clf = TransferClassifier("efficientnet_lite0", image_size=128).fit(pictures[::2], sample.target[::2])
+    exported.save(clf, path)
+    return pictures[1::2]
+
+
+def main(seconds: float, n_malformed: int) -> None:
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clf.onnx"
+        pictures = export(path)
+        if seconds:
+            found["in_process_per_second"] = in_process(path, pictures, min(seconds, 20))
+            with server(path, "--batch-size", str(BATCH)) as (port, pid):
+                found |= load(port, pid, pictures, seconds)
+            found["ratio"] = found["per_second"] / found["in_process_per_second"]
+        if n_malformed:
+            with server(path, "--max-bytes", str(MAX_BYTES)) as (port, pid):
+                found["malformed"] = send_malformed(port, pid, n_malformed)
+    report("serve_load", clients=CLIENTS, batch=BATCH, threads=os.environ.get("OMP_NUM_THREADS"), **found)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["malformed"]:
+        main(0, int(sys.argv[2]) if len(sys.argv) > 2 else N_MALFORMED)
+    else:
+        given = sys.argv[1:]
+        main(float(given[0]) if given else SECONDS, int(given[1]) if len(given) > 1 else N_MALFORMED)

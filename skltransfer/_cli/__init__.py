@@ -1,0 +1,1 @@
+"""The command line, a file for each command; none of them imports more than it needs when it is run."""
