@@ -111,8 +111,10 @@ def _rounded_weights(backbone: Backbone, dtype: str) -> Iterator[Array]:
     layers = {layer["config"]["name"]: layer for layer in json.loads(backbone.architecture)["config"]["layers"]}
     for path, array in zip(backbone.paths, backbone.weights, strict=True):
         kind = layers.get(path.partition("/")[0], {}).get("class_name", "")
-        floats = array.dtype in (np.float32, np.float64)
-        yield small(array, dtype, _axes(kind, path.rpartition("/")[2], array.ndim)) if floats and array.ndim > 1 else array
+        if array.ndim > 1 and array.dtype in (np.float32, np.float64):
+            yield small(array, dtype, _axes(kind, path.rpartition("/")[2], array.ndim))
+        else:
+            yield array
 
 
 def _axes(kind: str, name: str, n_axes: int) -> tuple[int, ...]:

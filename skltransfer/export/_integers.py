@@ -11,16 +11,19 @@ import numpy as np
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._inputs.samples import Samples
 from skltransfer._keras.backend import own_settings
-from skltransfer._keras.onnx import to_onnx
+from skltransfer._keras.onnx import quiet, to_onnx
 from skltransfer._keras.optional import import_optional
+from skltransfer._utils.hashing import content_hash
 
 BODY = re.compile(r"/backbone(_\d+)?/")
-"""In the names of what a backbone computes, beside its preparation and the head."""
+"""In the names of what a backbone computes, beside the preparation of samples and the head."""
 UNNAMED = re.compile(r"\w+__\d+")
-"""Names of nodes that a converter made of several."""
-IN_INTEGERS = ("Conv", "Gemm", "MatMul", "Add", "Clip", "Relu", "MaxPool")
+"""Names of nodes that the converter made of several."""
+WEIGHTED, BETWEEN = ("Conv", "Gemm", "MatMul"), ("Add", "Clip", "Relu", "MaxPool")
+SINGLE = 1
+"""Number of float32 among the types of ONNX."""
 TAILS = (0.01, 99.99)
-"""Percentiles of the values of a tensor in one sample, of which the outermost bound the range over all samples."""
+"""Percentiles of the values of a tensor in one sample; the outermost of all samples bound its range."""
 
 Ranges = dict[str, tuple[float, float]]
 
@@ -38,7 +41,7 @@ def activation_ranges(model: FittedModel, samples: Samples) -> Ranges:
     Returns
     -------
     dict of str to tuple of (float, float)
-        By the names of tensors, which are the same whenever the model is converted.
+        By a digest of all that a tensor is computed from, as names differ from one conversion to the next.
 
     Raises
     ------
@@ -48,21 +51,23 @@ def activation_ranges(model: FittedModel, samples: Samples) -> Ranges:
     onnx = import_optional("onnx", extra="export", purpose="quantize(calibration=…)")
     runtime = import_optional("onnxruntime", extra="export", purpose="quantize(calibration=…)")
     with own_settings():
-        graph, _ = to_onnx(model.all_answers())
-    known = {output.name for output in graph.graph.output}
-    tensors = list(dict.fromkeys(tensor for node in _nodes(graph) for tensor in _activations(graph, node)))
+        network = model.all_answers()
+    graph, _ = to_onnx(network)
+    tensors, known = _tensors(graph), {output.name for output in graph.graph.output}
     graph.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in tensors if name not in known)
     session = runtime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
-    bounds = np.array([_bounds(session, tensors, sample) for sample in _each(model, samples, session)])
+    read, dtype = model.extraction.preparation, str(network.inputs[0].dtype)
+    each = (samples.read([position], read).astype(dtype, copy=False) for position in range(len(samples)))
+    bounds = np.array([_bounds(session, list(tensors), sample) for sample in each])
     low, high = np.minimum(bounds[..., 0].min(axis=0), 0.0), np.maximum(bounds[..., 1].max(axis=0), 0.0)
-    return {name: (float(least), float(most)) for name, least, most in zip(tensors, low, high, strict=True)}
+    return {key: (float(least), float(most)) for key, least, most in zip(tensors.values(), low, high, strict=True)}
 
 
 def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
     """Let the layers of a network compute in integers, with a scale for each channel of weights.
 
-    Weights have 7 bits: on processors without instructions for products of bytes, sums of two products of 8 and 8 bits
-    overflow.
+    Weights have 7 bits, but those of convolutions by channel: processors without instructions for sums of products of
+    bytes add up two products of 8 and 8 bits in 16, which overflow.
 
     Parameters
     ----------
@@ -85,46 +90,74 @@ def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
     from onnxruntime.quantization.calibrate import TensorData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-    nodes = _nodes(graph)
-    needed = {tensor for node in nodes for tensor in _activations(graph, node)}
-    if needed - set(ranges):
+    nodes, tensors = _nodes(graph), _tensors(graph)
+    if missing := set(tensors.values()) - set(ranges):
         raise ValueError(
-            "The activations of this estimator were measured on another network, or by another version of tf2onnx. "
-            f"Expected ranges of {len(needed)} tensors. Got {len(needed & set(ranges))} of them; quantize again."
+            f"The activations of this estimator were measured on another network, or with another version of tf2onnx: "
+            f"expected ranges of {len(tensors)} tensors, and {len(missing)} are missing. Quantize again."
         )
-    found = {name: TensorData(lowest=np.float32(low), highest=np.float32(high)) for name, (low, high) in ranges.items()}
+    bounds = {name: np.array(ranges[key], np.float32) for name, key in tensors.items()}
     quantizer = QDQQuantizer(
         graph, per_channel=True, reduce_range=True, weight_qType=QuantType.QInt8, activation_qType=QuantType.QUInt8,
-        tensors_range=found, nodes_to_quantize=[node.name for node in nodes], nodes_to_exclude=[],
-        op_types_to_quantize=IN_INTEGERS, extra_options={},
+        tensors_range={name: TensorData(lowest=low, highest=high) for name, (low, high) in bounds.items()},
+        nodes_to_quantize=[node.name for node in nodes], nodes_to_exclude=[],
+        op_types_to_quantize=[*WEIGHTED, *BETWEEN],
+        extra_options={"TensorQuantOverrides": {name: [WHOLE_RANGE] for name in _by_channel(nodes)}},
     )  # fmt: skip
-    return quantizer.quantize_model()
+    with quiet():
+        return quantizer.quantize_model()
+
+
+WHOLE_RANGE = {"axis": 0, "reduce_range": False}
+
+
+def _by_channel(nodes: list[Any]) -> Iterator[str]:
+    """Yield the weights of convolutions that do not mix channels, which add up in 32 bits everywhere."""
+    for node in nodes:
+        groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
+        if node.op_type == "Conv" and groups and groups[0] > 1:
+            yield node.input[1]
 
 
 def _nodes(graph: Any) -> list[Any]:
-    """List the nodes of the backbone that compute in integers."""
-    found = [
-        node
-        for node in graph.graph.node
-        if node.op_type in IN_INTEGERS
-        and (BODY.search(node.name) or (UNNAMED.fullmatch(node.name) and any(map(BODY.search, node.input))))
-    ]
-    if not any(node.op_type in ("Conv", "Gemm", "MatMul") for node in found):
-        raise ValueError("calibration: expected a network with layers that compute in integers. Got none; leave it out.")
+    """List the nodes of the backbone that compute in integers: those with weights, and what takes their outputs."""
+    weights = {tensor.name for tensor in graph.graph.initializer if tensor.data_type == SINGLE}
+    found, given = [], set()
+    for node in graph.graph.node:
+        weighted = node.op_type in WEIGHTED and node.input[1] in weights and _is_of_body(node)
+        if weighted or (node.op_type in BETWEEN and given.issuperset(set(node.input) - weights)):
+            found.append(node)
+            given |= set(node.output)
+    if not found:
+        raise ValueError(
+            "calibration: expected a network with convolutions or dense layers in single precision. Got none; pass "
+            "calibration=None."
+        )
     return found
 
 
-def _activations(graph: Any, node: Any) -> list[str]:
-    constants = {initializer.name for initializer in graph.graph.initializer}
-    return [name for name in (*node.input, *node.output) if name and name not in constants]
+def _is_of_body(node: Any) -> bool:
+    return bool(BODY.search(node.name) or (UNNAMED.fullmatch(node.name) and any(map(BODY.search, node.input))))
 
 
-def _each(model: FittedModel, samples: Samples, session: Any) -> Iterator[Any]:
-    """Yield samples one after the other, as the network takes them."""
-    spec = model.format.kind.raw_spec
-    for position in range(len(samples)):
-        yield samples.read([position], model.extraction.preparation)
+def _tensors(graph: Any) -> dict[str, str]:
+    """Return what the layers that compute in integers take and give: names, and digests of how it is computed."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name for tensor in graph.graph.initializer}
+    keys = {tensor.name: _digest(numpy_helper.to_array(tensor)) for tensor in graph.graph.initializer}
+    keys |= {value.name: value.name for value in graph.graph.input}
+    for node in graph.graph.node:
+        attributes = sorted(attribute.SerializeToString(deterministic=True).hex() for attribute in node.attribute)
+        own = [node.op_type, *attributes, *(keys.get(name, "") for name in node.input)]
+        keys |= {name: _digest(",".join([*own, str(number)])) for number, name in enumerate(node.output)}
+    taken = (name for node in _nodes(graph) for name in (*node.input, *node.output))
+    return {name: keys[name] for name in taken if name and name not in constants}
 
 
-def _bounds(session: Any, tensors: list[str], sample: Any) -> list[tuple[float, float]]:
-    return [tuple(np.percentile(values, TAILS)) for values in session.run(tensors, {"samples": sample})]
+def _digest(content: Any) -> str:
+    return content_hash(np.ascontiguousarray(content) if isinstance(content, np.ndarray) else content).hex()
+
+
+def _bounds(session: Any, tensors: list[str], sample: Any) -> Any:
+    return [np.percentile(values, TAILS) for values in session.run(tensors, {"samples": sample})]

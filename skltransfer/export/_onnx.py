@@ -13,6 +13,7 @@ from skltransfer._keras.backend import own_settings
 from skltransfer._keras.onnx import Compute, to_onnx
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.types import Array
+from skltransfer.export._integers import in_integers
 
 LARGEST = 2**31 - 2**20
 """Bytes that a protocol buffer can have."""
@@ -51,15 +52,19 @@ def onnx_model(model: FittedModel, about: dict[str, Any]) -> bytes:
     with own_settings():
         network = model.all_answers()
     graph, compute = to_onnx(network)
+    spec = network.inputs[0]
+    allow_nan = about["input"]["options"]["allow_nan"]
+    samples = _samples(model, tuple(spec.shape), str(spec.dtype), allow_nan=allow_nan)
+    _check_answers(runtime, graph.SerializeToString(), compute, samples)
+    if model.activation_ranges:
+        graph = in_integers(graph, model.activation_ranges)
     _name_axes(graph)
     graph.producer_name, graph.producer_version = "skltransfer", about["versions"]["skltransfer"]
     graph.doc_string = f"{about['estimator']} of skltransfer"
     entry = graph.metadata_props.add()
     entry.key, entry.value = "skltransfer", json.dumps(about, allow_nan=False)
     content: bytes = graph.SerializeToString()
-    spec = network.inputs[0]
-    allow_nan = about["input"]["options"]["allow_nan"]
-    _check_answers(runtime, content, compute, _samples(model, tuple(spec.shape), str(spec.dtype), allow_nan=allow_nan))
+    _check_loads(runtime, content, samples)
     return content
 
 
@@ -87,6 +92,11 @@ def _samples(model: FittedModel, shape: tuple[int | None, ...], dtype: str, *, a
     if allow_nan:
         numbers[1, 0] = np.nan
     return numbers
+
+
+def _check_loads(runtime: Any, content: bytes, samples: Array) -> None:
+    """Raise what ONNX Runtime raises if a file cannot be run as it is written."""
+    runtime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, {"samples": samples[:1]})
 
 
 def _check_answers(runtime: Any, content: bytes, compute: Compute, samples: Array) -> None:
