@@ -39,7 +39,7 @@ class SmallArray(np.ndarray):
         return restored, (self.form, self.shape, self.dtype.str, packed(self), self.scale)
 
 
-def small(values: Floats, form: str, axes: tuple[int, ...] = ()) -> SmallArray:
+def small(values: Floats, form: str, axes: tuple[int, ...] = (), *, largest: Floats | None = None) -> SmallArray:
     """Round numbers to a smaller type.
 
     Parameters
@@ -50,6 +50,8 @@ def small(values: Floats, form: str, axes: tuple[int, ...] = ()) -> SmallArray:
         The smaller type.
     axes : tuple of int
         Whole numbers along these axes share a scale, by which the largest of them is 127 (int8) or 7 (int4).
+    largest : ndarray, optional
+        What becomes 127 or 7, if not the largest number; it is not below that, and keeps these axes with length 1.
 
     Raises
     ------
@@ -64,15 +66,28 @@ def small(values: Floats, form: str, axes: tuple[int, ...] = ()) -> SmallArray:
     """
     scale = None
     if form in LARGEST:
-        scale = np.abs(values).max(axis=axes, keepdims=True) / LARGEST[form]
+        largest = np.abs(values).max(axis=axes, keepdims=True) if largest is None else largest
+        scale = largest / LARGEST[form]
         scale = np.where(scale > 0, scale, 1).astype(values.dtype)
-        codes: Array = np.rint(values / scale).astype(np.int8)
+        codes: Array = _rounded(values / scale, axes).clip(-LARGEST[form], LARGEST[form]).astype(np.int8)
     else:
         codes = _halves(values, form)
     found = _valued(form, values.dtype.str, codes, scale)
     if not np.isfinite(found).all():
         raise ValueError(f"expected numbers up to 65504, as {form} has. Got {np.abs(values).max():.4g}.")
     return found
+
+
+def _rounded(values: Floats, axes: tuple[int, ...]) -> Floats:
+    """Round to whole numbers, and as many of those that are halfway the other way that sums along axes stay."""
+    whole = np.rint(values)
+    rest = (values - whole).transpose(*axes, *(axis for axis in range(values.ndim) if axis not in axes))
+    lines = rest.reshape(-1, int(np.prod(rest.shape[len(axes) :])))
+    missing = np.rint(lines.sum(axis=0))
+    places = np.argsort(np.argsort(-lines * np.sign(missing), axis=0, kind="stable"), axis=0, kind="stable")
+    more = np.where(places < np.abs(missing), np.sign(missing), 0.0).reshape(rest.shape)
+    back = np.argsort([*axes, *(axis for axis in range(values.ndim) if axis not in axes)])
+    return whole + more.transpose(back)
 
 
 def packed(array: SmallArray) -> Array:

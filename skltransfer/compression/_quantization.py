@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skltransfer._keras.onnx import check_traceable
-from skltransfer._utils.types import Array
+from skltransfer._utils.types import Array, Floats
 from skltransfer._validation import unknown_name
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._folding import fold
@@ -112,7 +112,9 @@ def _rounded_weights(backbone: Backbone, dtype: str) -> Iterator[Array]:
     for path, array in zip(backbone.paths, backbone.weights, strict=True):
         kind = layers.get(path.partition("/")[0], {}).get("class_name", "")
         if array.ndim > 1 and array.dtype in (np.float32, np.float64):
-            yield small(array, dtype, _axes(kind, path.rpartition("/")[2], array.ndim))
+            axes = _axes(kind, path.rpartition("/")[2], array.ndim)
+            sums = dtype == "int8" and axes == tuple(range(array.ndim - 1))
+            yield small(array, dtype, axes, largest=_largest_sums(array) if sums else None)
         else:
             yield array
 
@@ -128,3 +130,15 @@ def _axes(kind: str, name: str, n_axes: int) -> tuple[int, ...]:
     else:
         own = [n_axes - 1]
     return tuple(axis for axis in range(n_axes) if axis not in own)
+
+
+def _largest_sums(kernel: Floats) -> Floats:
+    """Return the largest sum of two weights beside each other, of one sign, in each output channel.
+
+    Processors without instructions for sums of products of bytes add up two products of 8 and 8 bits in 16 bits. These
+    do not overflow if codes of such pairs sum up to 128 at most. Runtimes lay channels, or pixels, beside each other.
+    """
+    lines = [kernel.reshape(-1, kernel.shape[-1]), np.moveaxis(kernel, -2, 0).reshape(-1, kernel.shape[-1])]
+    signs = [np.maximum(sign * line, 0) for line in lines for sign in (1, -1)]
+    sums = [(line[:-1] + line[1:]).max(axis=0) for line in signs] if len(lines[0]) > 1 else [np.abs(lines[0][0])]
+    return np.max(sums, axis=0).reshape((1,) * (kernel.ndim - 1) + (-1,))

@@ -14,12 +14,15 @@ from skltransfer._keras.backend import own_settings
 from skltransfer._keras.onnx import quiet, to_onnx
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.hashing import content_hash
+from skltransfer._utils.types import Array
 
 BODY = re.compile(r"/backbone(_\d+)?/")
 """In the names of what a backbone computes, beside the preparation of samples and the head."""
 UNNAMED = re.compile(r"\w+__\d+")
 """Names of nodes that the converter made of several."""
 WEIGHTED, BETWEEN = ("Conv", "Gemm", "MatMul"), ("Add", "Clip", "Relu", "MaxPool")
+WHOLE = 1e-3
+"""How near to a whole number a rounded weight is, by its scale."""
 SINGLE = 1
 """Number of float32 among the types of ONNX."""
 TAILS = (0.01, 99.99)
@@ -66,8 +69,8 @@ def activation_ranges(model: FittedModel, samples: Samples) -> Ranges:
 def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
     """Let the layers of a network compute in integers, with a scale for each channel of weights.
 
-    Weights have 7 bits, but those of convolutions by channel: processors without instructions for sums of products of
-    bytes add up two products of 8 and 8 bits in 16, which overflow.
+    Weights stay as `skltransfer.compression.quantize` rounded them. The layer that takes the prepared samples computes
+    in float32: it has few weights, and a step of 8 bits is a gray level.
 
     Parameters
     ----------
@@ -102,30 +105,70 @@ def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
         tensors_range={name: TensorData(lowest=low, highest=high) for name, (low, high) in bounds.items()},
         nodes_to_quantize=[node.name for node in nodes], nodes_to_exclude=[],
         op_types_to_quantize=[*WEIGHTED, *BETWEEN],
-        extra_options={"TensorQuantOverrides": {name: [WHOLE_RANGE] for name in _by_channel(nodes)}},
+        extra_options={"TensorQuantOverrides": dict(_known_scales(graph, nodes, bounds))},
     )  # fmt: skip
     with quiet():
         return quantizer.quantize_model()
 
 
-WHOLE_RANGE = {"axis": 0, "reduce_range": False}
+def _known_scales(
+    graph: Any, nodes: list[Any], bounds: Mapping[str, Array]
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the scales of weights that were rounded before, so that they stay as they are."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.graph.initializer}
+    for node in (node for node in nodes if node.op_type in WEIGHTED):
+        facts = {attribute.name: attribute.i for attribute in node.attribute}
+        axis = 0 if node.op_type == "Conv" or facts.get("transB") else 1
+        kernel = np.moveaxis(numpy_helper.to_array(constants[node.input[1]]), axis, 0)
+        scales = rounded_by(kernel.reshape(len(kernel), -1))
+        if scales is None:
+            continue
+        if len(node.input) > 2:  # a channel without weights has a bias nevertheless, which lies in 32 bits
+            bias, (low, high) = numpy_helper.to_array(constants[node.input[2]]), bounds[node.input[0]]
+            scales = np.maximum(scales, np.abs(bias) * 255 / (high - low) / 2**30)
+        own = [{"scale": np.float32(scale), "zero_point": np.int8(0)} for scale in scales]
+        yield node.input[1], [{"axis": axis, **own[0]}, *own[1:]]
 
 
-def _by_channel(nodes: list[Any]) -> Iterator[str]:
-    """Yield the weights of convolutions that do not mix channels, which add up in 32 bits everywhere."""
-    for node in nodes:
-        groups = [attribute.i for attribute in node.attribute if attribute.name == "group"]
-        if node.op_type == "Conv" and groups and groups[0] > 1:
-            yield node.input[1]
+def rounded_by(lines: Array) -> Array | None:
+    """Find the scale of each line of weights that were rounded to whole numbers up to 127.
+
+    Parameters
+    ----------
+    lines : ndarray of shape (n_channels, n_weights)
+        Weights.
+
+    Returns
+    -------
+    ndarray of shape (n_channels,) or None
+        None if they were not rounded.
+
+    Examples
+    --------
+    >>> rounded_by(np.array([[0.5, -1.5, 0.0], [0.0, 0.0, 0.0]]))
+    array([0.5, 1. ])
+    """
+    largest = np.abs(lines).max(axis=1)
+    found = np.where(largest > 0, np.nan, 1.0)
+    for steps in range(1, 128):
+        scale = np.where(largest > 0, largest, 1.0) / steps
+        codes = lines / scale[:, None]
+        whole = np.abs(codes - np.rint(codes)).max(axis=1) < WHOLE
+        found = np.where(np.isnan(found) & whole, scale, found)
+    return None if np.isnan(found).any() else found
 
 
 def _nodes(graph: Any) -> list[Any]:
     """List the nodes of the backbone that compute in integers: those with weights, and what takes their outputs."""
     weights = {tensor.name for tensor in graph.graph.initializer if tensor.data_type == SINGLE}
-    found, given = [], set()
+    found, given = list[Any](), set[str]()
     for node in graph.graph.node:
         weighted = node.op_type in WEIGHTED and node.input[1] in weights and _is_of_body(node)
-        if weighted or (node.op_type in BETWEEN and given.issuperset(set(node.input) - weights)):
+        if (weighted and BODY.search(node.input[0])) or (
+            node.op_type in BETWEEN and given.issuperset(set(node.input) - weights)
+        ):
             found.append(node)
             given |= set(node.output)
     if not found:
