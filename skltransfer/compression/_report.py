@@ -170,10 +170,10 @@ def compression_report(before: Any, after: Any, X: Any, y: Any) -> CompressionRe
                 "the scores of an estimator that is fitted to its features."
             )
         hits.append(_resampled_scores(estimator, X, y))
-    figures = [_figures(estimator, X, scores) for estimator, scores in zip(both, hits, strict=True)]
+    one, other = (_figures(estimator, X, scores) for estimator, scores in zip(both, hits, strict=True))
     change = hits[1] - hits[0]
     low, high = _interval(change)
-    return CompressionReport(*figures, (float(change[0]), low, high))
+    return CompressionReport(one, other, (float(change[0]), low, high))
 
 
 def _figures(estimator: Any, X: Any, scores: Floats) -> Figures:
