@@ -60,9 +60,9 @@ def small(values: Floats, form: str, axes: tuple[int, ...] = (), *, largest: Flo
 
     Examples
     --------
-    >>> small(np.array([[0.5, 100.0], [1.0, -50.0]], "float32"), "int8", axes=(0,)).round(3)
-    SmallArray([[  0.504, 100.   ],
-                [  1.   , -50.394]], dtype=float32)
+    >>> np.asarray(small(np.array([[0.5, 100.0], [1.0, -50.0]], "float32"), "int8", axes=(0,))).round(3)
+    array([[  0.504, 100.   ],
+           [  1.   , -50.394]], dtype=float32)
     """
     scale = None
     if form in LARGEST:
