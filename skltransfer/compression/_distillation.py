@@ -382,7 +382,7 @@ class DistillationRegressor(RegressorMixin, Distillation):
     def _read(self, y: Any) -> tuple[Array, NDArray[np.bool_]]:
         y = np.atleast_1d(as_table(missing_as_nan(y)))
         y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        labeled: NDArray[np.bool_] = np.logical_not(missing(y).reshape(len(y), -1)).all(axis=1)
+        labeled = np.all(~missing(y).reshape(len(y), -1), axis=1)
         if labeled.any():
             read_values(y[labeled])
         return y, labeled
