@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 _TASKS = (
-    "adaptation", "autoencoder", "backbones", "datasets", "domain_shift", "export", "model_selection", "plots", "serve",
-    "supervised", "transferability",
+    "adaptation", "autoencoder", "backbones", "compression", "datasets", "domain_shift", "export", "model_selection",
+    "plots", "serve", "supervised", "transferability",
 )  # fmt: skip
 """Folders that are attributes of the package without an import of their own."""
 

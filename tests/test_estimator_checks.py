@@ -4,6 +4,7 @@ Of methods of domain adaptation, checks tell apart only those that adapt in `pre
 "source_only", which `test_adaptation.test_plain_fit_is_source_only` holds for each of them.
 """
 
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skltransfer import (
@@ -18,6 +19,7 @@ from skltransfer import (
     register_backbone,
 )
 from skltransfer.adaptation._methods import METHODS
+from skltransfer.compression import DistillationClassifier, DistillationRegressor
 
 WAYS = ["head", "lora", 1, GradualUnfreezing(every=10)]
 QUICK = {"epochs": 10, "learning_rate": 0.1, "batch_norm": "inference"}
@@ -56,6 +58,8 @@ def expected_failures(estimator):
         DomainAdaptationClassifier("normalized", method="tent", **QUICK),
         AutoencoderTransformer(epochs=100),
         AutoencoderTransformer(loss="mae", hidden=(), epochs=100),
+        DistillationClassifier(LogisticRegression(), TransferClassifier(epochs=100)),
+        DistillationRegressor(Ridge(), TransferRegressor(epochs=100)),
     ],
     expected_failed_checks=expected_failures,
 )

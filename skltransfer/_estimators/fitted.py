@@ -49,6 +49,8 @@ class FittedModel:
         Where the last call of `partial_fit` left the training: moments of the optimizer, and random numbers.
     selection : mapping of str to list
         What was tried for the head, by column; empty if nothing was chosen.
+    activation_ranges : mapping of str to tuple of (float, float)
+        Smallest and largest values of the tensors of its ONNX graph, by name; empty if they were not measured.
     """
 
     format: InputFormat
@@ -62,6 +64,7 @@ class FittedModel:
     n_features: int = 0
     training: TrainingState | None = None
     selection: Mapping[str, list[Any]] = field(default_factory=dict, kw_only=True)
+    activation_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, kw_only=True)
 
     @property
     def extraction(self) -> Extraction:
@@ -89,6 +92,11 @@ class FittedModel:
         """Compute decision values of shape (n_samples, n_outputs)."""
         assert self.head is not None
         return np.concatenate([self.head.decide(pooled) for pooled in self._pooled(samples, memory)])
+
+    def with_backbone(self, backbone: Backbone) -> FittedModel:
+        """Return the model with another network, of the same stages, in place of its own, and without its training."""
+        network = SplitNetwork(replace(self.extraction, backbone=backbone), None, 0)
+        return replace(self, network=network, backbone=backbone, training=None, activation_ranges={})
 
     def divided_by(self, temperature: float) -> FittedModel:
         """Return the model whose decision values are divided by a temperature."""

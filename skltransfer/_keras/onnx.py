@@ -55,7 +55,7 @@ def to_onnx(network: Any) -> tuple[Any, Compute]:
     """
     onnx = import_optional("onnx", extra="export", purpose="export.save")
     convert = import_optional("tf2onnx.convert", extra="export", purpose="export.save")
-    with _backend.own_settings(), _quiet():
+    with _backend.own_settings(), quiet():
         graph, given, outputs, compute = _frozen_graph(network)
         names = {given: "samples"} | {tensor: key for key, tensor in outputs.items()}
         model, _ = convert.from_graph_def(
@@ -140,7 +140,7 @@ HANDLERS: dict[str, Any] = {
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep libraries from writing what they are doing; what failed is in the error."""
     loggers = [logging.getLogger(name) for name in ("tf2onnx", "tensorflow")]
     levels = [logger.level for logger in loggers]

@@ -20,6 +20,7 @@ from skltransfer._utils.files import written_whole
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.types import Array
 from skltransfer.backbones._graph import find_stages
+from skltransfer.backbones._small import SmallArray, packed
 
 FORMAT = "skltransfer.Backbone/2"
 
@@ -264,11 +265,16 @@ def take_apart(value: Any) -> Parts:
     -------
     Parts
         Arrays by name, such as ``"decoder/weights/0"``, and facts that JSON can hold: a dict of all fields,
-        where each array is a dict with its name.
+        where each array is a dict with its name, and, if it lies there as a smaller type, what it is.
     """
     arrays: dict[str, Array] = {}
 
     def facts(value: Any, place: str) -> Any:
+        if isinstance(value, SmallArray) and value.form is not None:
+            arrays[place] = packed(value)
+            if value.scale is not None:
+                arrays[f"{place}/scale"] = value.scale
+            return {"array": place, "form": value.form, "shape": list(value.shape), "dtype": value.dtype.str}
         if isinstance(value, np.ndarray):
             arrays[place] = np.ascontiguousarray(value)
             return {"array": place}

@@ -15,6 +15,7 @@ from skltransfer._inputs.texts import Tokenization
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import FORMAT, Backbone, digest, not_finite
 from skltransfer.backbones._checks import check_network
+from skltransfer.backbones._small import restored
 
 AGAIN = "Write it again with Backbone.save."
 
@@ -106,7 +107,13 @@ def _whole(facts: Any, arrays: Mapping[str, Array]) -> Backbone:
 def _value(fact: Any, arrays: Mapping[str, Array]) -> Any:
     if isinstance(fact, list):
         return tuple(_value(item, arrays) for item in fact)
-    return arrays[fact["array"]] if isinstance(fact, dict) and "array" in fact else fact
+    if not isinstance(fact, dict) or "array" not in fact:
+        return fact
+    array = arrays[fact["array"]]
+    if "form" not in fact:
+        return array
+    scale = arrays.get(f"{fact['array']}/scale")
+    return restored(fact["form"], tuple(fact["shape"]), fact["dtype"], array, scale)
 
 
 def _fits(value: Any, hint: Any) -> bool:

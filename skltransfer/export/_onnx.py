@@ -13,6 +13,7 @@ from skltransfer._keras.backend import own_settings
 from skltransfer._keras.onnx import Compute, to_onnx
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.types import Array
+from skltransfer.export._integers import in_integers
 from skltransfer.export._pipeline import Parts, converted, joined
 
 LARGEST = 2**31 - 2**20
@@ -54,14 +55,24 @@ def onnx_model(parts: Parts, about: dict[str, Any]) -> bytes:
     steps = converted(parts, str(network.output["features"].dtype))  # before the network, which takes longer
     graph, compute = to_onnx(network)
     samples = random_samples(parts.own, network)
-    if not parts.before and not parts.after:
-        return _finished(graph, about, compute, samples)
-    _finished(graph, about, compute, samples)
-    return _finished(joined(graph, *steps), about, *_around(parts, compute, samples, about))
+    content = _finished(graph, about)
+    _check_file(content, compute, samples)
+    if model.activation_ranges:
+        graph = in_integers(graph, model.activation_ranges)
+    elif not parts.before and not parts.after:
+        return content
+    if parts.before or parts.after:
+        graph, (compute, samples) = joined(graph, *steps), _around(parts, compute, samples, about)
+    content = _finished(graph, about)
+    if model.activation_ranges:
+        _check_runs(content, samples)
+    else:
+        _check_file(content, compute, samples)
+    return content
 
 
-def _finished(graph: Any, about: dict[str, Any], compute: Compute, samples: Array) -> bytes:
-    """Say in a graph what it is, and hold its answers against those that are expected."""
+def _finished(graph: Any, about: dict[str, Any]) -> bytes:
+    """Say in a graph what it is."""
     _name_axes(graph)
     graph.producer_name, graph.producer_version = "skltransfer", about["versions"]["skltransfer"]
     graph.doc_string = f"{about['estimator']} of skltransfer"
@@ -69,7 +80,6 @@ def _finished(graph: Any, about: dict[str, Any], compute: Compute, samples: Arra
     entry = graph.metadata_props.add()
     entry.key, entry.value = "skltransfer", json.dumps(about, allow_nan=False)
     content: bytes = graph.SerializeToString()
-    _check_file(content, compute, samples)
     return content
 
 
@@ -118,10 +128,19 @@ def random_samples(estimator: Any, network: Any) -> Array:
     return numbers
 
 
+def _check_runs(content: bytes, samples: Array) -> None:
+    """Raise what ONNX Runtime raises if a file cannot be run as it is written."""
+    _session(content).run(None, {"samples": samples[:1]})
+
+
+def _session(content: bytes) -> Any:
+    runtime = import_optional("onnxruntime", extra="export", purpose="export.save")
+    return runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+
 def _check_file(content: bytes, compute: Compute, samples: Array) -> None:
     """Raise RuntimeError if a file does not answer as the estimator does."""
-    runtime = import_optional("onnxruntime", extra="export", purpose="export.save")
-    session = runtime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = _session(content)
     names = [output.name for output in session.get_outputs()]
     for some in (samples, samples[:1]):
         check_answers(dict(zip(names, session.run(names, {"samples": some}), strict=True)), compute(some))

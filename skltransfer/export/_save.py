@@ -28,7 +28,9 @@ def save(estimator: Any, path: str | os.PathLike[str], format: str = "onnx") -> 
     ``estimator.model_`` describes, its outputs are "probabilities" and "decisions", or "values", and "features", and
     its metadata property "skltransfer" says in JSON what samples and labels are.
 
-    Before it is written, the file is run on random samples, and what it answers is compared with the network itself.
+    Before it is written, the graph is run on random samples, and what it answers is compared with the network itself.
+    An estimator that was quantized with samples for calibration (`skltransfer.compression.quantize`) gets a file that
+    computes in integers of 8 bits, whose answers differ by their rounding.
 
     Parameters
     ----------

@@ -154,8 +154,7 @@ class SupervisedRecipe(Recipe):
         if queries_alone and own.learning_rate == "auto":
             settings = replace(settings, learning_rate=QUERY_RATE)
         views = self._views(setup, teacher)
-        goal = Decisions(setup.targets.tasks, *self.layers, queries_alone)
-        design = self._design(setup, goal, views[0], teacher)
+        design = self._design(setup, self._goal(setup), views[0], teacher)
         return [Phase(design, settings, partial(self._job, setup, design, settings, views, teacher))]
 
     def finish(self, setup: Setup, states: Sequence[State], history: dict[str, list[float]]) -> FittedModel:
@@ -191,6 +190,9 @@ class SupervisedRecipe(Recipe):
         """Whether only the queries of attention are trained, below a solved layer."""
         own, frozen = self.parameters, setup.trainable.stages == 0 and setup.start.pretrained
         return bool(self.layers.n_heads and frozen and own.solve_head and not own.once)
+
+    def _goal(self, setup: Setup) -> Decisions:
+        return Decisions(setup.targets.tasks, *self.layers, self._queries_alone(setup))
 
     def _whole(self, start: Start) -> Extraction:
         whole = plan_extraction(start.backbone, self.format, image_size=self.parameters.image_size)
