@@ -20,7 +20,6 @@ from skltransfer.adaptation._committee import (
     Known,
     consider,
     decide,
-    distance,
     expected_shares,
 )
 
@@ -75,7 +74,7 @@ def test_a_confident_collapse_is_never_chosen(seed):
     considered = [consider(name, own, plain, known) for name, own in candidates.items()]
     information = [found.information for found in considered]
     assert max(information) == information[1]  # by which it would be chosen
-    chosen, selection = decide(considered, expected_shares(plain, known, distance(plain, 0), 0), known)
+    chosen, selection = decide(considered, expected_shares(plain, known, 0), known)
     assert chosen == "source_only"
     assert [bool(veto) for veto in selection["veto"]] == [False, True, True]
     assert "shares of classes are" in selection["veto"][1]
@@ -86,7 +85,7 @@ def test_in_doubt_it_is_the_best_on_other_pairs_that_is_taken():
     candidates, known = trap(0)
     plain = candidates["source_only"]
     found = consider("source_only", plain, plain, known)._replace(circular=0.7, own_circular=0.7)
-    usual, expected = found._replace(candidate="deepjdot_mcc"), expected_shares(plain, known, 2.0, 0)
+    usual, expected = found._replace(candidate="deepjdot_mcc"), expected_shares(plain, known, 0).withheld("not asked")
     for gain, taken in ((0.18, "deepjdot_mcc"), (0.22, "mmd")):
         chosen, selection = decide(
             [found, found._replace(candidate="mmd", circular=0.7 + gain), usual], expected, known
@@ -101,7 +100,7 @@ def test_what_harms_the_source_is_left_out():
     plain = candidates["source_only"]
     blind = plain._replace(head=Head(plain.head.coef[::-1], np.zeros(2), 1))
     considered = [consider(name, own, plain, known) for name, own in (("source_only", plain), ("blind", blind))]
-    _, selection = decide(considered, expected_shares(plain, known, 2.0, 0), known)  # no estimate that far apart
+    _, selection = decide(considered, expected_shares(plain, known, 0).withheld("not asked"), known)
     assert "% of the source held out are right" in selection["veto"][1]
 
 

@@ -19,7 +19,6 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._targets.targets import Targets
 from skltransfer.adaptation._committee import (
-    APART,
     Embedded,
     Evidence,
     Known,
@@ -40,6 +39,8 @@ MIN_SAMPLES = 10
 """Of the target, and of the source for each class; with fewer nothing is chosen."""
 JUDGED = 2000
 """Samples of each domain that candidates are judged by, drawn at random if there are more."""
+APART = 1.5
+"""A-distance of the domains from which on it is told that nothing was found."""
 TABLE_BATCH = 64
 """Mini-batches of tables, by "auto": losses that compare all pairs take long on all samples at once."""
 
@@ -99,9 +100,8 @@ def choose_method(
             own = own._replace(source=plain.source, held_out=plain.held_out)
         considered.append(consider(name, own, plain, labels))
     assert plain is not None
-    apart = distance(plain, seed)
-    chosen, selection = decide(considered, expected_shares(plain, labels, apart, seed), labels)
-    if chosen == CANDIDATES[0] and apart > APART:
+    chosen, selection = decide(considered, expected_shares(plain, labels, seed), labels)
+    if chosen == CANDIDATES[0] and (apart := distance(plain, seed)) > APART:
         warn_of_no_help(apart)
     return chosen, selection
 

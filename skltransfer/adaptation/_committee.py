@@ -17,6 +17,7 @@ from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Floats
 from skltransfer.adaptation._diagnostics import N_DIAGNOSED
+from skltransfer.domain_shift._identification import LEVEL, reweighted_p_value
 from skltransfer.domain_shift._measures import a_distance, mutual_information
 from skltransfer.domain_shift._reference import collapsed
 from skltransfer.domain_shift._shares import ClassShares, estimate_class_shares
@@ -30,8 +31,6 @@ IN_DOUBT = "deepjdot_mcc"
 """The candidate that is taken unless another one is plainly ahead: the best single one on pairs for development."""
 PLAINLY = 0.1
 """By how much more the score of another one has to be."""
-APART = 1.5
-"""A-distance from which on domains overlap too little for an estimate of the shares of classes."""
 
 
 class Embedded(NamedTuple):
@@ -109,17 +108,21 @@ def distance(plain: Embedded, seed: int) -> float:
     return a_distance(source, target, random)
 
 
-def expected_shares(plain: Embedded, known: Known, apart: float, seed: int) -> ClassShares:
+def expected_shares(plain: Embedded, known: Known, seed: int) -> ClassShares:
     """Estimate the shares of classes in the target, by the network that saw the source alone.
 
-    Shares are not to be trusted where domains hardly overlap.
+    They are withheld where source samples with these shares can still be distinguished from target samples.
     """
     held_out, target = (softmax(plain.decisions(x), axis=1) for x in (plain.held_out, plain.target))
     targets = known.held_out
     found = estimate_class_shares(
         held_out, targets.values.argmax(axis=1), target, sample_weight=targets.weights[:, 0], random_state=seed
     )
-    return found.withheld("domains hardly overlap") if apart > APART else found
+    if not found.identified:
+        return found
+    classes, random = known.source.values.argmax(axis=1), check_random_state(seed)
+    p_value = reweighted_p_value(plain.source, classes, found.shares, plain.target, random)
+    return found if p_value >= LEVEL else found.withheld(f"features of each class differ (p = {p_value:.2g})")
 
 
 def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) -> tuple[str, dict[str, Any]]:

@@ -48,7 +48,7 @@ def identify(source: Array, classes: Array, target: Array, random: measures.Rand
     shares = estimate_class_shares(found.probabilities, classes, found.target_probabilities, random_state=random)
     p_value = np.nan
     if shares.identified:
-        p_value = _reweighted(source, classes, shares.shares, target, random)
+        p_value = reweighted_p_value(source, classes, shares.shares, target, random)
         if np.isnan(p_value):
             shares = shares.withheld("the source has too few samples to have these shares")
         elif p_value < LEVEL:
@@ -59,7 +59,14 @@ def identify(source: Array, classes: Array, target: Array, random: measures.Rand
     return Identified(shares, found.error, found.p_value, p_value, predicted)
 
 
-def _reweighted(source: Array, classes: Array, shares: Array, target: Array, random: measures.Random) -> float:
+def reweighted_p_value(source: Array, classes: Array, shares: Array, target: Array, random: measures.Random) -> float:
+    """Test whether source samples with these shares of classes can be distinguished from target samples.
+
+    Returns
+    -------
+    float
+        The p-value of a kernel test and a classifier test together; NaN if the source has too few samples for it.
+    """
     samples = measures.with_shares(classes, np.where(shares < 1 / len(target), 0, shares), random)
     if len(samples) < MIN_SAMPLES:
         return np.nan
