@@ -51,6 +51,11 @@ DomainAdaptationClassifier or DomainAdaptationRegressor
     ValueError
         If ``energy`` is not such a number.
 
+    Notes
+    -----
+    Convolutions of one pixel in networks that were made to be small have nearly full rank, and lose accuracy before
+    they become much smaller; wide dense layers are what this is for.
+
     References
     ----------
     Denton et al., "Exploiting Linear Structure Within Convolutional Networks for Efficient Evaluation", NeurIPS 2014.

@@ -71,6 +71,11 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
     ValueError
         If ``sparsity`` or ``epochs`` is no such number, or no channels of the network can be removed.
 
+    Notes
+    -----
+    A pretrained network with a few hundred samples to fine-tune on loses what its channels knew: there,
+    `DistillationClassifier` and `quantize` keep more.
+
     References
     ----------
     Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017 (L1 norms).
