@@ -6,7 +6,8 @@ batches of 32 pictures, in turn in one process. ``network`` hands ready float32 
 of its own, on CIFAR-10 seen at 64 px: ``in_process`` remembers features in memory (so they are held
 twice: by the caller and by the store), ``folder`` on disk.
 
-Run: ``python benchmarks/features.py`` (needs ``onnx`` and ``onnxruntime``; about 8 minutes).
+Run: ``python benchmarks/features.py [short]`` (needs ``onnx`` and ``onnxruntime``; about 8 minutes, and two for the
+throughput on an eighth of the pictures alone).
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from importlib.util import find_spec
 
 import numpy as np
 from _data import cifar10
 from _measure import in_turn, peak_mb, ratio, report, seconds, side
 
-SIZE, BATCH, ROWS = 128, 32, 4096
+SIZE, BATCH, ROWS, FEW = 128, 32, 4096, 512
 
 
 def onnx_session(backbone):
@@ -65,7 +67,7 @@ def onnx_session(backbone):
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def throughput() -> dict:
+def throughput(n_rows: int) -> dict:
     import keras
 
     from skltransfer import BackboneTransformer, load_backbone
@@ -75,8 +77,8 @@ def throughput() -> dict:
 
     backbone = load_backbone("efficientnet_lite0")
     session = onnx_session(backbone)
-    pixels = np.array(keras.ops.image.resize(cifar10()[2][:ROWS].astype("float32"), (SIZE, SIZE))).astype(np.uint8)
-    starts = range(0, ROWS, BATCH)
+    pixels = np.array(keras.ops.image.resize(cifar10()[2][:n_rows].astype("float32"), (SIZE, SIZE))).astype(np.uint8)
+    starts = range(0, n_rows, BATCH)
     ready = [(pixels[i : i + BATCH].astype(np.float32) - 127) / 128 for i in starts]
     planar = [np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) for batch in ready]
     extractor = BackboneTransformer(image_size=SIZE).fit(pixels)
@@ -106,7 +108,7 @@ def throughput() -> dict:
             onnx_from_bytes,
             runs=7,
         )
-    rates = [ROWS / float(np.median(column)) for column in times]
+    rates = [n_rows / float(np.median(column)) for column in times]
     names = ("ours", "onnxruntime", "plain_keras", "ours_from_bytes", "onnxruntime_from_bytes")
     return {
         "network_ratio": ratio(times[1], times[0]),
@@ -139,11 +141,16 @@ def grown(memory: str) -> dict:
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
+    if len(sys.argv) > 2:
         print(json.dumps(growth(int(sys.argv[1]), sys.argv[2])))
         return
+    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+        sys.exit(f"benchmarks/features.py needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+    if sys.argv[1:] == ["short"]:
+        report("features", **throughput(FEW))
+        return
     growths = {"in_process": grown("process"), "folder": grown("folder")}
-    report("features", **throughput(), **growths)
+    report("features", **throughput(ROWS), **growths)
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def test_adaptation_that_chooses_or_is_solved(kind, method, tmp_path_factory):
     many = np.concatenate([X] * 6) if isinstance(X, np.ndarray) else list(X) * 6
     domain, y = np.repeat([1, -1], 3 * N), np.tile(LABELS, 6)
     estimator = DomainAdaptationClassifier(
-        backbone(kind), method=method, label_shift="auto", epochs=2, random_state=0, **options(kind)
+        backbone(kind), method=method, weight=1.0, label_shift="auto", epochs=2, random_state=0, **options(kind)
     )
     estimator.fit(many, y, sample_domain=domain)
     assert sum(estimator.selection_.get("chosen", [True])) == 1

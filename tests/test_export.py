@@ -70,9 +70,11 @@ TABLES = {
     ),
     "values": lambda: TransferRegressor(random_state=0).fit(TABLE, 100 + 10 * TABLE[:, 0]),
     "two targets": lambda: TransferRegressor(**TRAINED).fit(TABLE, 5 * TABLE[:, :2]),
-    "adapted": lambda: DomainAdaptationClassifier(method="mcc", **TRAINED).fit(TABLE, THREE, **ADAPTED),
+    "adapted": lambda: DomainAdaptationClassifier(method="mcc", weight=1.0, **TRAINED).fit(TABLE, THREE, **ADAPTED),
     "aligned": lambda: DomainAdaptationClassifier(method="linear_ot", **TRAINED).fit(TABLE, THREE, **ADAPTED),
-    "adapted values": lambda: DomainAdaptationRegressor(method="coral", **TRAINED).fit(TABLE, TABLE[:, 0], **ADAPTED),
+    "adapted values": lambda: DomainAdaptationRegressor(method="coral", weight=1.0, **TRAINED).fit(
+        TABLE, TABLE[:, 0], **ADAPTED
+    ),
     "an autoencoder": lambda: AutoencoderTransformer(latent_dim=2, **TRAINED).fit(TABLE),
     "missing values": lambda: AutoencoderTransformer(latent_dim=2, corruption="mask", **TRAINED).fit(GAPS),
     "variational": lambda: AutoencoderTransformer(latent_dim=2, variational=1.0, **TRAINED).fit(TABLE),

@@ -136,9 +136,9 @@ TINY = {"epochs": 1, "random_state": 0}
         (TransferRegressor("small_resnet", trainable="norm", head="attention", **TINY), "predict"),
         (BackboneTransformer(image_size=28, stage=3), "transform"),
         (AutoencoderTransformer(hidden=(8, 8), variational=True, **TINY), "score_samples"),
-        (DomainAdaptationClassifier("small_cnn", method="shot", **TINY), "predict_proba"),
+        (DomainAdaptationClassifier("small_cnn", method="shot", weight=1.0, **TINY), "predict_proba"),
         (DomainAdaptationClassifier("small_cnn", method="linear_ot", **TINY), "predict_proba"),
-        (DomainAdaptationRegressor("small_cnn", method="coral", **TINY), "predict"),
+        (DomainAdaptationRegressor("small_cnn", method="coral", weight=1.0, **TINY), "predict"),
     ],
     ids=lambda value: type(value).__name__,
 )

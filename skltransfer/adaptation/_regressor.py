@@ -71,7 +71,9 @@ class DomainAdaptationRegressor(RegressorMixin, AdaptationMixin, BackboneEstimat
     {model_}
     backbone_ : Backbone
         The adapted network, ready to start another estimator.
-    adaptation_strength_, domain_score_ : float
+    adaptation_strength_ : float
+        Share of its weight that the method had; see `DomainAdaptationClassifier`.
+    domain_score_ : float
         See `DomainAdaptationClassifier`.
     history_ : dict of str to list of float
         Of each epoch: the loss, the terms that it is the sum of (NaN where a term was not
