@@ -27,6 +27,7 @@ from skltransfer import (
     load_backbone,
 )
 from skltransfer._inputs.texts import learn_tokenization
+from skltransfer.adaptation import AdaptationWarning
 from skltransfer.adaptation._methods import METHODS
 from skltransfer.backbones._backbone import building
 from skltransfer.backbones._builders import small_transformer
@@ -183,6 +184,20 @@ def test_adaptation_that_chooses_or_is_solved(kind, method, tmp_path_factory):
     assert sum(estimator.selection_.get("chosen", [True])) == 1
     assert estimator.model_.class_shares is not None
     check_predictions(estimator, X)
+
+
+@pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_adapted_where_both_domains_are_alike(kind, tmp_path_factory):
+    X = samples(kind, tmp_path_factory.getbasetemp())
+    many = np.concatenate([X] * 4) if isinstance(X, np.ndarray) else list(X) * 4
+    clf = DomainAdaptationClassifier(
+        backbone(kind), method="mmd", head="mlp", epochs=2, random_state=0, **options(kind)
+    )
+    with pytest.warns(AdaptationWarning, match="No difference of source and target was found"):
+        clf.fit(many, np.tile(LABELS, 4), sample_domain=np.repeat([1, -1], 2 * N))
+    assert clf.adaptation_strength_ == 0
+    check_predictions(clf, X)
 
 
 def check_predictions(estimator, X):

@@ -40,7 +40,7 @@ MIN_SAMPLES = 10
 JUDGED = 2000
 """Samples of each domain that candidates are judged by, drawn at random if there are more."""
 APART = 1.5
-"""A-distance of the domains from which on it is told that nothing was found."""
+"""A-distance of the domains from which on `fit` warns if nothing better than the source alone was found."""
 TABLE_BATCH = 64
 """Mini-batches of tables, by "auto": losses that compare all pairs take long on all samples at once."""
 

@@ -19,7 +19,7 @@ N_FOLDS = 5
 SEEN = 2.0
 """Standard errors above 0 from which on a distance is seen."""
 FULL = 0.5
-"""Distance beyond those from which on a method has all of its weight: domains told apart five times in eight."""
+"""Distance beyond those from which on a method has all of its weight: 5 of 8 samples are assigned to their domain."""
 
 
 def adaptation_strength(source: Array, target: Array, seed: int) -> float:

@@ -11,6 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 from skltransfer._estimators.base import BackboneEstimator
 from skltransfer.backbones._backbone import Backbone
 
+LINEAR = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "Conv3D": "filters"}
+"""Layers that multiply channels by a kernel, and what they call the number of their outputs."""
+
 
 def check_compressible(estimator: Any) -> None:
     """Raise if this is no fitted estimator of this package.

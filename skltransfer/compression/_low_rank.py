@@ -15,7 +15,7 @@ from skltransfer._keras.backend import import_keras
 from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone, build, name_weights
 from skltransfer.backbones._folding import fold
-from skltransfer.compression._fitted import check_compressible, with_smaller_network
+from skltransfer.compression._fitted import LINEAR, check_compressible, with_smaller_network
 
 SUFFIX = "_basis"
 """Of the names of layers that are added."""
@@ -129,10 +129,6 @@ def _is_product(layer: Any) -> bool:
     last = config.get("data_format", "channels_last") == "channels_last"
     plain = not (config.get("lora_rank") or config.get("quantization_mode"))
     return layer["class_name"] in LINEAR and one_pixel and last and plain and len(layer["inbound_nodes"]) == 1
-
-
-LINEAR = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "Conv3D": "filters"}
-"""Layers that may be products, and what they call the number of their outputs."""
 
 
 def _pair(layer: Any, rank: int) -> tuple[Any, Any]:

@@ -17,12 +17,10 @@ from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._folding import fold
 from skltransfer.backbones._graph import Call, calls_in_order
-from skltransfer.compression._fitted import check_compressible
+from skltransfer.compression._fitted import LINEAR, check_compressible
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
 
-LINEAR = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "Conv3D": "filters"}
-"""Layers that mix channels, and what they call the number of their outputs."""
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
 SUMS = ("Add", "Average", "Maximum", "Minimum", "Subtract", "Multiply")
 """Layers whose inputs have the same channels."""
