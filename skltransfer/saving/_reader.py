@@ -20,7 +20,7 @@ from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._checks import check_network
 from skltransfer.saving._arrays import read
 from skltransfer.saving._checks import fits, hints_of
-from skltransfer.saving._classes import ESTIMATORS, LEARNED, PARAMETERS, VALUES
+from skltransfer.saving._classes import ESTIMATORS, HINTS, LEARNED, PARAMETERS, VALUES
 from skltransfer.saving._steps import from_bytes
 
 FLOATS = {"nan", "inf", "-inf"}
@@ -102,8 +102,9 @@ class Reader:
         if missing or set(values) - set(known):
             raise ValueError(f"{name}: expected the fields {', '.join(known)}. Got {', '.join(values)}")
         for key, value in values.items():
-            if not fits(value, hints_of(cls)[key]):
-                raise TypeError(f"{name}.{key}: expected {hints_of(cls)[key]}. Got a {type(value).__name__}")
+            hint = HINTS.get(key, hints_of(cls)[key])
+            if not fits(value, hint):
+                raise TypeError(f"{name}.{key}: expected {hint}. Got a {type(value).__name__}")
         made = cls(**values)
         if isinstance(made, Backbone):
             check_network(made)

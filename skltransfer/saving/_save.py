@@ -69,7 +69,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     from skltransfer.saving._classes import ESTIMATORS
     from skltransfer.saving._writer import Writer, holds_own
 
-    if not (isinstance(estimator, tuple(ESTIMATORS.values())) or (type(estimator) is Pipeline and holds_own(estimator))):
+    if not (
+        isinstance(estimator, tuple(ESTIMATORS.values())) or (type(estimator) is Pipeline and holds_own(estimator))
+    ):
         raise TypeError(
             f"estimator: expected a fitted estimator of skltransfer, or a Pipeline with one. Got a "
             f"{type(estimator).__name__}; of a search, pass the estimator inside, search.best_estimator_."

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,12 @@ from sklearn.utils._metadata_requests import MetadataRequest
 
 from skltransfer._inputs.kind import SampleKind
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._registry import load_backbone
 from skltransfer.saving._arrays import written
 from skltransfer.saving._classes import ESTIMATORS, PARAMETERS, VALUES
 from skltransfer.saving._steps import is_of_sklearn, to_bytes
 
-SEQUENCES = {tuple: "tuple", set: "set", frozenset: "frozenset"}
+SEQUENCES: dict[Any, str] = {tuple: "tuple", set: "set", frozenset: "frozenset"}
 CAN_BE = (
     "numbers, strings, arrays, paths, lists, dicts, random states, values and estimators of skltransfer, and "
     "estimators of scikit-learn"
@@ -163,11 +161,11 @@ def holds_own(value: Any) -> bool:
 def refused(value: Any, place: str) -> TypeError:
     """Return an error that says what cannot be written, and what to do."""
     what = f"the function {value.__qualname__}" if hasattr(value, "__qualname__") else f"a {type(value).__name__}"
-    owner, _, parameter = place.partition("[")[0].rpartition(".")
-    if place.endswith("._skl_callbacks") or "._skl_callbacks[" in place:
+    parameter = place.partition("[")[0].rpartition(".")[2]
+    if parameter == "_skl_callbacks":
         remedy = "take callbacks out with set_callbacks()"
     elif parameter in NETWORKS:
-        remedy = "pass what load_backbone makes of it, or name it with register_backbone"
+        remedy = f"set_params({parameter}=load_backbone(…)) with what load_backbone makes of it, or name it with register_backbone"
     else:
         remedy = f"pass a name where there is one, or take it out of a copy with set_params({parameter}=None)"
     return TypeError(f"{place}: {what} cannot be written. Expected {CAN_BE}; {remedy}. joblib.dump keeps anything.")
