@@ -12,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 
 from skltransfer._utils.types import Array
+from skltransfer._version import __version__
 
 MAGIC = b"\x89skltransfer\r\n\x1a\n"
 """The first bytes. A transfer that changes ends of lines, or clears the eighth bit, is found by them."""
@@ -91,9 +92,12 @@ def read(path: Path) -> tuple[Any, dict[str, Array]]:
 
 
 def _check_version(path: Path, version: int) -> None:
-    if not 1 <= version <= VERSION:
-        from skltransfer._version import __version__
-
+    if version < 1:
+        raise ValueError(
+            f"{str(path)!r} was changed: expected a format from 1 to {VERSION}. Got format {version}, which no "
+            f"skltransfer writes. {AGAIN}"
+        )
+    if version > VERSION:
         raise ValueError(
             f"{str(path)!r} was written by a newer skltransfer, in format {version}: expected up to {VERSION}, which "
             f"this one, {__version__}, reads. Upgrade skltransfer."

@@ -164,6 +164,8 @@ def refused(value: Any, place: str) -> TypeError:
     parameter = place.partition("[")[0].rpartition(".")[2]
     if parameter == "_skl_callbacks":
         remedy = "take callbacks out with set_callbacks()"
+    elif parameter == "memory":
+        remedy = "pass the folder as a path, or take it out of a copy with set_params(memory=None)"
     elif parameter in NETWORKS:
         remedy = f"set_params({parameter}=load_backbone(…)) with what load_backbone makes of it, or name it with register_backbone"
     else:
