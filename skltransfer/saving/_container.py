@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,8 +43,13 @@ def write(file: IO[bytes], facts: Any, arrays: Mapping[str, Array]) -> None:
 
     described = json.dumps(facts, allow_nan=False, separators=(",", ":")).encode()
     tensors = save(dict(arrays))
+    seal(file, VERSION, (len(described), len(tensors)), (described, tensors))
+
+
+def seal(file: IO[bytes], version: int, lengths: Sequence[int], parts: Sequence[bytes]) -> None:
+    """Write the version, the lengths of both parts, the parts, and a digest of all of it."""
     found = hashlib.sha256()
-    for part in (HEADER.pack(MAGIC, VERSION, len(described), len(tensors)), described, tensors):
+    for part in (HEADER.pack(MAGIC, version, *lengths), *parts):
         found.update(part)
         file.write(part)
     file.write(found.digest())

@@ -19,12 +19,11 @@ from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._checks import check_network
 from skltransfer.saving._arrays import read
-from skltransfer.saving._checks import fits, hints_of
+from skltransfer.saving._checks import fits, hints_of, may_have
 from skltransfer.saving._classes import ESTIMATORS, HINTS, LEARNED, PARAMETERS, VALUES
 from skltransfer.saving._steps import from_bytes
 
 FLOATS = {"nan", "inf", "-inf"}
-PIPELINE = {"steps", "transform_input", "memory", "verbose"}
 
 
 class Reader:
@@ -118,7 +117,7 @@ class Reader:
         requests = values.pop("_metadata_request", {})
         names = cls._get_param_names()
         for key, value in {**_defaults(cls), **values}.items():
-            if not key.isidentifier() or (key not in names and hasattr(cls, key)):
+            if not may_have(cls, key):
                 raise ValueError(f"{name}: expected what a fit leaves. Got {key!r}")
             setattr(made, key, value)
         if missing := set(names) - set(vars(made)):
@@ -132,7 +131,7 @@ class Reader:
         requests = values.pop("_metadata_request", {})
         made = Pipeline([tuple(step) for step in values["steps"]])
         for key, value in values.items():
-            if key not in PIPELINE and (not key.isidentifier() or hasattr(Pipeline, key)):
+            if not may_have(Pipeline, key):
                 raise ValueError(f"Pipeline: expected what a fit leaves. Got {key!r}")
             setattr(made, key, value)
         return _requesting(made, requests)

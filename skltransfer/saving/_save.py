@@ -147,8 +147,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     except ImportError:
         raise
     except Exception as error:  # whatever Keras raises on a network that is none, and NumPy on shapes
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{os.fspath(path)!r} cannot be read: expected what skltransfer.save writes. Got something else ({error}); "
+            f"{os.fspath(path)!r} cannot be read: expected what skltransfer.save writes. Got something else ({reason}); "
             "write it again with skltransfer.save, or read it with the newest skltransfer."
         ) from error
     return estimator

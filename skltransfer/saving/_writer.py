@@ -18,6 +18,7 @@ from skltransfer._inputs.kind import SampleKind
 from skltransfer._utils.types import Array
 from skltransfer.backbones._registry import load_backbone
 from skltransfer.saving._arrays import written
+from skltransfer.saving._checks import may_have
 from skltransfer.saving._classes import ESTIMATORS, PARAMETERS, VALUES
 from skltransfer.saving._steps import is_of_sklearn, to_bytes
 
@@ -122,6 +123,11 @@ class Writer:
         """Describe parameters and what was learned; a Keras network that was passed in becomes a `Backbone`."""
         found = {}
         for attribute, value in vars(estimator).items():
+            if not may_have(type(estimator), attribute):
+                raise TypeError(
+                    f"{name}.{attribute} is neither a parameter nor what a fit leaves, which begins or ends with an "
+                    f"underscore. Expected no other attributes. Got {value!r}; delete it from a copy."
+                )
             if attribute == "_metadata_request" and isinstance(value, MetadataRequest):
                 found[attribute] = self.facts(_requests(value), name)
             elif attribute in NETWORKS and hasattr(value, "get_config") and hasattr(value, "weights"):
@@ -167,7 +173,7 @@ def refused(value: Any, place: str) -> TypeError:
     elif parameter == "memory":
         remedy = "pass the folder as a path, or take it out of a copy with set_params(memory=None)"
     elif parameter in NETWORKS:
-        remedy = f"set_params({parameter}=load_backbone(…)) with what load_backbone makes of it, or name it with register_backbone"
+        remedy = f"name it with register_backbone, or set_params({parameter}=load_backbone(…)) with what it makes of it"
     else:
         remedy = f"pass a name where there is one, or take it out of a copy with set_params({parameter}=None)"
     return TypeError(f"{place}: {what} cannot be written. Expected {CAN_BE}; {remedy}. joblib.dump keeps anything.")
