@@ -65,3 +65,9 @@ def may_have(cls: Any, name: str) -> bool:
     """
     left = name.isidentifier() and name.strip("_") != name and not hasattr(cls, name)
     return name in cls._get_param_names() or left
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ValueError if a fitted estimator has parameters of another type than it takes."""
+    if any(name.endswith("_") for name in vars(estimator)) and hasattr(estimator, "_parameter_constraints"):
+        estimator._validate_params()

@@ -19,7 +19,7 @@ from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._checks import check_network
 from skltransfer.saving._arrays import read
-from skltransfer.saving._checks import fits, hints_of, may_have
+from skltransfer.saving._checks import check_parameters, fits, hints_of, may_have
 from skltransfer.saving._classes import ESTIMATORS, HINTS, LEARNED, PARAMETERS, VALUES
 from skltransfer.saving._steps import from_bytes
 
@@ -123,6 +123,7 @@ class Reader:
         if missing := set(names) - set(vars(made)):
             raise ValueError(f"{name}: expected the parameters {', '.join(names)}. Got none of {', '.join(missing)}")
         _check_learned(cls, values)
+        check_parameters(made)
         return _requesting(made, requests)
 
     def _pipeline(self, facts: Any) -> Any:

@@ -36,6 +36,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         such as a function of yours; the error names it, and nothing is written.
     NotFittedError
         If it is not fitted.
+    ValueError
+        If a parameter was set to what the estimator does not take.
     ImportError
         If a pipeline has steps of scikit-learn, and skops is not installed.
     OSError
@@ -149,7 +151,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     except Exception as error:  # whatever Keras raises on a network that is none, and NumPy on shapes
         reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{os.fspath(path)!r} cannot be read: expected what skltransfer.save writes. Got something else ({reason}); "
-            "write it again with skltransfer.save, or read it with the newest skltransfer."
+            f"{os.fspath(path)!r} cannot be read: expected what skltransfer.save writes. Got something else "
+            f"({reason}); write it again with skltransfer.save, or read it with the newest skltransfer."
         ) from error
     return estimator

@@ -18,7 +18,7 @@ from skltransfer._inputs.kind import SampleKind
 from skltransfer._utils.types import Array
 from skltransfer.backbones._registry import load_backbone
 from skltransfer.saving._arrays import written
-from skltransfer.saving._checks import may_have
+from skltransfer.saving._checks import check_parameters, may_have
 from skltransfer.saving._classes import ESTIMATORS, PARAMETERS, VALUES
 from skltransfer.saving._steps import is_of_sklearn, to_bytes
 
@@ -92,6 +92,7 @@ class Writer:
         if VALUES.get(name) is type(value):
             return {"value": name, "fields": self._fields(value, place)}
         if ESTIMATORS.get(name) is type(value) or PARAMETERS.get(name) is type(value):
+            check_parameters(value)
             return {"estimator": name, "attributes": self._attributes(value, name)}
         if isinstance(value, np.random.RandomState):
             return {"random_state": self.facts(value.get_state(legacy=False), place)}
