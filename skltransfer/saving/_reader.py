@@ -21,6 +21,7 @@ from skltransfer.backbones._checks import check_network
 from skltransfer.saving._arrays import read
 from skltransfer.saving._checks import check_parameters, fits, hints_of, may_have
 from skltransfer.saving._classes import ESTIMATORS, HINTS, LEARNED, PARAMETERS, VALUES
+from skltransfer.saving._consistency import check_fitted
 from skltransfer.saving._steps import from_bytes
 
 FLOATS = {"nan", "inf", "-inf"}
@@ -124,6 +125,7 @@ class Reader:
             raise ValueError(f"{name}: expected the parameters {', '.join(names)}. Got none of {', '.join(missing)}")
         _check_learned(cls, values)
         check_parameters(made)
+        check_fitted(made)
         return _requesting(made, requests)
 
     def _pipeline(self, facts: Any) -> Any:
