@@ -225,6 +225,7 @@ def test_weights_are_written_once(fitted, tmp_path):
     assert again.get_params()["backbone"] is again.backbone_
 
 
+@pytest.mark.backends
 def test_a_loaded_estimator_goes_on_as_the_first(images, labels, tmp_path):
     X, y = images[:16], labels[:16]
     first = TransferClassifier(**CNN, warm_start=True).partial_fit(X, y, classes=np.unique(labels))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
+from skltransfer._engine.pooling import INPUT
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._features.extraction import Extraction
 from skltransfer._heads.head import Head
@@ -48,11 +48,7 @@ def _check_head(head: Head, n_outputs: int) -> None:
 
 def _check_stages(extraction: Extraction) -> None:
     """Raise ValueError if a layer is not in the network whose output is taken."""
-    known = set(_layers(json.loads(extraction.backbone.architecture)["config"]["layers"]))
-    if missing := {output.stage for output in extraction.outputs} - known:
+    layers = json.loads(extraction.backbone.architecture)["config"]["layers"]
+    known = [layer["config"]["name"] for layer in layers]
+    if missing := {output.stage for output in extraction.outputs} - {INPUT, *known}:
         raise ValueError(f"expected layers of the network {extraction.backbone.name!r}. Got {sorted(missing)}")
-
-
-def _layers(layers: Any) -> Iterator[str]:
-    for layer in layers:
-        yield layer["config"]["name"]

@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skltransfer._keras import backend as _backend
 from skltransfer._utils.files import check_folder, written_whole
 from skltransfer._version import __version__
 from skltransfer.saving._container import read, write
@@ -111,6 +112,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         known.
     ImportError
         If a pipeline has steps of scikit-learn, and skops is not installed.
+    RuntimeError
+        If this process was forked after Keras had started.
     OSError
         If the file cannot be read.
 
@@ -138,6 +141,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     no file of skltransfer.save
     """
     facts, arrays = read(Path(path))
+    _backend.name()  # that there is none in this process is no fault of the file
     from skltransfer.saving._classes import ESTIMATORS
     from skltransfer.saving._reader import Reader
 
@@ -146,7 +150,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         if not isinstance(estimator, (*ESTIMATORS.values(), Pipeline)):
             raise TypeError(f"expected an estimator. Got a {type(estimator).__name__}")
         check_is_fitted(estimator)
-    except ImportError:
+    except (ImportError, MemoryError):
         raise
     except Exception as error:  # whatever Keras raises on a network that is none, and NumPy on shapes
         reason = str(error).partition("\n")[0]
