@@ -7,16 +7,16 @@ that its own package gives it. Then, of each side, the method with the best unsu
 training rows: by the mutual information of rows and predictions, by their entropy, and by soft neighbourhood density.
 skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.discriminated`. ``mnistm``: MNIST to MNIST-M, by the
 network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``choice``: time of a fit of "auto".
-``same``: two halves of one domain. ``new``: the pairs of `_new_pairs.py`, on which nothing was chosen. ``traps``: "auto"
-where two classes overlap and one is far more frequent in the target, so that the surest predictions are wrong ones.
+``same``: two halves of one domain. ``new``: the pairs of `_new_pairs.py`, on which nothing was chosen. ``traps``:
+"auto" where two classes overlap and one is far more frequent in the target, so that the surest predictions are wrong.
 
 The rules by which ``method="auto"`` chooses were found on other pairs, those of ``develop`` (`_development.py`). The
 pairs of ``pairs`` are the reported ones, and were not looked at before the rules were settled.
 
 Run: ``python benchmarks/adaptation.py [pairs | new | traps | mnistm | speed | choice | same | develop] [NAME …]
-[--seeds N] [--first SEED] [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada``
-and ``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and not run again if it is
-there already.
+[--seeds N] [--first SEED] [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``,
+``skorch``, ``skada`` and ``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and not
+run again if it is there already.
 """
 
 from __future__ import annotations
