@@ -81,15 +81,13 @@ NUMBERS = count()
 def _inlined(svg: str, alt: str, prefix: str) -> str:
     """Take an SVG file into a page of HTML: no header, names of its own, colors of the page, a text."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<= )id="([^"]*)"', rf'id="{prefix}\1"', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{prefix}", svg)
     opened = svg.index(">")
     head = re.sub(r' (?:xmlns(?::\w+)?|version)="[^"]*"', "", svg[:opened])
-    body = re.sub(
-        "|".join(THEME), lambda found: THEME[found.group().lower()], svg[opened:], flags=re.IGNORECASE
-    )
+    body = re.sub("|".join(THEME), lambda found: THEME[found.group().lower()], svg[opened:], flags=re.IGNORECASE)
     body = body.replace("xlink:href", "href")
     return f'{head} role="img" aria-label="{escape(alt)}"{body}'
 

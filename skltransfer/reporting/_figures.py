@@ -16,7 +16,8 @@ FEW = 12
 """Classes whose matrix of confusions fits beside another drawing."""
 LONGEST = 24
 """Letters of a class beside a matrix."""
-DARK, BRIGHT = "#08306b", "#ffffff"
+DARK, BRIGHT = "#000001", "#ffffff"
+"""Colors of numbers on shades; black alone would follow the page."""
 DRAWN_POINTS = 2000
 
 
@@ -38,7 +39,7 @@ def confusion_figure(task: Task) -> Markup:
         width=side + 0.07 * longest,
         height=side + 0.07 * longest,
     )
-    caption = "Rows are what samples are, columns what they are taken for. The darker, the larger the share of its row."
+    caption = "The darker a cell, the larger its share of the samples of the class."
     return figure(box(image, "Confusion matrix") if n > FEW else image, caption)
 
 
@@ -58,18 +59,13 @@ def shades(counts: Array) -> Array:
 
 def ink(shade: Array) -> str:
     """Return which of two colors of text is read better on a shade."""
-    light = luminance(shade)
-    return BRIGHT if 1.05 / (light + 0.05) >= (light + 0.05) / (luminance(_rgb(DARK)) + 0.05) else DARK
+    return BRIGHT if (luminance(shade) + 0.05) ** 2 < 1.05 * 0.05 else DARK
 
 
 def luminance(rgb: Array) -> float:
     """Compute the relative luminance of WCAG 2."""
     linear = np.where(rgb <= 0.03928, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def _rgb(color: str) -> Array:
-    return np.array([int(color[place : place + 2], 16) for place in (1, 3, 5)]) / 255
 
 
 def _draw_confusions(ax: Any, counts: Array, names: list[str]) -> None:
@@ -80,7 +76,7 @@ def _draw_confusions(ax: Any, counts: Array, names: list[str]) -> None:
     ax.set_yticks(places, names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set(xlabel="taken for", ylabel="is")
+    ax.set(xlabel="predicted class", ylabel="actual class")
     for row, column in zip(*np.nonzero(counts), strict=True):
         color = ink(colors[row, column])
         size = 10 if counts[row, column] < 1000 else 7

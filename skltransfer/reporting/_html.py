@@ -66,7 +66,7 @@ def number(value: Any) -> str:
     ('0.1235', '12', '–', 'text')
     """
     if isinstance(value, float):
-        return "–" if value != value else f"{value:.4g}"
+        return "–" if value != value else f"{round(value, 12):.4g}"
     return str(value)
 
 

@@ -25,6 +25,8 @@ LARGEST = 288
 """Pixels along the longer side of a picture."""
 SMALL = 96
 """Pictures up to this size are shown pixel by pixel."""
+HEAT = 0.7
+"""Opacity of the warmest place of a heat map."""
 SECONDS = 10
 """Of a sound that can be played."""
 SHADE = 0.5
@@ -82,7 +84,9 @@ def _legend(kind: Any, maps: Any) -> Markup:
     if kind.is_text:
         said = "The deeper a word is shaded, the more it counts for the answer that was given."
     elif kind.name == "audio":
-        said = "Spectrogram (time to the right, pitch upward), and where the answer rests on it: bright places count most."
+        said = (
+            "Spectrogram (time to the right, pitch upward), and where the answer rests on it: bright places count most."
+        )
     else:
         said = "The picture, and where the answer rests on it: bright places count most."
     return tag("p", said, class_="soft")
@@ -112,7 +116,10 @@ def _listed(task: Task, rows: Array) -> Markup:
         lines = [
             [
                 int(task.positions[row]),
-                *(number(float(v)) for v in (task.predicted[row], task.right[row], task.predicted[row] - task.right[row])),
+                *(
+                    number(float(v))
+                    for v in (task.predicted[row], task.right[row], task.predicted[row] - task.right[row])
+                ),
             ]
             for row in rows
         ]
@@ -213,9 +220,10 @@ def _side_by_side(pixels: Array, heat: Any, said: str, what: str) -> Markup:
         size = tuple(max(SMALL * 2, side) for side in image.size) if small else image.size
         scaled = heat / (heat.max() or 1)
         warm = Image.fromarray(scaled.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-        color = _colored(np.asarray(warm).clip(0, 1), "inferno")
+        share = np.asarray(warm).clip(0, 1)
+        color, opacity = _colored(share, "inferno"), HEAT * (0.3 + 0.7 * share[..., None])
         under = np.asarray(image.resize(size, Image.Resampling.NEAREST if small else Image.Resampling.BILINEAR)) / 255
-        mixed = Image.fromarray(((0.45 * under + 0.55 * color) * 255).round().astype(np.uint8))
+        mixed = Image.fromarray((((1 - opacity) * under + opacity * color) * 255).round().astype(np.uint8))
         images.append(tag_image(mixed, f"Its heat map: the answer rests most on its {_place(heat)}.", None))
     return tag("div", *images, class_="sides")
 

@@ -43,7 +43,8 @@ DistillationClassifier, DistillationRegressor or Pipeline
     X_test : array-like, frame, or sequence of texts, paths, PIL images or waveforms
         Samples like those of `fit` that it did not see.
     y_test : array-like of shape (n_samples,) or (n_samples, n_tasks)
-        Their labels or values. Where one is missing (None or NaN), the sample is left out of that task.
+        Their labels or values. Of several tasks, an answer may be missing (None or NaN); the sample is left out of
+        that task.
     path : str or path-like, default="report.html"
         The file, in a folder that exists; it appears when it is complete, and a file of this name is replaced.
     title : str, default=None

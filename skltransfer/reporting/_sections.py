@@ -89,7 +89,9 @@ def _tiles(task: Task) -> Markup:
         )
         for score in scores_of(task)
     ]
-    said = f"On {len(task.right):,} samples. Wilson's intervals are of shares; the others are percentiles of a bootstrap "
+    said = (
+        f"On {len(task.right):,} samples. Wilson's intervals are of shares; the others are percentiles of a bootstrap "
+    )
     said += "of the samples."
     return Markup(tag("ul", *tiles, class_="tiles") + tag("p", said, class_="soft"))
 
@@ -120,7 +122,9 @@ def curve_section(forecast: Any) -> list[Markup]:
     """Draw a learning curve that was passed."""
     if forecast is None:
         return []
-    said = f"Learning curve: scores for {min(forecast.sizes)} to {max(forecast.sizes)} labeled samples, and what more are "
+    said = (
+        f"Learning curve: scores for {min(forecast.sizes)} to {max(forecast.sizes)} labeled samples, and what more are "
+    )
     said += "expected to bring."
     drawn = drawing(lambda ax: LearningCurveForecastDisplay.from_forecast(forecast, ax=ax), said, width=6)
     return [section("Learning curve", figure(drawn))]
@@ -131,7 +135,7 @@ def selection_section(subject: Subject) -> list[Markup]:
     tried = getattr(subject.own, "selection_", None)
     if not isinstance(tried, Mapping) or not tried:
         return []
-    names = [name for name in tried if len(tried[name]) and name != "chosen"]
+    names = [name for name in tried if name != "chosen" and not (name == "task" and len(set(tried[name])) == 1)]
     n_rows = len(next(iter(tried.values())))
     kept = [row for row in range(min(n_rows, LISTED))]
     rows = [[_cell(tried[name][row]) for name in names] for row in kept]
