@@ -1,5 +1,6 @@
 """The page on a fitted estimator: what it says for each kind of estimator, and how a browser shows it."""
 
+import itertools
 import re
 import shutil
 from html.parser import HTMLParser
@@ -182,7 +183,7 @@ def test_the_page_is_whole_and_loads_nothing(cases, kind):
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert all(attrs.get("alt", "").endswith(".") for attrs in page.all("img"))
     assert all(attrs["role"] == "img" and attrs["aria-label"].endswith(".") for attrs in page.all("svg"))
     assert "What was trained" in page.text

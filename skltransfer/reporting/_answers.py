@@ -74,8 +74,8 @@ def read_answers(subject: Subject, X: Any, y: Any) -> tuple[list[Array], list[An
     columns = list(y.T) if y.ndim == 2 else [y]
     if len(columns) > MOST_TASKS:
         raise ValueError(
-            f"y_test: expected at most {MOST_TASKS} tasks, as each is a section of the page. Got {len(columns)}; report "
-            "on some of them with an estimator for these."
+            f"y_test: expected at most {MOST_TASKS} tasks, as each is a section of the page. Got {len(columns)}; "
+            "report on some of them with an estimator for these."
         )
     if not labels:
         _check_known(columns)
@@ -137,8 +137,8 @@ def _codes(column: Array, classes: Array, number: int) -> Array:
         if label not in places:
             some = ", ".join(map(repr, classes.tolist()[:8])) + (", …" if len(classes) > 8 else "")
             raise ValueError(
-                f"y_test: expected labels that fit saw in task {number} ({some}). Sample {position} has {label!r}; leave "
-                "such samples out, or fit with them."
+                f"y_test: expected labels that fit saw in task {number} ({some}). Sample {position} has {label!r}; "
+                "leave such samples out, or fit with them."
             )
         codes[position] = places[label]
     return codes

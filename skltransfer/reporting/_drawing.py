@@ -26,7 +26,7 @@ THEME = {
 """Colors that stand for those of the page; the last ones are those of the displays."""
 TEXT, EDGE, ACCENT, WARM, GRAY = list(THEME)[:5]
 
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -47,9 +47,7 @@ STYLE = {
 """Texts stay texts, so that any script is drawn by the browser, and dollars are dollars."""
 
 
-def drawing(
-    draw: Callable[[Any], None], alt: str, *, width: float = 4.8, height: float = 3.6, numbers: Any = None
-) -> Markup:
+def drawing(draw: Callable[[Any], object], alt: str, *, width: float = 4.8, height: float = 3.6) -> Markup:
     """Draw into axes, and return an image with a text that says what is in it.
 
     Parameters
@@ -60,8 +58,6 @@ def drawing(
         What the drawing shows, in a sentence.
     width, height : float
         In inches; at most as wide as the page.
-    numbers : iterator of int, default=None
-        Numbers of the drawings of a page.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -72,10 +68,11 @@ def drawing(
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())
         figure.savefig(buffer, format="svg")
-    return Markup(_inlined(buffer.getvalue(), alt, f"d{next(numbers or NUMBERS)}-"))
+    return Markup(_inlined(buffer.getvalue(), alt, f"d{next(NUMBERS)}-"))
 
 
 NUMBERS = count()
+"""Of the drawings of this process, so that names within a page are its own."""
 
 
 def _inlined(svg: str, alt: str, prefix: str) -> str:

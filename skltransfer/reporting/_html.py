@@ -8,6 +8,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+NOTHING = "-"
+"""What is written in a cell without a value."""
+
 TEMPLATE = Path(__file__).with_name("page.html")
 
 
@@ -63,10 +66,10 @@ def number(value: Any) -> str:
     Examples
     --------
     >>> number(0.123456), number(12), number(float("nan")), number("text")
-    ('0.1235', '12', '–', 'text')
+    ('0.1235', '12', '-', 'text')
     """
     if isinstance(value, float):
-        return "–" if value != value else f"{round(value, 12):.4g}"
+        return NOTHING if value != value else f"{round(value, 12):.4g}"
     return str(value)
 
 

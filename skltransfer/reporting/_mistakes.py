@@ -18,7 +18,7 @@ from skltransfer._utils.types import Array
 from skltransfer.plots._attention import some_words
 from skltransfer.plots._samples import image_pixels, pixel_range
 from skltransfer.reporting._answers import Task
-from skltransfer.reporting._html import Markup, markup, number, table, tag
+from skltransfer.reporting._html import NOTHING, Markup, markup, number, table, tag
 from skltransfer.reporting._subject import Subject
 
 LARGEST = 288
@@ -84,9 +84,7 @@ def _legend(kind: Any, maps: Any) -> Markup:
     if kind.is_text:
         said = "The deeper a word is shaded, the more it counts for the answer that was given."
     elif kind.name == "audio":
-        said = (
-            "Spectrogram (time to the right, pitch upward), and where the answer rests on it: bright places count most."
-        )
+        said = "Spectrogram, with time to the right and pitch upward, and where the answer rests on it: bright places."
     else:
         said = "The picture, and where the answer rests on it: bright places count most."
     return tag("p", said, class_="soft")
@@ -116,10 +114,7 @@ def _listed(task: Task, rows: Array) -> Markup:
         lines = [
             [
                 int(task.positions[row]),
-                *(
-                    number(float(v))
-                    for v in (task.predicted[row], task.right[row], task.predicted[row] - task.right[row])
-                ),
+                *(number(float(values[row])) for values in (task.predicted, task.right, task.predicted - task.right)),
             ]
             for row in rows
         ]
@@ -128,7 +123,9 @@ def _listed(task: Task, rows: Array) -> Markup:
     lines = []
     for row in rows:
         pair = task.predicted[row], task.right[row]
-        chances = ["–", "–"] if task.chances is None else [number(float(task.chances[row, code])) for code in pair]
+        chances = (
+            [NOTHING, NOTHING] if task.chances is None else [number(float(task.chances[row, code])) for code in pair]
+        )
         lines.append([int(task.positions[row]), *(task.names[code] for code in pair), *chances])
     return table(head, lines, "Surest mistakes")
 
@@ -217,7 +214,9 @@ def _side_by_side(pixels: Array, heat: Any, said: str, what: str) -> Markup:
     small = "small" if max(image.size) <= SMALL else None
     images = [tag_image(image, f"{what} predicted as {said}.", small)]
     if heat is not None:
-        size = tuple(max(SMALL * 2, side) for side in image.size) if small else image.size
+        width, height = image.size
+        enlarged = max(1, 2 * SMALL // max(width, height)) if small else 1
+        size = (width * enlarged, height * enlarged)
         scaled = heat / (heat.max() or 1)
         warm = Image.fromarray(scaled.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
         share = np.asarray(warm).clip(0, 1)

@@ -19,7 +19,7 @@ from skltransfer.plots._history import HistoryDisplay
 from skltransfer.reporting._answers import Task
 from skltransfer.reporting._drawing import drawing, figure
 from skltransfer.reporting._figures import calibration_figure, confusion_figure, values_figure
-from skltransfer.reporting._html import Markup, markup, number, section, table, tag
+from skltransfer.reporting._html import NOTHING, Markup, markup, number, section, table, tag
 from skltransfer.reporting._mistakes import mistakes
 from skltransfer.reporting._scores import Reliability, scores_of
 from skltransfer.reporting._subject import Subject
@@ -91,8 +91,8 @@ def _tiles(task: Task) -> Markup:
     ]
     said = (
         f"On {len(task.right):,} samples. Wilson's intervals are of shares; the others are percentiles of a bootstrap "
+        "of the samples."
     )
-    said += "of the samples."
     return Markup(tag("ul", *tiles, class_="tiles") + tag("p", said, class_="soft"))
 
 
@@ -124,8 +124,8 @@ def curve_section(forecast: Any) -> list[Markup]:
         return []
     said = (
         f"Learning curve: scores for {min(forecast.sizes)} to {max(forecast.sizes)} labeled samples, and what more are "
+        "expected to bring."
     )
-    said += "expected to bring."
     drawn = drawing(lambda ax: LearningCurveForecastDisplay.from_forecast(forecast, ax=ax), said, width=6)
     return [section("Learning curve", figure(drawn))]
 
@@ -148,7 +148,7 @@ def selection_section(subject: Subject) -> list[Markup]:
 
 def _cell(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
-    return number(value) if isinstance(value, float | int | str) else "–" if value is None else str(value)
+    return number(value) if isinstance(value, float | int | str) else NOTHING if value is None else str(value)
 
 
 def shift_section(subject: Subject, X: Any) -> list[Markup]:
@@ -166,7 +166,7 @@ def call_section(subject: Subject) -> Markup:
     """Say by which call, and which versions, all of it is repeated."""
     call = subject.whole.__repr__(N_CHAR_MAX=10**6)
     versions = [("skltransfer", __version__), ("Python", platform.python_version()), ("Keras", backend.version())]
-    versions += [(name, version(name) or "–") for name in LIBRARIES]
+    versions += [(name, version(name) or NOTHING) for name in LIBRARIES]
     listed = table(["Package", "Version"], versions, "Versions")
     said = tag("p", "The estimator, as it was called; the samples go to its method fit.")
     return section("How to repeat it", said, tag("pre", markup(call)), listed)

@@ -58,8 +58,8 @@ class Subject:
         if not (is_classifier(estimator) or is_regressor(estimator)):
             raise TypeError(
                 "estimator: expected a classifier or a regressor, whose answers can be held against y_test. Got a "
-                f"{type(estimator).__name__} that ends with a {type(steps[-1]).__name__}; add a classifier after it, as "
-                "in make_pipeline(BackboneTransformer(), LogisticRegression())."
+                f"{type(estimator).__name__} that ends with a {type(steps[-1]).__name__}; add a classifier after it, "
+                "as in make_pipeline(BackboneTransformer(), LogisticRegression())."
             )
         check_is_fitted(estimator)
         place = places[-1]
