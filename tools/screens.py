@@ -81,7 +81,31 @@ def run_of(command: list[str], folder: Path) -> str:
     """Return what a command of the package writes to a terminal, with its colors."""
     wide = os.environ | {"COLUMNS": str(COLUMNS), "FORCE_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     run = [sys.executable, "-m", *command]
-    return subprocess.run(run, cwd=folder, env=wide, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(run, cwd=folder, env=wide, check=True, capture_output=True).stdout.decode()
+
+
+def left_standing(text: str) -> list[str]:
+    """Return the lines that a terminal shows in the end, where some were erased and written again.
+
+    Examples
+    --------
+    >>> left_standing("one\\ntwo\\n\\x1b[1A\\x1b[2Kthree")
+    ['one', 'three']
+    """
+    lines, row = [""], 0
+    for part in re.split(r"(\n|\r|\x1b\[\d*A|\x1b\[\d?K|\x1b\[\?25[lh])", text):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part.endswith("A") and part.startswith("\x1b"):
+            row = max(0, row - int(part[2:-1] or 1))
+        elif part == "\r" or (part.startswith("\x1b[") and part.endswith("K")):
+            lines[row] = ""
+        elif not part.startswith("\x1b[?25"):
+            lines[row] += part
+    while not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def terminal(text: str, command: str, path: Path) -> None:
@@ -90,8 +114,7 @@ def terminal(text: str, command: str, path: Path) -> None:
     Parameters
     ----------
     text : str
-        With escape codes of colors; of lines that were overwritten, as those of progress bars are, the last version
-        is drawn.
+        With escape codes of colors; of progress bars, the last state is drawn.
     command : str
         The command, as it was typed.
     path : pathlib.Path
@@ -99,8 +122,7 @@ def terminal(text: str, command: str, path: Path) -> None:
     """
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text(f"$ {command}", style="bold"))
-    lines = [line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n")]
-    console.print(Text.from_ansi("\n".join(lines)))
+    console.print(Text.from_ansi("\n".join(left_standing(text))))
     drawn = console.export_svg(title=command)
     path.write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL))  # fonts of another host
 
