@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 def pictures(images, labels, folder):
     y = np.where(labels == labels[0], HOSTILE, labels.astype(str))
-    return TransferClassifier(image_size=32, C=1).fit(images[:24], y[:24]), images, np.roll(y, 3)
+    return TransferClassifier(image_size=64, C=1).fit(images[:24], y[:24]), images, np.roll(y, 3)
 
 
 def files(images, labels, folder):
@@ -84,16 +84,14 @@ def files(images, labels, folder):
 def texts(images, labels, folder):
     good, bad = (["a <b>lovely</b> film", "so good & funny", "I loved it"], ["so bad", "an awful, dull film", "a pain"])
     y = ["good"] * 6 + ["bad"] * 6
-    clf = TransferClassifier("small_transformer", epochs=10, random_state=0).fit(
-        good * 2 + bad * 2, y
-    )
+    clf = TransferClassifier("small_transformer", epochs=10, random_state=0).fit(good * 2 + bad * 2, y)
     return clf, good + bad, ["bad"] * 3 + ["good"] * 3
 
 
 def sounds(images, labels, folder):
     times, y = np.arange(3200) / 8000, np.arange(8) % 2
     X = [chirp(times, *((300, 0.4, 2000 + 50 * n) if n % 2 else (2000 + 50 * n, 0.4, 300))) for n in range(8)]
-    return TransferClassifier(image_size=32, sample_rate=8000, C=1).fit(X, y), X, 1 - y
+    return TransferClassifier(image_size=64, sample_rate=8000, C=1).fit(X, y), X, 1 - y
 
 
 def iris(images, labels, folder):
@@ -324,6 +322,14 @@ def test_wilson_and_calibration_by_hand():
     found = Reliability.of(task)
     assert found.counts.tolist() == [1, 1, 2]
     assert found.error == pytest.approx((2 * 0.45 + 0.35 + 0.45) / 4)
+
+
+def test_balanced_accuracy_of_all_right_is_not_certain():
+    right = np.repeat(np.arange(3), 5)
+    score = scores_of(Task("", np.arange(15), right, right, ["a", "b", "c"]))[1]
+    assert (score.value, score.high) == (1, 1)
+    low = wilson(np.array([5]), np.array([5]))[0][0]
+    assert score.low == pytest.approx(1 - (1 - low) / np.sqrt(3))
 
 
 def test_the_bootstrap_covers_the_mean_as_often_as_it_says():

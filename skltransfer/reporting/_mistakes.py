@@ -75,12 +75,17 @@ def _maps(subject: Subject, chosen: Any) -> Any:
         maps = subject.own.attention_maps(chosen)
     except ValueError:  # the network has no places
         return None
-    return maps if subject.kind.is_text or np.ndim(maps[0]) == 2 else None
+    has_places = subject.kind.is_text or (np.ndim(maps[0]) == 2 and np.size(maps[0]) > 1)
+    return maps if has_places else None
 
 
 def _legend(kind: Any, maps: Any) -> Markup:
     if maps is None:
-        return tag("p", "This estimator has no heat maps.", class_="soft")
+        return tag(
+            "p",
+            "There are no heat maps: the network gives one vector a sample, or the estimator has none.",
+            class_="soft",
+        )
     if kind.is_text:
         said = "The deeper a word is shaded, the more it counts for the answer that was given."
     elif kind.name == "audio":

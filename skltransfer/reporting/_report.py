@@ -74,15 +74,17 @@ DistillationClassifier, DistillationRegressor or Pipeline
 
     Notes
     -----
-    The interval of the accuracy is Wilson's. Those of other scores are percentiles of a bootstrap of the samples
-    (1000 resamples; 200 from 100,000 samples on), which does not know of groups among them. The expected
+    The interval of the accuracy is Wilson's. That of the balanced accuracy combines Wilson's intervals of the classes
+    (MOVER). Those of other scores are percentiles of a bootstrap of the samples (1000 resamples; 200 from 100,000
+    samples on). None of them knows of groups among samples. The expected
     calibration error has ten bins of equal width. Pictures and sounds of mistakes are in the file, which is as
     private as they are.
 
     References
     ----------
-    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927; Efron & Tibshirani, "An
-    Introduction to the Bootstrap", 1993; Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks",
+    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927; Zou & Donner, "Construction of
+    Confidence Limits about Effect Measures", Statistics in Medicine 2008; Efron & Tibshirani, "An Introduction to the
+    Bootstrap", 1993; Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks",
     ICML 2017.
 
     Examples

@@ -49,7 +49,7 @@ def training_section(subject: Subject, tasks: list[Task], n_test: int) -> Markup
     ]
     n_iter = getattr(subject.own, "n_iter_", None)
     if n_iter is not None:
-        rows.append(("Epochs, or iterations of the solver", int(n_iter)))
+        rows.append(("Iterations", int(n_iter)))
     rows += [(f"{task.name} classes".strip().capitalize(), _listed(task.names)) for task in tasks if task.names]
     rows.append(("Samples of this report", f"{n_test:,}"))
     return section("What was trained", table(["Part", "What it is"], rows, "What was trained"))
@@ -90,8 +90,8 @@ def _tiles(task: Task) -> Markup:
         for score in scores_of(task)
     ]
     said = (
-        f"On {len(task.right):,} samples. Wilson's intervals are of shares; the others are percentiles of a bootstrap "
-        "of the samples."
+        f"On {len(task.right):,} samples. Intervals: Wilson's of a share; for the mean over classes, theirs combined; "
+        "otherwise percentiles of a bootstrap of the samples."
     )
     return Markup(tag("ul", *tiles, class_="tiles") + tag("p", said, class_="soft"))
 
@@ -135,7 +135,7 @@ def selection_section(subject: Subject) -> list[Markup]:
     tried = getattr(subject.own, "selection_", None)
     if not isinstance(tried, Mapping) or not tried:
         return []
-    names = [name for name in tried if name != "chosen" and not (name == "task" and len(set(tried[name])) == 1)]
+    names = [name for name in tried if name != "chosen" and _is_told(name, tried[name])]
     n_rows = len(next(iter(tried.values())))
     kept = [row for row in range(min(n_rows, LISTED))]
     rows = [[_cell(tried[name][row]) for name in names] for row in kept]
@@ -144,6 +144,11 @@ def selection_section(subject: Subject) -> list[Markup]:
     said += f" The first {LISTED} are listed." if n_rows > LISTED else ""
     head = [name.replace("_", " ") for name in names]
     return [section("What was tried", tag("p", said, class_="soft"), table(head, rows, "What was tried", chosen))]
+
+
+def _is_told(name: str, values: Any) -> bool:
+    """Leave out columns without values, and tasks where there is one."""
+    return len(set(values)) > 1 if name == "task" else any(_cell(value) != NOTHING for value in values)
 
 
 def _cell(value: Any) -> Any:
