@@ -148,7 +148,7 @@ def test_training_curves_beside_samples_held_out(sample):
     np.testing.assert_array_equal(held_out.get_ydata(), clf.history_["val_loss"])
     assert display.ax_.get_ylabel() == "loss"
     assert HistoryDisplay.from_estimator(clf, measure="accuracy").ax_.get_ylabel() == "accuracy"
-    with pytest.raises(ValueError, match="measure: expected one of 'loss'.* Got 'speed'"):
+    with pytest.raises(ValueError, match=r"measure: expected one of 'loss'.* Got 'speed'"):
         HistoryDisplay.from_estimator(clf, measure="speed")
     solved = TransferClassifier(C=1).fit(sample.data / 255, sample.target)
     with pytest.raises(ValueError, match="expected one that was trained in epochs"):

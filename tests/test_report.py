@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, mean_absolute_error, r2_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -195,7 +195,7 @@ def shown(page, name):
     return [float(value) for value in found.groups()]
 
 
-@pytest.mark.parametrize("kind", [pictures, files, texts, sounds, iris, scaled, distilled])
+@pytest.mark.parametrize("kind", [pictures, files, texts, sounds, iris, scaled, adapted, distilled])
 def test_scores_of_classes(cases, kind):
     clf, X, y, path = cases(kind)
     page, predicted = Page(path), clf.predict(X)
@@ -302,6 +302,29 @@ def test_many_classes_scroll_in_a_box_of_their_own(tmp_path):
     assert {"class": "wide", "tabindex": "0", "role": "region", "aria-label": "Confusion matrix"} in page.all("div")
     for number in range(40):
         assert page.source.count(f">class {number} with a name</text>") == 2
+
+
+def test_confusions_of_very_many_classes_are_listed(tmp_path):
+    y = np.arange(260) % 65
+    X = np.eye(65)[y]
+    clf = TransferClassifier(features="last", C=1).fit(X, y)
+    y[:3] = 64  # 0, 1 and 2 are taken for others
+    page = Page(report(clf, X, y, tmp_path / "very_many.html"))
+    listed = page.text.split("Most frequent confusions")[1].split("Each class")[0]
+    assert re.findall(r"^64\n(\d+)\n1\n14%$", listed, re.MULTILINE) == ["0", "1", "2"]
+    assert "Confusion matrix" not in page.source
+
+
+def test_frames_and_classifiers_that_do_not_predict_the_most_probable_class(tmp_path):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    clf = TransferClassifier(C=1).fit(X, y)
+    assert shown(Page(report(clf, X, y, tmp_path / "frame.html")), "Accuracy")[0] == pytest.approx(
+        clf.score(X, y), abs=1e-4
+    )
+    odd = make_pipeline(BackboneTransformer(), FixedThresholdClassifier(LogisticRegression(), threshold=0.99))
+    odd.fit(X[:100], y[:100])
+    page = Page(report(odd, X[:100], y[:100], tmp_path / "odd.html"))
+    assert shown(page, "Accuracy")[0] == pytest.approx(odd.score(X[:100], y[:100]), abs=1e-4)
 
 
 def test_numbers_in_the_matrix_are_readable():

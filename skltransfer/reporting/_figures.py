@@ -9,11 +9,14 @@ import numpy as np
 from skltransfer._utils.types import Array
 from skltransfer.reporting._answers import Task
 from skltransfer.reporting._drawing import ACCENT, EDGE, GRAY, WARM, drawing, figure
-from skltransfer.reporting._html import Markup, box
+from skltransfer.reporting._html import Markup, box, table
 from skltransfer.reporting._scores import Reliability
 
 FEW = 12
 """Classes whose matrix of confusions fits beside another drawing."""
+MOST = 60
+"""Classes of which a matrix is drawn; of more, the most frequent confusions are listed."""
+LISTED = 30
 LONGEST = 24
 """Letters of a class beside a matrix."""
 DARK, BRIGHT = "#000001", "#ffffff"
@@ -41,6 +44,19 @@ def confusion_figure(task: Task) -> Markup:
     )
     caption = "The darker a cell, the larger its share of the samples of the class."
     return figure(box(image, "Confusion matrix") if n > FEW else image, caption)
+
+
+def confusion_table(task: Task) -> Markup:
+    """List the most frequent confusions."""
+    counts = confusions(task)
+    wrong = counts * ~np.eye(len(counts), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:LISTED]
+    rows = [
+        [task.names[row], task.names[column], int(wrong[row, column]), f"{wrong[row, column] / counts[row].sum():.0%}"]
+        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[row, column]
+    ]
+    return table(["Actual class", "Predicted class", "Samples", "Of the class"], rows, "Most frequent confusions")
 
 
 def shortened(name: str) -> str:

@@ -194,11 +194,18 @@ def _pictures(own: Any, chosen: Any, maps: Any, task: Task, rows: Array) -> list
     for place, row in enumerate(rows.tolist()):
         one = chosen[place : place + 1]
         pixels = image_pixels(one, own, _size(one[0]) if own.model_.format.kind.sizes_vary else ())[0]
-        shown = np.squeeze(((pixels.astype(float) - low) / (high - low)).clip(0, 1))
-        shown = np.repeat(shown[..., None], 3, axis=2) if shown.ndim == 2 else shown[..., :3]
+        shown = _in_color(((pixels.astype(float) - low) / (high - low)).clip(0, 1))
         heat = None if maps is None else np.asarray(maps[place])
         found.append([_side_by_side(shown, heat, said_of(task, row), "Picture")])
     return found
+
+
+def _in_color(pixels: Array) -> Array:
+    """Return three channels; two, or one, become gray."""
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        return pixels[..., :3]
+    gray = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def _size(source: Any) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from skltransfer.plots._forecast import LearningCurveForecastDisplay
 from skltransfer.plots._history import HistoryDisplay
 from skltransfer.reporting._answers import Task
 from skltransfer.reporting._drawing import drawing, figure
-from skltransfer.reporting._figures import calibration_figure, confusion_figure, values_figure
+from skltransfer.reporting._figures import MOST, calibration_figure, confusion_figure, confusion_table, values_figure
 from skltransfer.reporting._html import NOTHING, Markup, markup, number, section, table, tag
 from skltransfer.reporting._mistakes import mistakes
 from skltransfer.reporting._scores import Reliability, scores_of
@@ -35,13 +35,17 @@ def training_section(subject: Subject, tasks: list[Task], n_test: int) -> Markup
     """Say what was trained on what."""
     found = Summary.of(subject.own)
     steps = getattr(subject.whole, "steps", None)
-    named = type(subject.whole).__name__ if steps is None else " → ".join(type(step).__name__ for _, step in steps)
+    named = (
+        type(subject.whole).__name__
+        if steps is None
+        else " → ".join(type(step).__name__ for _, step in steps if hasattr(step, "fit"))
+    )
     if steps is None and subject.own is not subject.whole:
         named += f" (student: {type(subject.own).__name__})"
     start = "pretrained" if found.pretrained else "from random weights"
     rows: list[tuple[str, Any]] = [
         ("Estimator", named),
-        ("Backbone", f"{found.backbone}, {start}, {found.n_stages} stages"),
+        ("Backbone", f"{found.backbone}, {start}, {found.n_stages} stage{'s' if found.n_stages != 1 else ''}"),
         ("Samples", found.samples),
         ("Trained", found.trained),
         ("Weights", f"{found.n_network:,} in the network, {found.n_head:,} in the head"),
@@ -68,7 +72,7 @@ def task_sections(subject: Subject, X: Any, task: Task, most: int) -> list[Marku
         parts.append(section("Values and errors", tag("div", values_figure(task), class_="pair"), level=level))
         title = "Largest errors"
     else:
-        drawn = [confusion_figure(task)]
+        drawn = [confusion_figure(task) if len(task.names) <= MOST else confusion_table(task)]
         if task.chances is not None:
             drawn.append(calibration_figure(Reliability.of(task)))
         title = "Surest mistakes"
