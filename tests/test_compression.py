@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import check_estimator
 
 from skltransfer import (
     AutoencoderTransformer,
@@ -112,6 +113,25 @@ def test_a_network_that_was_passed_is_rounded_and_saved_small(images, labels, tm
     assert again == found.backbone_
     network.save(tmp_path / "large.safetensors")
     assert 5 * (tmp_path / "small.safetensors").stat().st_size < (tmp_path / "large.safetensors").stat().st_size
+
+
+def two_layers(input_shape):
+    import keras
+
+    layers, double = keras.layers, {"dtype": "float64"}
+    dense = [layers.Dense(width, activation="relu", **double) for width in (32, 16)]
+    return keras.Sequential([layers.Input(input_shape, **double), *dense])
+
+
+@pytest.mark.parametrize("smaller", [quantize, prune])
+def test_scikit_learn_checks_of_what_is_smaller(smaller):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((60, 5))
+    fitted = TransferClassifier(two_layers, epochs=100, random_state=0).fit(X, X[:, 0] > 0)
+    found = smaller(fitted) if smaller is quantize else prune(fitted, X, X[:, 0] > 0, sparsity=0.5)
+    assert found.backbone_ != fitted.backbone_
+    assert (found.predict(X) == fitted.predict(X)).mean() > 0.9
+    check_estimator(found)
 
 
 @on_tensorflow
