@@ -9,10 +9,10 @@ import numpy as np
 
 from skltransfer._inputs.audio import Audio
 from skltransfer._inputs.containers import Form, form_of, named
+from skltransfer._inputs.decoding import content_of
 from skltransfer._inputs.image_arrays import ImageArrays
 from skltransfer._inputs.image_files import ImageFiles
 from skltransfer._inputs.kind import ReadOptions, SampleKind
-from skltransfer._inputs.decoding import content_of
 from skltransfer._inputs.paths import DATA_URI, Written, absent, exists, is_audio_path, written
 from skltransfer._inputs.sequences import Sequences
 from skltransfer._inputs.signatures import START, first_bytes, kind_of

@@ -29,7 +29,7 @@ OTHERS = {b"%PDF": "a PDF file", b"PK\3\4": "a ZIP archive", b"\x1f\x8b": "a gzi
 
 
 def kind_of(start: bytes) -> str:
-    """Tell what a file holds by its first bytes.
+    r"""Tell what a file holds by its first bytes.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def kind_of(start: bytes) -> str:
 
     Examples
     --------
-    >>> kind_of(b"GIF89a..."), kind_of(b"fLaC..."), kind_of("déjà vu".encode()), kind_of(b"PK\\3\\4")
+    >>> kind_of(b"GIF89a..."), kind_of(b"fLaC..."), kind_of("déjà vu".encode()), kind_of(b"PK\3\4")
     ('image_files', 'audio', 'texts', '')
     """
     if start.startswith(PICTURES) or PORTABLE.match(start) or _is_bitmap(start):

@@ -22,7 +22,7 @@ Row = tuple[int, list[str]]
 def load_csv(
     path: str | os.PathLike[str], *, column: str | Sequence[str] | None = None, target: str | None = None
 ) -> Bunch:
-    """Load samples and their labels from a CSV file with a line of names.
+    r"""Load samples and their labels from a CSV file with a line of names.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def load_csv(
     >>> from skltransfer.datasets import load_csv
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     table = Path(folder) / "reviews.csv"
-    ...     _ = table.write_text("text,stars\\nA wonderful film.,5\\nA dull story.,2\\n")
+    ...     _ = table.write_text("text,stars\nA wonderful film.,5\nA dull story.,2\n")
     ...     reviews = load_csv(table, target="stars")
     >>> reviews.data, reviews.target.tolist(), reviews.sample_kind
     (['A wonderful film.', 'A dull story.'], [5, 2], 'texts')
@@ -96,9 +96,7 @@ def _read(file: str) -> tuple[list[str], list[Row]]:
     except UnicodeDecodeError as error:
         raise ValueError(f"{file!r} is not in UTF-8 ({error.reason}). Save it as CSV in UTF-8.") from error
     except csv.Error as error:
-        raise ValueError(
-            f"{file!r}, line {reader.line_num}: {error}. Expected a CSV file; repair that line."
-        ) from error
+        raise ValueError(f"{file!r}, line {reader.line_num}: {error}. Expected CSV; repair that line.") from error
     if len(rows) < 2:
         raise ValueError(f"{file!r} has no rows. Expected a line of names, and a line for each sample.")
     names = [name.strip() for name in rows[0][1]]

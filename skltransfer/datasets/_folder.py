@@ -169,9 +169,7 @@ def _check_classes(folder: str, names: list[str]) -> None:
         try:
             name.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(
-                f"{folder!r}: the folder {name!r} has a name that is not UTF-8. Expected the name of a class; rename it."
-            ) from error
+            raise ValueError(f"{folder!r}: the folder {name!r} has a name that is not UTF-8. Rename it.") from error
 
 
 def _nothing(sample_kind: str | None, skipped: Skipped) -> str:
