@@ -33,9 +33,11 @@ __all__ = [
     "TransferRegressor",
     "domain_report",
     "list_backbones",
+    "load",
     "load_backbone",
     "rank_backbones",
     "register_backbone",
+    "save",
 ]
 
 _TASKS = (

@@ -16,6 +16,7 @@ from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
 from skltransfer.plots._selection import SelectionDisplay
 from skltransfer.plots._shift import DomainShiftDisplay
+from skltransfer.saving._save import load, save
 from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
@@ -45,7 +46,9 @@ __all__ = [
     "TransferRegressor",
     "domain_report",
     "list_backbones",
+    "load",
     "load_backbone",
     "rank_backbones",
     "register_backbone",
+    "save",
 ]

@@ -1,0 +1,81 @@
+"""Estimators of scikit-learn, as bytes of skops."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from skltransfer._keras.optional import import_optional
+from skltransfer._utils.types import Array
+
+
+def is_of_sklearn(value: Any) -> bool:
+    """Tell whether a value is an estimator of scikit-learn itself."""
+    return type(value).__module__.split(".")[0] == "sklearn" and hasattr(value, "get_params")
+
+
+def to_bytes(step: Any, place: str) -> Array:
+    """Write an estimator of scikit-learn.
+
+    Raises
+    ------
+    TypeError
+        If it holds something else than scikit-learn and NumPy have.
+    ImportError
+        If skops is not installed.
+    """
+    skops = _skops()
+    try:
+        data = skops.dumps(step)
+        unknown = skops.get_untrusted_types(data=data)
+    except Exception as error:  # skops passes on what pickling of anything inside raises
+        raise TypeError(
+            f"{place}: a {type(step).__name__} that skops cannot write ({error}). Expected an estimator of "
+            "scikit-learn with values of scikit-learn and NumPy; keep this pipeline with joblib.dump."
+        ) from error
+    if unknown:
+        raise TypeError(
+            f"{place}: a {type(step).__name__} holds {', '.join(unknown)}. Expected what scikit-learn and NumPy have; "
+            f"{_remedy(unknown)}."
+        )
+    return np.frombuffer(data, np.uint8)
+
+
+def from_bytes(content: Array) -> Any:
+    """Read what `to_bytes` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else than scikit-learn and NumPy have, or cannot be read.
+    ImportError
+        If skops is not installed.
+    """
+    skops, data = _skops(), content.tobytes()
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            n_bytes = sum(entry.file_size for entry in archive.infolist())
+        if n_bytes > len(data):
+            raise ValueError(f"{n_bytes} bytes in a step of {len(data)}")
+        unknown = skops.get_untrusted_types(data=data)
+        step = None if unknown else skops.loads(data, trusted=[])
+    except Exception as error:  # skops passes on what any class inside raises
+        raise ValueError(f"a step that skops cannot read: {error}") from error
+    if unknown:
+        raise ValueError(f"a step with {', '.join(unknown)}, which neither scikit-learn nor NumPy has")
+    if not is_of_sklearn(step):
+        raise ValueError(f"a step that is a {type(step).__name__}")
+    return step
+
+
+def _skops() -> Any:
+    return import_optional("skops.io", extra="export", purpose="A file of a pipeline with steps of scikit-learn")
+
+
+def _remedy(unknown: list[str]) -> str:
+    if any(name.startswith("skltransfer.") for name in unknown):
+        return "save the estimator of skltransfer in it, such as search.best_estimator_, or a Pipeline with it"
+    return "replace that part, or keep this pipeline with joblib.dump"
