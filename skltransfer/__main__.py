@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--print-completion",
         choices=SHELLS,
         action=PrintCompletion,
-        help="print what a shell needs to complete commands",
+        help="print what a shell needs, and end",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in COMMANDS:
@@ -78,7 +78,7 @@ def _for_people() -> Iterator[None]:
     """Show warnings in one line, progress on stderr, and names that are not in the terminal's alphabet."""
     import rich
 
-    def show(message: Warning | str, *_: Any) -> None:
+    def show(message: Warning | str, *_: Any, **others: Any) -> None:
         say(f"Warning: {' '.join(str(message).split())}")
 
     for stream in (sys.stdout, sys.stderr):

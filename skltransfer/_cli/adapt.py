@@ -18,9 +18,7 @@ def add(commands: Any, **options: Any) -> None:
     adapt.add_argument("unlabeled", type=Path, metavar="target", help="a folder of files like those to predict")
     adapt.add_argument("--out", type=Path, required=True, help="the file that is written, for skltransfer predict")
     adapt.add_argument("--backbone", metavar="NAME", help="the pretrained network; the one for such samples by default")
-    adapt.add_argument(
-        "--method", default="auto", help="of DomainAdaptationClassifier; chosen without labels by default"
-    )
+    adapt.add_argument("--method", default="auto", help="a name; chosen without labels by default")
     adapt.add_argument("--seed", type=int, default=0, help="draws mini-batches and what is held out")
     add_columns(adapt)
     adapt.set_defaults(run=run)
@@ -66,6 +64,4 @@ def _adapt(source: Any, target: Any, options: Any) -> None:
 
 def _chosen(selection: Any) -> str:
     """Return the method that was taken."""
-    return str(
-        next((name for name, taken in zip(selection["candidate"], selection["chosen"], strict=True) if taken), "none")
-    )
+    return str(selection["candidate"][selection["chosen"].index(True)])

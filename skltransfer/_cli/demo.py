@@ -12,9 +12,7 @@ EXAMPLE = "skltransfer demo --out demo.png"
 
 def add(commands: Any, **options: Any) -> None:
     """Add the command to a parser."""
-    demo = commands.add_parser(
-        "demo", help="search and fit a classifier on 100 real images, offline, in a minute", **options
-    )
+    demo = commands.add_parser("demo", help="search and fit a classifier on 100 real images", **options)
     demo.add_argument("--out", type=Path, default=Path("skltransfer-demo.png"), help="where the image goes")
     demo.set_defaults(run=run)
 

@@ -18,7 +18,7 @@ def add(commands: Any, **options: Any) -> None:
     """Add the command to a parser."""
     export = commands.add_parser("export", help="write a fitted estimator for a service without Keras", **options)
     export.add_argument(
-        "model", type=Path, help="a .skltransfer file, one of skops.io.dump, or, with --trusted, of joblib.dump"
+        "model", type=Path, help="of skltransfer fit, of skops.io.dump or, with --trusted, of joblib.dump"
     )
     export.add_argument("out", type=Path, help="the file that is written")
     export.add_argument(

@@ -15,9 +15,7 @@ EXAMPLE = "skltransfer fit photos --out photos.skltransfer --report photos.html"
 
 def add(commands: Any, **options: Any) -> None:
     """Add the command to a parser."""
-    fit = commands.add_parser(
-        "fit", help="learn from a folder of files, or a CSV file, and say how good it is", **options
-    )
+    fit = commands.add_parser("fit", help="learn from a folder of files, or a CSV file", **options)
     fit.add_argument("samples", type=Path, help="a folder of folders, one for each class, or a CSV file")
     fit.add_argument("--out", type=Path, required=True, help="the file that is written, for skltransfer predict")
     fit.add_argument("--report", type=Path, metavar="HTML", help="a page on how it went, that is written as well")
@@ -83,7 +81,7 @@ def _split(target: Any, options: Any, is_values: bool) -> tuple[Any, Any]:
     if is_values:
         if target.dtype.kind not in "if" or len(target) < 5:
             raise ValueError("The target: expected at least 5 numbers. Add samples, or pass another --target.")
-        return tuple(train_test_split(everything, test_size=n_test, random_state=options.seed))  # type: ignore[return-value]
+        return tuple(train_test_split(everything, test_size=n_test, random_state=options.seed))
     names, counts = np.unique(target, return_counts=True)
     if len(names) < 2:
         raise ValueError(

@@ -315,8 +315,8 @@ def _from_array(X: Array) -> Any:
         return X
     if X.ndim == 1 or X.shape[1:] == (1,):
         column = X.ravel().tolist()
-        numbers = column and all(form_of(item) in NUMBERS for item in column) and not _all_missing(column)
-        return X if numbers else _unwrapped(column)
+        plain = column and all(form_of(item) in NUMBERS for item in column) and not _all_missing(column)
+        return X if plain else _unwrapped(column)
     if X.ndim > 2:
         numbers = np.asarray(X.tolist())
         return numbers if numbers.dtype.kind in "buif" else X

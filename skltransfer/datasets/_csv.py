@@ -171,7 +171,7 @@ def _files_or_texts(file: str, rows: list[Row], cells: list[str]) -> tuple[Bunch
     if lost:
         lines = ", ".join(str(rows[place][0]) for place in lost[:5]) + (", …" if len(lost) > 5 else "")
         raise ValueError(
-            f"{file!r}: {len(lost)} of {len(paths)} files are missing, the first is {paths[lost[0]]!r} (lines {lines}). "
+            f"{file!r}: {len(lost)} of {len(paths)} files are missing, such as {paths[lost[0]]!r} (lines {lines}). "
             "Expected paths relative to the folder of the CSV file; correct them, or remove the lines."
         )
     picked = pick(paths, None)
