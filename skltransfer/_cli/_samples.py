@@ -41,6 +41,8 @@ def read_labeled(path: Path, options: Any, sample_kind: str | None = None) -> An
         )
     else:
         sample = load_csv(path, column=options.column, target=options.target)
+    if getattr(options, "regression", False):
+        sample.target_names = None
     say_read(sample)
     return sample
 
@@ -55,7 +57,7 @@ def say_read(sample: Any) -> None:
 
 def _few(names: list[Any], most: int = 10) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(map(str, names[:most])) + more
+    return ", ".join(" ".join(str(name).split()) for name in names[:most]) + more
 
 
 def load_model(path: Path, *, needs: str = "predict") -> tuple[Any, str | None]:

@@ -39,7 +39,7 @@ def run(options: Any) -> None:
     if searching and options.backbone:
         raise ValueError("--search tries all networks, and --backbone takes one. Pass one of the two.")
     sample = read_labeled(options.samples, options)
-    is_values = options.regression or sample.target_names is None
+    is_values = sample.target_names is None
     train, test = _split(sample.target, options, is_values)
     backbone = options.backbone or "auto"
     if searching:
@@ -89,9 +89,10 @@ def _split(target: Any, options: Any, is_values: bool) -> tuple[Any, Any]:
             "class."
         )
     if counts.min() < 2:
+        numbers = ", or pass --regression if it is a number to predict" if target.dtype.kind == "i" else ""
         raise ValueError(
             f"The class {str(names[counts.argmin()])!r} has one sample. Expected at least two of each, one to learn "
-            "from and one to test on; add samples, or remove the class."
+            f"from and one to test on; add samples, remove the class{numbers}."
         )
     n_test = min(max(n_test, len(names)), len(target) - len(names))
     split = train_test_split(everything, test_size=n_test, stratify=target, random_state=options.seed)
