@@ -22,7 +22,9 @@ __all__ = [
     "DomainAdaptationClassifier",
     "DomainAdaptationRegressor",
     "DomainShiftDisplay",
+    "EmbeddingDisplay",
     "GradualUnfreezing",
+    "HistoryDisplay",
     "LatentDisplay",
     "LearningCurveForecastDisplay",
     "LoRA",
@@ -37,6 +39,7 @@ __all__ = [
     "load_backbone",
     "rank_backbones",
     "register_backbone",
+    "report",
     "save",
 ]
 

@@ -10,12 +10,15 @@ from skltransfer.backbones._registry import list_backbones, load_backbone, regis
 from skltransfer.domain_shift._report import domain_report
 from skltransfer.plots._adaptation import AdaptationSelectionDisplay
 from skltransfer.plots._attention import AttentionMapDisplay
+from skltransfer.plots._embedding import EmbeddingDisplay
 from skltransfer.plots._forecast import LearningCurveForecastDisplay
+from skltransfer.plots._history import HistoryDisplay
 from skltransfer.plots._latent import LatentDisplay
 from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
 from skltransfer.plots._selection import SelectionDisplay
 from skltransfer.plots._shift import DomainShiftDisplay
+from skltransfer.reporting._report import report
 from skltransfer.saving._save import load, save
 from skltransfer.supervised._attention_transfer import AttentionTransfer
 from skltransfer.supervised._classifier import TransferClassifier
@@ -35,7 +38,9 @@ __all__ = [
     "DomainAdaptationClassifier",
     "DomainAdaptationRegressor",
     "DomainShiftDisplay",
+    "EmbeddingDisplay",
     "GradualUnfreezing",
+    "HistoryDisplay",
     "LatentDisplay",
     "LearningCurveForecastDisplay",
     "LoRA",
@@ -50,5 +55,6 @@ __all__ = [
     "load_backbone",
     "rank_backbones",
     "register_backbone",
+    "report",
     "save",
 ]

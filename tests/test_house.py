@@ -30,6 +30,9 @@ MAY_IMPORT = {
     },
     "model_selection": {"_targets", "_utils", "_validation", "domain_shift"},
     "plots": {"_inputs", "_keras", "_utils", "_validation", "domain_shift"},
+    "reporting": {
+        "_estimators", "_inputs", "_keras", "_targets", "_utils", "_validation", "_version", "domain_shift", "plots",
+    },
     "data": {"datasets"},
     "_cli": {"__init__", "_keras", "_utils", "_validation", "datasets", "demo", "export", "serve"},
     "export": {"_estimators", "_inputs", "_keras", "_targets", "_utils", "_validation", "_version"},
@@ -55,6 +58,7 @@ BESIDE = {"adaptation": {"model_selection"}}
 SHARED = set(MAY_IMPORT) - {
     "model_selection",
     "plots",
+    "reporting",
     "data",
     "_cli",
     "export",

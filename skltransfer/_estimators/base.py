@@ -10,9 +10,11 @@ import joblib
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._repr_html.estimator import _VisualBlock
 
 from skltransfer._estimators.reading import read_known
 from skltransfer._estimators.sharing import clone_sharing_networks
+from skltransfer._estimators.summary import Summary
 from skltransfer._inputs.audio import RATES
 from skltransfer._inputs.recognition import SAMPLE_KINDS
 from skltransfer._inputs.samples import Samples
@@ -62,6 +64,12 @@ class BackboneEstimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
+
+    def _sk_visual_block_(self) -> Any:
+        """Say in notebooks, below the name, which network it is, what was trained, and how many weights there are."""
+        caption = str(Summary.of(self)) if self.__sklearn_is_fitted__() else None
+        name = type(self).__name__
+        return _VisualBlock("single", self, names=name, name_details=str(self), name_caption=caption)
 
     def _read_known(self, X: Any) -> Samples:
         """Check samples against the format of the fitted model."""

@@ -2,7 +2,9 @@
 
 from skltransfer.plots._adaptation import AdaptationSelectionDisplay
 from skltransfer.plots._attention import AttentionMapDisplay
+from skltransfer.plots._embedding import EmbeddingDisplay
 from skltransfer.plots._forecast import LearningCurveForecastDisplay
+from skltransfer.plots._history import HistoryDisplay
 from skltransfer.plots._latent import LatentDisplay
 from skltransfer.plots._ranking import BackboneRankingDisplay
 from skltransfer.plots._reconstruction import ReconstructionDisplay
@@ -14,6 +16,8 @@ __all__ = [
     "AttentionMapDisplay",
     "BackboneRankingDisplay",
     "DomainShiftDisplay",
+    "EmbeddingDisplay",
+    "HistoryDisplay",
     "LatentDisplay",
     "LearningCurveForecastDisplay",
     "ReconstructionDisplay",

@@ -101,10 +101,7 @@ class AttentionMapDisplay:
             raise ValueError(f"X: expected images or texts. Got samples with maps of shape {maps[0].shape}.")
         titles = _titles(estimator.predict(chosen), None if y is None else np.asarray(y)[: len(chosen)])
         if kind.is_text:
-            tokenization = estimator.backbone_.tokenization
-            samples: Any = [
-                _words(text, tokenization.tokens(text), heat) for text, heat in zip(chosen, maps, strict=True)
-            ]
+            samples: Any = some_words(estimator, chosen, maps)
         else:
             low, high = pixel_range(estimator)
             pixels = image_pixels(chosen, estimator, (DRAWN, DRAWN)).astype(float)
@@ -155,6 +152,12 @@ def _titles(predicted: Array, y: Array | None) -> list[str]:
 
     found = [short(value) for value in predicted.tolist()]
     return found if y is None else [f"{p} ({short(t)})" for p, t in zip(found, y.tolist(), strict=True)]
+
+
+def some_words(estimator: Any, texts: Sequence[str], maps: Sequence[Array]) -> list[Words]:
+    """Cut texts into the tokens of a fitted estimator, each with its share of the map and what stands before it."""
+    tokenization = estimator.backbone_.tokenization
+    return [_words(text, tokenization.tokens(text), heat) for text, heat in zip(texts, maps, strict=True)]
 
 
 def _words(text: str, tokens: list[tuple[str, int, int]], heat: Array) -> Words:

@@ -1,0 +1,1 @@
+"""A page of HTML on a fitted estimator; `skltransfer.report` writes it."""
