@@ -405,8 +405,9 @@ def test_ctrl_c_in_a_process(waiting_for, folder, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_reader_that_has_seen_enough(model, folder):
-    command = f"{sys.executable} -m skltransfer predict {model} {folder} | head -c 1"
+def test_a_reader_that_has_seen_enough(flowers):
+    path, fitted, numbers = flowers
+    command = f"{sys.executable} -m skltransfer predict {fitted} {path} {' '.join(numbers)} | head -c 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout == "f"
     assert "Traceback" not in done.stderr
