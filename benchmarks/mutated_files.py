@@ -1,8 +1,8 @@
 """Read 10,000 files that were changed at random: how many are refused, and what the worst one costs.
 
-Models (8,000), features in a folder (1,000) and checkpoints (1,000).
+Models (8,000), features in a folder (1,000) and checkpoints (1,000); then as many files of fitted estimators.
 
-python benchmarks/mutated_files.py [number of files]
+python benchmarks/mutated_files.py [number of files] [models features checkpoints estimators]
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _mutations import DAMAGES, KINDS, mutated
+from _mutations import DAMAGES, KINDS, SAVED_KINDS, mutated, mutated_saved
 
-from skltransfer import load_backbone
+from skltransfer import TransferClassifier, load, load_backbone, save
 from skltransfer._engine.checkpoint import Checkpoint
 from skltransfer._features.cache import FolderStore, ProcessStore
 from skltransfer._utils.hashing import content_hash
@@ -77,13 +77,38 @@ def checkpoints(folder: Path) -> tuple[Path, Callable[[], str], tuple[str, ...]]
     return saved.path, read, DAMAGES
 
 
-FILES: tuple[tuple[Callable[..., Any], float], ...] = ((models, 0.8), (features, 0.1), (checkpoints, 0.1))
+def estimators(folder: Path) -> tuple[Path, Callable[[], str], tuple[str, ...]]:
+    """Write a fitted estimator, likewise; it answers as well."""
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(30, 3)), np.arange(30) % 3
+    clf = TransferClassifier("mlp", epochs=1, random_state=0).fit(X, np.array(["a", "b", "c"])[y])
+    path, whole = folder / "a.skltransfer", clf.predict_proba(X)
+    save(clf, path)
+
+    def read() -> str:
+        try:
+            again = load(path)
+        except ValueError:
+            return "refused"
+        return "same" if np.array_equal(again.predict_proba(X), whole) else "other"
+
+    return path, read, SAVED_KINDS
 
 
-def main(n_files: int = 10_000) -> None:
+FILES: tuple[tuple[Callable[..., Any], float, Callable[..., bytes]], ...] = (
+    (models, 0.8, mutated),
+    (features, 0.1, mutated),
+    (checkpoints, 0.1, mutated),
+    (estimators, 1.0, mutated_saved),
+)
+
+
+def main(n_files: int = 10_000, names: Sequence[str] = ()) -> None:
     """Print a table by kind of change; exit with 1 where something else than an error of ours comes out."""
     found, wrong, slowest, grown = Counter[tuple[str, str, str]](), 0, 0.0, 0
-    for write, share in FILES:
+    for write, share, change in FILES:
+        if names and write.__name__ not in names:
+            continue
         with tempfile.TemporaryDirectory() as folder:
             path, read, kinds = write(Path(folder))
             content = path.read_bytes()
@@ -91,7 +116,7 @@ def main(n_files: int = 10_000) -> None:
             before = _peak()
             for number in range(round(share * n_files)):
                 kind = kinds[number % len(kinds)]
-                path.write_bytes(mutated(content, kind, number))
+                path.write_bytes(change(content, kind, number))
                 outcome, seconds = _timed(read)
                 slowest = max(slowest, seconds)
                 found[write.__name__, kind, outcome] += 1
@@ -121,4 +146,4 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int((sys.argv[1:] or ["10_000"])[0]), sys.argv[2:])

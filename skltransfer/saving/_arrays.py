@@ -11,7 +11,9 @@ import numpy as np
 from skltransfer._utils.types import Array
 from skltransfer.backbones._small import FORMS, LARGEST, SmallArray, packed, restored
 
-PLAIN = frozenset(f"{kind}{size}" for kind, sizes in {"i": "1248", "u": "1248", "f": "248", "b": "1"}.items() for size in sizes)
+PLAIN = frozenset(
+    f"{kind}{size}" for kind, sizes in {"i": "1248", "u": "1248", "f": "248", "b": "1"}.items() for size in sizes
+)
 """Types that safetensors has, by kind and bytes."""
 
 AS_BYTES = "USmMciuf"
@@ -44,7 +46,7 @@ def written(array: Array, name: str, arrays: dict[str, Array]) -> dict[str, Any]
         arrays[name] = np.ascontiguousarray(packed(array))
         scaled = {} if array.scale is None else {"scale": written(array.scale, f"{name}/scale", arrays)}
         return {"array": name, "form": array.form, "shape": list(array.shape), "dtype": array.dtype.str, **scaled}
-    array = np.asarray(array)
+    array = np.asarray(array) if array.dtype.itemsize else array.astype(f"{array.dtype.kind}1")
     turned = array.flags.f_contiguous and not array.flags.c_contiguous
     plain = np.ascontiguousarray(array.T if turned else array).reshape(array.shape[::-1] if turned else array.shape)
     facts = {"array": name, **({"turned": True} if turned else {})}
@@ -77,11 +79,11 @@ def read(facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> Array:
 
 
 def _retyped(array: Array, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
-    if array.dtype != np.uint8 or array.nbytes != dtype.itemsize * math.prod(shape):
+    if array.dtype != np.uint8 or not dtype.itemsize or array.nbytes != dtype.itemsize * math.prod(shape):
         raise ValueError(f"expected {dtype.itemsize * math.prod(shape)} bytes of an array. Got {array.nbytes}")
     if dtype.kind == "U" and array.size and array.view(np.dtype("u4").newbyteorder(dtype.byteorder)).max() > 0x10FFFF:
         raise ValueError("expected characters of Unicode in an array of strings")
-    return np.frombuffer(bytearray(array.tobytes()), dtype).reshape(shape) if dtype.itemsize else np.zeros(shape, dtype)
+    return np.frombuffer(bytearray(array.tobytes()), dtype).reshape(shape)
 
 
 def _small(facts: Mapping[str, Any], content: Array, arrays: Mapping[str, Array]) -> SmallArray:

@@ -52,3 +52,22 @@ def _fit_each(values: tuple[Any, ...], hints: tuple[Any, ...]) -> bool:
     if len(hints) == 2 and hints[1] is Ellipsis:
         return all(fits(value, hints[0]) for value in values)
     return len(values) == len(hints) and all(map(fits, values, hints))
+
+
+def may_have(cls: Any, name: str) -> bool:
+    """Tell whether an estimator may have an attribute: a parameter, or what a fit leaves.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import Pipeline
+    >>> may_have(Pipeline, "steps"), may_have(Pipeline, "note_"), may_have(Pipeline, "predict")
+    (True, True, False)
+    """
+    left = name.isidentifier() and name.strip("_") != name and not hasattr(cls, name)
+    return name in cls._get_param_names() or left
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ValueError if a fitted estimator has parameters of another type than it takes."""
+    if any(name.endswith("_") for name in vars(estimator)) and hasattr(estimator, "_parameter_constraints"):
+        estimator._validate_params()

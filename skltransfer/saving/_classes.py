@@ -66,3 +66,6 @@ LEARNED: dict[Any, dict[str, Any]] = {
     DistillationRegressor: {"student_": TransferRegressor},
 }
 """What a fit leaves, and of which class it is."""
+
+HINTS: dict[str, Any] = {"encoding": LabelEncoding | ValueEncoding | None, "aligned": Affine | None}
+"""Types of fields that are annotated with more than a file may hold."""

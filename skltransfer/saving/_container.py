@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from skltransfer._utils.types import Array
+from skltransfer._version import __version__
 
 MAGIC = b"\x89skltransfer\r\n\x1a\n"
 """The first bytes. A transfer that changes ends of lines, or clears the eighth bit, is found by them."""
@@ -42,8 +42,13 @@ def write(file: IO[bytes], facts: Any, arrays: Mapping[str, Array]) -> None:
 
     described = json.dumps(facts, allow_nan=False, separators=(",", ":")).encode()
     tensors = save(dict(arrays))
+    seal(file, VERSION, (len(described), len(tensors)), (described, tensors))
+
+
+def seal(file: IO[bytes], version: int, lengths: Sequence[int], parts: Sequence[bytes]) -> None:
+    """Write the version, the lengths of both parts, the parts, and a digest of all of it."""
     found = hashlib.sha256()
-    for part in (HEADER.pack(MAGIC, VERSION, len(described), len(tensors)), described, tensors):
+    for part in (HEADER.pack(MAGIC, version, *lengths), *parts):
         found.update(part)
         file.write(part)
     file.write(found.digest())
@@ -67,46 +72,58 @@ def read(path: Path) -> tuple[Any, dict[str, Array]]:
         If it cannot be read.
     """
     with path.open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise ValueError(
-                f"{str(path)!r} is no file of skltransfer.save: expected one that begins with {MAGIC!r}. Got another "
-                "beginning; of joblib or skops, read it with joblib.load or skops.io.load, and of "
-                "skltransfer.export.save, with skltransfer.serve.load."
-            )
-        content = MAGIC + file.read()
-    whole = memoryview(content)
-    if len(content) < HEADER.size + DIGEST or hashlib.sha256(whole[:-DIGEST]).digest() != whole[-DIGEST:]:
+        size, header = os.fstat(file.fileno()).st_size, file.read(HEADER.size)
+        _check_magic(path, header)
+        version, *lengths = HEADER.unpack(header.ljust(HEADER.size, b"\0"))[1:]
+        told = HEADER.size + sum(lengths) + DIGEST == size
+        parts = [file.read(length) for length in (lengths if told else [max(size - HEADER.size - DIGEST, 0)])]
+        digest = file.read()
+    found = hashlib.sha256(header)
+    for part in parts:
+        found.update(part)
+    if found.digest() != digest:
         raise ValueError(
-            f"{str(path)!r} is damaged: expected the SHA-256 that its last {DIGEST} bytes say. Got another one of the "
-            f"{len(content)} bytes. {AGAIN}"
+            f"{str(path)!r} is damaged: expected the SHA-256 that its last {DIGEST} bytes say. Got another one of its "
+            f"{size} bytes. {AGAIN}"
         )
-    _, version, n_facts, n_arrays = HEADER.unpack_from(content)
     _check_version(path, version)
-    if HEADER.size + n_facts + n_arrays + DIGEST != len(content):
+    if not told:
         raise ValueError(
-            f"{str(path)!r} was changed: expected {n_facts} bytes of facts and {n_arrays} of arrays. Got "
-            f"{len(content) - HEADER.size - DIGEST} bytes. {AGAIN}"
+            f"{str(path)!r} was changed: expected {sum(lengths)} bytes of facts and arrays. Got "
+            f"{size - HEADER.size - DIGEST}. {AGAIN}"
         )
-    return _parts(path, whole[HEADER.size : -DIGEST], n_facts)
+    return _parts(path, *parts)
+
+
+def _check_magic(path: Path, header: bytes) -> None:
+    if not header.startswith(MAGIC):
+        raise ValueError(
+            f"{str(path)!r} is no file of skltransfer.save: expected one that begins with {MAGIC!r}. Got "
+            f"{header[: len(MAGIC)]!r}; of joblib or skops, read it with joblib.load or skops.io.load, and of "
+            "skltransfer.export.save, with skltransfer.serve.load."
+        )
 
 
 def _check_version(path: Path, version: int) -> None:
-    if not 1 <= version <= VERSION:
-        from skltransfer._version import __version__
-
+    if version < 1:
+        raise ValueError(
+            f"{str(path)!r} was changed: expected a format from 1 to {VERSION}. Got format {version}, which no "
+            f"skltransfer writes. {AGAIN}"
+        )
+    if version > VERSION:
         raise ValueError(
             f"{str(path)!r} was written by a newer skltransfer, in format {version}: expected up to {VERSION}, which "
             f"this one, {__version__}, reads. Upgrade skltransfer."
         )
 
 
-def _parts(path: Path, content: memoryview, n_facts: int) -> tuple[Any, dict[str, Array]]:
+def _parts(path: Path, described: bytes, tensors: bytes) -> tuple[Any, dict[str, Array]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
     try:
-        facts = json.loads(bytes(content[:n_facts]), parse_constant=_refused)
-        return facts, {name: np.asarray(array) for name, array in load(bytes(content[n_facts:])).items()}
+        facts = json.loads(described, parse_constant=_refused)
+        return facts, dict(load(tensors))
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError, MemoryError, SafetensorError) as error:
         raise ValueError(
             f"{str(path)!r} was changed: expected JSON and safetensors. Got what cannot be read as such ({error}). "

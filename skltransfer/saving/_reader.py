@@ -19,12 +19,12 @@ from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._checks import check_network
 from skltransfer.saving._arrays import read
-from skltransfer.saving._checks import fits, hints_of
-from skltransfer.saving._classes import ESTIMATORS, LEARNED, PARAMETERS, VALUES
+from skltransfer.saving._checks import check_parameters, fits, hints_of, may_have
+from skltransfer.saving._classes import ESTIMATORS, HINTS, LEARNED, PARAMETERS, VALUES
+from skltransfer.saving._consistency import check_fitted
 from skltransfer.saving._steps import from_bytes
 
 FLOATS = {"nan", "inf", "-inf"}
-PIPELINE = {"steps", "transform_input", "memory", "verbose"}
 
 
 class Reader:
@@ -102,8 +102,9 @@ class Reader:
         if missing or set(values) - set(known):
             raise ValueError(f"{name}: expected the fields {', '.join(known)}. Got {', '.join(values)}")
         for key, value in values.items():
-            if not fits(value, hints_of(cls)[key]):
-                raise TypeError(f"{name}.{key}: expected {hints_of(cls)[key]}. Got a {type(value).__name__}")
+            hint = HINTS.get(key, hints_of(cls)[key])
+            if not fits(value, hint):
+                raise TypeError(f"{name}.{key}: expected {hint}. Got a {type(value).__name__}")
         made = cls(**values)
         if isinstance(made, Backbone):
             check_network(made)
@@ -117,12 +118,14 @@ class Reader:
         requests = values.pop("_metadata_request", {})
         names = cls._get_param_names()
         for key, value in {**_defaults(cls), **values}.items():
-            if not key.isidentifier() or (key not in names and hasattr(cls, key)):
+            if not may_have(cls, key):
                 raise ValueError(f"{name}: expected what a fit leaves. Got {key!r}")
             setattr(made, key, value)
         if missing := set(names) - set(vars(made)):
             raise ValueError(f"{name}: expected the parameters {', '.join(names)}. Got none of {', '.join(missing)}")
         _check_learned(cls, values)
+        check_parameters(made)
+        check_fitted(made)
         return _requesting(made, requests)
 
     def _pipeline(self, facts: Any) -> Any:
@@ -131,7 +134,7 @@ class Reader:
         requests = values.pop("_metadata_request", {})
         made = Pipeline([tuple(step) for step in values["steps"]])
         for key, value in values.items():
-            if key not in PIPELINE and (not key.isidentifier() or hasattr(Pipeline, key)):
+            if not may_have(Pipeline, key):
                 raise ValueError(f"Pipeline: expected what a fit leaves. Got {key!r}")
             setattr(made, key, value)
         return _requesting(made, requests)

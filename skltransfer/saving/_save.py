@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skltransfer._keras import backend as _backend
 from skltransfer._utils.files import check_folder, written_whole
 from skltransfer._version import __version__
 from skltransfer.saving._container import read, write
@@ -36,6 +37,8 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         such as a function of yours; the error names it, and nothing is written.
     NotFittedError
         If it is not fitted.
+    ValueError
+        If a parameter was set to what the estimator does not take.
     ImportError
         If a pipeline has steps of scikit-learn, and skops is not installed.
     OSError
@@ -69,7 +72,9 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
     from skltransfer.saving._classes import ESTIMATORS
     from skltransfer.saving._writer import Writer, holds_own
 
-    if not (isinstance(estimator, tuple(ESTIMATORS.values())) or (type(estimator) is Pipeline and holds_own(estimator))):
+    if not (
+        isinstance(estimator, tuple(ESTIMATORS.values())) or (type(estimator) is Pipeline and holds_own(estimator))
+    ):
         raise TypeError(
             f"estimator: expected a fitted estimator of skltransfer, or a Pipeline with one. Got a "
             f"{type(estimator).__name__}; of a search, pass the estimator inside, search.best_estimator_."
@@ -107,6 +112,8 @@ def load(path: str | os.PathLike[str]) -> Any:
         known.
     ImportError
         If a pipeline has steps of scikit-learn, and skops is not installed.
+    RuntimeError
+        If this process was forked after Keras had started.
     OSError
         If the file cannot be read.
 
@@ -134,6 +141,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     no file of skltransfer.save
     """
     facts, arrays = read(Path(path))
+    _backend.name()  # that there is none in this process is no fault of the file
     from skltransfer.saving._classes import ESTIMATORS
     from skltransfer.saving._reader import Reader
 
@@ -142,11 +150,12 @@ def load(path: str | os.PathLike[str]) -> Any:
         if not isinstance(estimator, (*ESTIMATORS.values(), Pipeline)):
             raise TypeError(f"expected an estimator. Got a {type(estimator).__name__}")
         check_is_fitted(estimator)
-    except ImportError:
+    except (ImportError, MemoryError):
         raise
     except Exception as error:  # whatever Keras raises on a network that is none, and NumPy on shapes
+        reason = str(error).partition("\n")[0]
         raise ValueError(
-            f"{os.fspath(path)!r} cannot be read: expected what skltransfer.save writes. Got something else ({error}); "
-            "write it again with skltransfer.save, or read it with the newest skltransfer."
+            f"{os.fspath(path)!r} cannot be read: expected what skltransfer.save writes. Got something else "
+            f"({reason}); write it again with skltransfer.save, or read it with the newest skltransfer."
         ) from error
     return estimator

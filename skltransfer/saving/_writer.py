@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,13 @@ from sklearn.utils._metadata_requests import MetadataRequest
 
 from skltransfer._inputs.kind import SampleKind
 from skltransfer._utils.types import Array
-from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._registry import load_backbone
 from skltransfer.saving._arrays import written
+from skltransfer.saving._checks import check_parameters, may_have
 from skltransfer.saving._classes import ESTIMATORS, PARAMETERS, VALUES
 from skltransfer.saving._steps import is_of_sklearn, to_bytes
 
-SEQUENCES = {tuple: "tuple", set: "set", frozenset: "frozenset"}
+SEQUENCES: dict[Any, str] = {tuple: "tuple", set: "set", frozenset: "frozenset"}
 CAN_BE = (
     "numbers, strings, arrays, paths, lists, dicts, random states, values and estimators of skltransfer, and "
     "estimators of scikit-learn"
@@ -93,6 +92,7 @@ class Writer:
         if VALUES.get(name) is type(value):
             return {"value": name, "fields": self._fields(value, place)}
         if ESTIMATORS.get(name) is type(value) or PARAMETERS.get(name) is type(value):
+            check_parameters(value)
             return {"estimator": name, "attributes": self._attributes(value, name)}
         if isinstance(value, np.random.RandomState):
             return {"random_state": self.facts(value.get_state(legacy=False), place)}
@@ -124,6 +124,11 @@ class Writer:
         """Describe parameters and what was learned; a Keras network that was passed in becomes a `Backbone`."""
         found = {}
         for attribute, value in vars(estimator).items():
+            if not may_have(type(estimator), attribute):
+                raise TypeError(
+                    f"{name}.{attribute} is neither a parameter nor what a fit leaves, which begins or ends with an "
+                    f"underscore. Expected no other attributes. Got {value!r}; delete it from a copy."
+                )
             if attribute == "_metadata_request" and isinstance(value, MetadataRequest):
                 found[attribute] = self.facts(_requests(value), name)
             elif attribute in NETWORKS and hasattr(value, "get_config") and hasattr(value, "weights"):
@@ -163,11 +168,13 @@ def holds_own(value: Any) -> bool:
 def refused(value: Any, place: str) -> TypeError:
     """Return an error that says what cannot be written, and what to do."""
     what = f"the function {value.__qualname__}" if hasattr(value, "__qualname__") else f"a {type(value).__name__}"
-    owner, _, parameter = place.partition("[")[0].rpartition(".")
-    if place.endswith("._skl_callbacks") or "._skl_callbacks[" in place:
+    parameter = place.partition("[")[0].rpartition(".")[2]
+    if parameter == "_skl_callbacks":
         remedy = "take callbacks out with set_callbacks()"
+    elif parameter == "memory":
+        remedy = "pass the folder as a path, or take it out of a copy with set_params(memory=None)"
     elif parameter in NETWORKS:
-        remedy = "pass what load_backbone makes of it, or name it with register_backbone"
+        remedy = f"name it with register_backbone, or set_params({parameter}=load_backbone(…)) with what it makes of it"
     else:
         remedy = f"pass a name where there is one, or take it out of a copy with set_params({parameter}=None)"
     return TypeError(f"{place}: {what} cannot be written. Expected {CAN_BE}; {remedy}. joblib.dump keeps anything.")
