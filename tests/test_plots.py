@@ -1,11 +1,15 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris
+from sklearn.decomposition import TruncatedSVD
 
 from skltransfer import (
     AttentionMapDisplay,
     AutoencoderTransformer,
     DomainShiftDisplay,
+    EmbeddingDisplay,
+    HistoryDisplay,
     LatentDisplay,
     ReconstructionDisplay,
     TransferClassifier,
@@ -132,3 +136,46 @@ def test_bad_input_of_two_domains(sample):
         DomainShiftDisplay.from_features(X, X[:, :9])
     with pytest.raises(ValueError, match="y_source: expected 100 values"):
         DomainShiftDisplay.from_features(X, X, y_source=sample.target[:5])
+
+
+def test_training_curves_beside_samples_held_out(sample):
+    clf = TransferClassifier("mlp", epochs=4, early_stopping=True, validation_fraction=0.2, random_state=0).fit(
+        sample.data / 255, sample.target
+    )
+    display = HistoryDisplay.from_estimator(clf)
+    training, held_out = display.ax_.lines
+    np.testing.assert_array_equal(training.get_ydata(), clf.history_["loss"])
+    np.testing.assert_array_equal(held_out.get_ydata(), clf.history_["val_loss"])
+    assert display.ax_.get_ylabel() == "loss"
+    assert HistoryDisplay.from_estimator(clf, measure="accuracy").ax_.get_ylabel() == "accuracy"
+    with pytest.raises(ValueError, match=r"measure: expected one of 'loss'.* Got 'speed'"):
+        HistoryDisplay.from_estimator(clf, measure="speed")
+    solved = TransferClassifier(C=1).fit(sample.data / 255, sample.target)
+    with pytest.raises(ValueError, match="expected one that was trained in epochs"):
+        HistoryDisplay.from_estimator(solved)
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne", TruncatedSVD(2, random_state=0)], ids=str)
+def test_features_by_class_and_domain(method):
+    X, y = load_iris(return_X_y=True)
+    domain = np.where(np.arange(150) % 2, "camera", "phone")
+    display = EmbeddingDisplay.from_features(X, y, sample_domain=domain, method=method)
+    assert display.points.shape == (150, 2)
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == [f"{label}, {name}" for label in range(3) for name in ("camera", "phone")]
+    shown = np.concatenate([drawn.get_offsets() for drawn in display.ax_.collections])
+    np.testing.assert_allclose(np.sort(shown, axis=0), np.sort(display.points, axis=0), rtol=1e-6)
+    again = EmbeddingDisplay.from_features(X, y, sample_domain=domain, method=method)
+    np.testing.assert_array_equal(display.points, again.points)
+
+
+def test_what_cannot_be_embedded_is_refused():
+    X = np.random.default_rng(0).normal(size=(9, 4))
+    with pytest.raises(ValueError, match=r"features: expected at least 3 samples of at least 2 features"):
+        EmbeddingDisplay.from_features(X[:, :1])
+    with pytest.raises(ValueError, match=r"sample_domain: expected 9 values, one for each sample. Got shape \(3,\)"):
+        EmbeddingDisplay.from_features(X, sample_domain=[1, 2, 3])
+    with pytest.raises(ValueError, match="method"):
+        EmbeddingDisplay.from_features(X, method="umap")
+    with pytest.raises(TypeError, match="expected one with transform"):
+        EmbeddingDisplay.from_estimator(TransferClassifier(), X)

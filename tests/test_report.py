@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss, mean_absolute_error, r2_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 def pictures(images, labels, folder):
     y = np.where(labels == labels[0], HOSTILE, labels.astype(str))
-    return TransferClassifier(image_size=32, C=1).fit(images[:24], y[:24]), images, np.roll(y, 3)
+    return TransferClassifier(image_size=64, C=1).fit(images[:24], y[:24]), images, np.roll(y, 3)
 
 
 def files(images, labels, folder):
@@ -84,16 +84,14 @@ def files(images, labels, folder):
 def texts(images, labels, folder):
     good, bad = (["a <b>lovely</b> film", "so good & funny", "I loved it"], ["so bad", "an awful, dull film", "a pain"])
     y = ["good"] * 6 + ["bad"] * 6
-    clf = TransferClassifier("small_transformer", epochs=10, random_state=0).fit(
-        good * 2 + bad * 2, y
-    )
+    clf = TransferClassifier("small_transformer", epochs=10, random_state=0).fit(good * 2 + bad * 2, y)
     return clf, good + bad, ["bad"] * 3 + ["good"] * 3
 
 
 def sounds(images, labels, folder):
     times, y = np.arange(3200) / 8000, np.arange(8) % 2
     X = [chirp(times, *((300, 0.4, 2000 + 50 * n) if n % 2 else (2000 + 50 * n, 0.4, 300))) for n in range(8)]
-    return TransferClassifier(image_size=32, sample_rate=8000, C=1).fit(X, y), X, 1 - y
+    return TransferClassifier(image_size=64, sample_rate=8000, C=1).fit(X, y), X, 1 - y
 
 
 def iris(images, labels, folder):
@@ -197,7 +195,7 @@ def shown(page, name):
     return [float(value) for value in found.groups()]
 
 
-@pytest.mark.parametrize("kind", [pictures, files, texts, sounds, iris, scaled, distilled])
+@pytest.mark.parametrize("kind", [pictures, files, texts, sounds, iris, scaled, adapted, distilled])
 def test_scores_of_classes(cases, kind):
     clf, X, y, path = cases(kind)
     page, predicted = Page(path), clf.predict(X)
@@ -306,6 +304,29 @@ def test_many_classes_scroll_in_a_box_of_their_own(tmp_path):
         assert page.source.count(f">class {number} with a name</text>") == 2
 
 
+def test_confusions_of_very_many_classes_are_listed(tmp_path):
+    y = np.arange(260) % 65
+    X = np.eye(65)[y]
+    clf = TransferClassifier(features="last", C=1).fit(X, y)
+    y[:3] = 64  # 0, 1 and 2 are taken for others
+    page = Page(report(clf, X, y, tmp_path / "very_many.html"))
+    listed = page.text.split("Most frequent confusions")[1].split("Each class")[0]
+    assert re.findall(r"^64\n(\d+)\n1\n14%$", listed, re.MULTILINE) == ["0", "1", "2"]
+    assert "Confusion matrix" not in page.source
+
+
+def test_frames_and_classifiers_that_do_not_predict_the_most_probable_class(tmp_path):
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    clf = TransferClassifier(C=1).fit(X, y)
+    assert shown(Page(report(clf, X, y, tmp_path / "frame.html")), "Accuracy")[0] == pytest.approx(
+        clf.score(X, y), abs=1e-4
+    )
+    odd = make_pipeline(BackboneTransformer(), FixedThresholdClassifier(LogisticRegression(), threshold=0.99))
+    odd.fit(X[:100], y[:100])
+    page = Page(report(odd, X[:100], y[:100], tmp_path / "odd.html"))
+    assert shown(page, "Accuracy")[0] == pytest.approx(odd.score(X[:100], y[:100]), abs=1e-4)
+
+
 def test_numbers_in_the_matrix_are_readable():
     counts = np.array([[count, 100 - count] for count in range(101)])
     for shade in shades(counts).reshape(-1, 3):
@@ -324,6 +345,14 @@ def test_wilson_and_calibration_by_hand():
     found = Reliability.of(task)
     assert found.counts.tolist() == [1, 1, 2]
     assert found.error == pytest.approx((2 * 0.45 + 0.35 + 0.45) / 4)
+
+
+def test_balanced_accuracy_of_all_right_is_not_certain():
+    right = np.repeat(np.arange(3), 5)
+    score = scores_of(Task("", np.arange(15), right, right, ["a", "b", "c"]))[1]
+    assert (score.value, score.high) == (1, 1)
+    low = wilson(np.array([5]), np.array([5]))[0][0]
+    assert score.low == pytest.approx(1 - (1 - low) / np.sqrt(3))
 
 
 def test_the_bootstrap_covers_the_mean_as_often_as_it_says():

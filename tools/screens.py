@@ -85,11 +85,11 @@ def run_of(command: list[str], folder: Path) -> str:
 
 
 def left_standing(text: str) -> list[str]:
-    """Return the lines that a terminal shows in the end, where some were erased and written again.
+    r"""Return the lines that a terminal shows in the end, where some were erased and written again.
 
     Examples
     --------
-    >>> left_standing("one\\ntwo\\n\\x1b[1A\\x1b[2Kthree")
+    >>> left_standing("one\ntwo\n\x1b[1A\x1b[2Kthree")
     ['one', 'three']
     """
     lines, row = [""], 0

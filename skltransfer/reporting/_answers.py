@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils.validation import _num_samples
 
 from skltransfer._targets.reading import missing, read_labels, read_values
 from skltransfer._utils.types import Array, Floats
@@ -48,7 +47,7 @@ class Task:
         return [] if self.classes is None else [str(label) for label in self.classes]
 
 
-def read_answers(subject: Subject, X: Any, y: Any) -> tuple[list[Array], list[Any]]:
+def read_answers(subject: Subject, n_samples: int, y: Any) -> tuple[list[Array], list[Any]]:
     """Check what is right before anything is predicted.
 
     Returns
@@ -64,7 +63,6 @@ def read_answers(subject: Subject, X: Any, y: Any) -> tuple[list[Array], list[An
         If there are too few samples, another number of answers or tasks, too many tasks, or labels that the
         estimator does not know.
     """
-    n_samples = _num_samples(X)
     labels = is_classifier(subject.whole)
     y = read_labels(y) if labels else read_values(y)
     if len(y) != n_samples:
@@ -96,7 +94,7 @@ def answer(subject: Subject, X: Any, columns: list[Array], classes: list[Any]) -
             for known in [np.flatnonzero(~np.isnan(column))]
         ]
     chances = _chances(subject.whole, X, len(columns))
-    if chances[0] is None:
+    if chances[0] is None or not subject.is_last:  # other classifiers may not predict the most probable class
         found = np.asarray(subject.whole.predict(X)).reshape(len(columns[0]), -1).T
         codes = [_codes(one, np.asarray(own), 0) for one, own in zip(found, classes, strict=True)]
     else:

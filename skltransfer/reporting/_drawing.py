@@ -89,6 +89,6 @@ def _inlined(svg: str, alt: str, prefix: str) -> str:
     return f'{head} role="img" aria-label="{escape(alt)}"{body}'
 
 
-def figure(image: Markup, caption: Any = None) -> Markup:
+def figure(image: Markup, caption: Any = None, class_: str | None = None) -> Markup:
     """Put an image into a figure with a caption."""
-    return tag("figure", image, *([] if caption is None else [tag("figcaption", caption)]))
+    return tag("figure", image, *([] if caption is None else [tag("figcaption", caption)]), class_=class_)

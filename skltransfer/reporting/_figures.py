@@ -9,13 +9,19 @@ import numpy as np
 from skltransfer._utils.types import Array
 from skltransfer.reporting._answers import Task
 from skltransfer.reporting._drawing import ACCENT, EDGE, GRAY, WARM, drawing, figure
-from skltransfer.reporting._html import Markup, box
+from skltransfer.reporting._html import Markup, box, table
 from skltransfer.reporting._scores import Reliability
 
 FEW = 12
 """Classes whose matrix of confusions fits beside another drawing."""
+MANY = 20
+"""Classes from which on names and numbers are small."""
+MOST = 60
+"""Classes of which a matrix is drawn; of more, the most frequent confusions are listed."""
+LISTED = 30
 LONGEST = 24
 """Letters of a class beside a matrix."""
+LINES = "#c3cfe0"
 DARK, BRIGHT = "#000001", "#ffffff"
 """Colors of numbers on shades; black alone would follow the page."""
 DRAWN_POINTS = 2000
@@ -31,7 +37,7 @@ def confusion_figure(task: Task) -> Markup:
     """Draw how many samples of each class are taken for which."""
     counts = confusions(task)
     n = len(counts)
-    side = max(4.4, 0.42 * n) if n <= FEW else 0.36 * n + 1.2
+    side = max(4.4, 0.42 * n) if n <= FEW else (0.36 if n <= MANY else 0.22) * n
     longest = max(len(shortened(name)) for name in task.names)
     image = drawing(
         lambda ax: _draw_confusions(ax, counts, [shortened(name) for name in task.names]),
@@ -40,7 +46,20 @@ def confusion_figure(task: Task) -> Markup:
         height=side + 0.07 * longest,
     )
     caption = "The darker a cell, the larger its share of the samples of the class."
-    return figure(box(image, "Confusion matrix") if n > FEW else image, caption)
+    return figure(box(image, "Confusion matrix"), caption, "full") if n > FEW else figure(image, caption)
+
+
+def confusion_table(task: Task) -> Markup:
+    """List the most frequent confusions."""
+    counts = confusions(task)
+    wrong = counts * ~np.eye(len(counts), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:LISTED]
+    rows = [
+        [task.names[row], task.names[column], int(wrong[row, column]), f"{wrong[row, column] / counts[row].sum():.0%}"]
+        for row, column in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[row, column]
+    ]
+    return table(["Actual class", "Predicted class", "Samples", "Of the class"], rows, "Most frequent confusions")
 
 
 def shortened(name: str) -> str:
@@ -74,12 +93,17 @@ def _draw_confusions(ax: Any, counts: Array, names: list[str]) -> None:
     places = range(len(names))
     ax.set_xticks(places, names, rotation=90 if max(map(len, names)) > 2 else 0)
     ax.set_yticks(places, names)
-    ax.tick_params(length=0)
+    small = len(names) > MANY
+    ax.tick_params(length=0, labelsize=7 if small else 10)
+    if len(names) > FEW:
+        between = np.arange(len(names) + 1) - 0.5
+        ax.vlines(between, -0.5, len(names) - 0.5, color=LINES, linewidth=0.4)
+        ax.hlines(between, -0.5, len(names) - 0.5, color=LINES, linewidth=0.4)
     ax.spines[:].set_visible(False)
     ax.set(xlabel="predicted class", ylabel="actual class")
     for row, column in zip(*np.nonzero(counts), strict=True):
         color = ink(colors[row, column])
-        size = 10 if counts[row, column] < 1000 else 7
+        size = (7 if small else 10) if counts[row, column] < 1000 else 4 if small else 7
         ax.text(column, row, str(counts[row, column]), ha="center", va="center", color=color, size=size)
 
 

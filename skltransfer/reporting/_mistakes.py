@@ -75,12 +75,17 @@ def _maps(subject: Subject, chosen: Any) -> Any:
         maps = subject.own.attention_maps(chosen)
     except ValueError:  # the network has no places
         return None
-    return maps if subject.kind.is_text or np.ndim(maps[0]) == 2 else None
+    has_places = subject.kind.is_text or (np.ndim(maps[0]) == 2 and np.size(maps[0]) > 1)
+    return maps if has_places else None
 
 
 def _legend(kind: Any, maps: Any) -> Markup:
     if maps is None:
-        return tag("p", "This estimator has no heat maps.", class_="soft")
+        return tag(
+            "p",
+            "There are no heat maps: the network gives one vector a sample, or the estimator has none.",
+            class_="soft",
+        )
     if kind.is_text:
         said = "The deeper a word is shaded, the more it counts for the answer that was given."
     elif kind.name == "audio":
@@ -189,11 +194,18 @@ def _pictures(own: Any, chosen: Any, maps: Any, task: Task, rows: Array) -> list
     for place, row in enumerate(rows.tolist()):
         one = chosen[place : place + 1]
         pixels = image_pixels(one, own, _size(one[0]) if own.model_.format.kind.sizes_vary else ())[0]
-        shown = np.squeeze(((pixels.astype(float) - low) / (high - low)).clip(0, 1))
-        shown = np.repeat(shown[..., None], 3, axis=2) if shown.ndim == 2 else shown[..., :3]
+        shown = _in_color(((pixels.astype(float) - low) / (high - low)).clip(0, 1))
         heat = None if maps is None else np.asarray(maps[place])
         found.append([_side_by_side(shown, heat, said_of(task, row), "Picture")])
     return found
+
+
+def _in_color(pixels: Array) -> Array:
+    """Return three channels; two, or one, become gray."""
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        return pixels[..., :3]
+    gray = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def _size(source: Any) -> tuple[int, int]:

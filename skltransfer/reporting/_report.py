@@ -74,14 +74,16 @@ DistillationClassifier, DistillationRegressor or Pipeline
 
     Notes
     -----
-    The interval of the accuracy is Wilson's. Those of other scores are percentiles of a bootstrap of the samples
-    (1000 resamples; 200 from 100,000 samples on), which does not know of groups among them. The expected
+    The interval of the accuracy is Wilson's. That of the balanced accuracy combines Wilson's intervals of the classes
+    (MOVER). Those of other scores are percentiles of a bootstrap of the samples (1000 resamples; 200 from 100,000
+    samples on). None of them knows of groups among samples. The expected
     calibration error has ten bins of equal width. Pictures and sounds of mistakes are in the file, which is as
     private as they are.
 
     References
     ----------
-    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927; Efron & Tibshirani, "An
+    Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927; Zou & Donner,
+    "Construction of Confidence Limits about Effect Measures", Statistics in Medicine 2008; Efron & Tibshirani, "An
     Introduction to the Bootstrap", 1993; Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks",
     ICML 2017.
 
@@ -101,18 +103,19 @@ DistillationClassifier, DistillationRegressor or Pipeline
     path = Path(path)
     subject = Subject.of(estimator)
     _check(path, title, n_mistakes, learning_curve)
-    X = X_test if subject.before is not None else gathered(X_test)
-    columns, classes = read_answers(subject, X, y_test)
-    tasks = answer(subject, X, columns, classes)
+    n_test = _num_samples(X_test if subject.before is not None else gathered(X_test))
+    columns, classes = read_answers(subject, n_test, y_test)
+    tasks = answer(subject, X_test, columns, classes)
     name = type(subject.whole).__name__ if title is None else title
-    written = page(name, _content(subject, X, tasks, name, int(n_mistakes), learning_curve))
+    written = page(name, _content(subject, X_test, n_test, tasks, name, int(n_mistakes), learning_curve))
     with written_whole(path) as file:
         file.write(written.encode("utf-8", errors="replace"))
     return path
 
 
-def _content(subject: Subject, X: Any, tasks: list[Task], name: str, most: int, learning_curve: Any) -> list[Markup]:
-    n_test = _num_samples(X)
+def _content(
+    subject: Subject, X: Any, n_test: int, tasks: list[Task], name: str, most: int, learning_curve: Any
+) -> list[Markup]:
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     said = f"Answers to {n_test:,} samples held out; written by skltransfer, {now}."
     content = [tag("h1", name), tag("p", said, class_="soft")]

@@ -100,15 +100,7 @@ def _of_classes(task: Task) -> list[Score]:
     low, high = wilson(np.array([hits.sum()]), np.array([n]))
     found = [Score("Accuracy", hits.mean(), low[0], high[0], "Wilson", "share of samples that are right; 1 is best")]
     n_classes = len(task.names)
-
-    def balanced(weights: Floats) -> float:
-        totals = np.bincount(task.right, weights, n_classes)
-        seen = totals > 0
-        return float((np.bincount(task.right, weights * hits, n_classes)[seen] / totals[seen]).mean())
-
-    found.append(
-        _resampled("Balanced accuracy", balanced, n, "mean over classes of the share that is right; 1 is best")
-    )
+    found.append(_balanced(np.bincount(task.right, hits, n_classes), np.bincount(task.right, minlength=n_classes)))
     if task.chances is not None:
         chances = np.clip(task.chances[np.arange(n), task.right].astype(float), np.finfo(float).eps, 1)
         losses = -np.log(chances)
@@ -116,6 +108,24 @@ def _of_classes(task: Task) -> list[Score]:
         meaning += f"{np.log(n_classes):.3g} is that of equal chances"
         found.append(_resampled("Log loss", lambda weights: float(weights @ losses / n), n, meaning))
     return found
+
+
+def _balanced(n_hits: Array, n: Array) -> Score:
+    """Compute the mean share of right answers over classes; intervals of classes are combined by MOVER.
+
+    References
+    ----------
+    Zou & Donner, "Construction of confidence limits about effect measures: a general approach", Statistics in
+    Medicine 2008.
+    """
+    n_hits, n = n_hits[n > 0], n[n > 0]
+    shares, (low, high) = n_hits / n, wilson(n_hits, n)
+    mean = shares.mean()
+    ends = [np.sqrt(((shares - end) ** 2).sum()) / len(n) for end in (low, high)]
+    meaning = "mean over classes of the share that is right; 1 is best"
+    return Score(
+        "Balanced accuracy", float(mean), max(0.0, mean - ends[0]), min(1.0, mean + ends[1]), "Wilson by class", meaning
+    )
 
 
 def _of_values(task: Task) -> list[Score]:

@@ -18,7 +18,7 @@ from skltransfer.plots._forecast import LearningCurveForecastDisplay
 from skltransfer.plots._history import HistoryDisplay
 from skltransfer.reporting._answers import Task
 from skltransfer.reporting._drawing import drawing, figure
-from skltransfer.reporting._figures import calibration_figure, confusion_figure, values_figure
+from skltransfer.reporting._figures import MOST, calibration_figure, confusion_figure, confusion_table, values_figure
 from skltransfer.reporting._html import NOTHING, Markup, markup, number, section, table, tag
 from skltransfer.reporting._mistakes import mistakes
 from skltransfer.reporting._scores import Reliability, scores_of
@@ -35,13 +35,17 @@ def training_section(subject: Subject, tasks: list[Task], n_test: int) -> Markup
     """Say what was trained on what."""
     found = Summary.of(subject.own)
     steps = getattr(subject.whole, "steps", None)
-    named = type(subject.whole).__name__ if steps is None else " → ".join(type(step).__name__ for _, step in steps)
+    named = (
+        type(subject.whole).__name__
+        if steps is None
+        else " → ".join(type(step).__name__ for _, step in steps if hasattr(step, "fit"))
+    )
     if steps is None and subject.own is not subject.whole:
         named += f" (student: {type(subject.own).__name__})"
     start = "pretrained" if found.pretrained else "from random weights"
     rows: list[tuple[str, Any]] = [
         ("Estimator", named),
-        ("Backbone", f"{found.backbone}, {start}, {found.n_stages} stages"),
+        ("Backbone", f"{found.backbone}, {start}, {found.n_stages} stage{'s' if found.n_stages != 1 else ''}"),
         ("Samples", found.samples),
         ("Trained", found.trained),
         ("Weights", f"{found.n_network:,} in the network, {found.n_head:,} in the head"),
@@ -49,7 +53,7 @@ def training_section(subject: Subject, tasks: list[Task], n_test: int) -> Markup
     ]
     n_iter = getattr(subject.own, "n_iter_", None)
     if n_iter is not None:
-        rows.append(("Epochs, or iterations of the solver", int(n_iter)))
+        rows.append(("Iterations", int(n_iter)))
     rows += [(f"{task.name} classes".strip().capitalize(), _listed(task.names)) for task in tasks if task.names]
     rows.append(("Samples of this report", f"{n_test:,}"))
     return section("What was trained", table(["Part", "What it is"], rows, "What was trained"))
@@ -68,7 +72,7 @@ def task_sections(subject: Subject, X: Any, task: Task, most: int) -> list[Marku
         parts.append(section("Values and errors", tag("div", values_figure(task), class_="pair"), level=level))
         title = "Largest errors"
     else:
-        drawn = [confusion_figure(task)]
+        drawn = [confusion_figure(task) if len(task.names) <= MOST else confusion_table(task)]
         if task.chances is not None:
             drawn.append(calibration_figure(Reliability.of(task)))
         title = "Surest mistakes"
@@ -90,8 +94,8 @@ def _tiles(task: Task) -> Markup:
         for score in scores_of(task)
     ]
     said = (
-        f"On {len(task.right):,} samples. Wilson's intervals are of shares; the others are percentiles of a bootstrap "
-        "of the samples."
+        f"On {len(task.right):,} samples. Intervals: Wilson's of a share; for the mean over classes, theirs combined; "
+        "otherwise percentiles of a bootstrap of the samples."
     )
     return Markup(tag("ul", *tiles, class_="tiles") + tag("p", said, class_="soft"))
 
@@ -135,7 +139,7 @@ def selection_section(subject: Subject) -> list[Markup]:
     tried = getattr(subject.own, "selection_", None)
     if not isinstance(tried, Mapping) or not tried:
         return []
-    names = [name for name in tried if name != "chosen" and not (name == "task" and len(set(tried[name])) == 1)]
+    names = [name for name in tried if name != "chosen" and _is_told(name, tried[name])]
     n_rows = len(next(iter(tried.values())))
     kept = [row for row in range(min(n_rows, LISTED))]
     rows = [[_cell(tried[name][row]) for name in names] for row in kept]
@@ -144,6 +148,11 @@ def selection_section(subject: Subject) -> list[Markup]:
     said += f" The first {LISTED} are listed." if n_rows > LISTED else ""
     head = [name.replace("_", " ") for name in names]
     return [section("What was tried", tag("p", said, class_="soft"), table(head, rows, "What was tried", chosen))]
+
+
+def _is_told(name: str, values: Any) -> bool:
+    """Leave out columns without values, and tasks where there is one."""
+    return len(set(values)) > 1 if name == "task" else any(_cell(value) != NOTHING for value in values)
 
 
 def _cell(value: Any) -> Any:
