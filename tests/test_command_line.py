@@ -64,15 +64,15 @@ def flowers(tmp_path_factory):
 def test_fit_says_what_was_read_and_how_good_it_is(folder, tmp_path, capsys):
     photos = shutil.copytree(folder, tmp_path / "photos")
     (photos / "note").write_text("beside")
-    assert main(["fit", str(photos), "--out", str(tmp_path / "m.skltransfer"), "--test-share", "0.5"]) == 0
+    outputs = ["--out", str(tmp_path / "m.skltransfer"), "--report", str(tmp_path / "page.html")]
+    assert main(["fit", str(photos), *outputs, "--test-share", "0.5"]) == 0
     said = capsys.readouterr().err
     assert "Read 8 pictures of 2 classes: a, b." in said
     assert "note': beside the folders of classes." in said
     assert "On 4 samples that were held out: accuracy " in said
     assert "(95 % interval " in said
-    assert os.listdir(tmp_path) == ["photos", "m.skltransfer"] or sorted(os.listdir(tmp_path)) == [
-        "m.skltransfer", "photos",
-    ]  # fmt: skip
+    assert sorted(os.listdir(tmp_path)) == ["m.skltransfer", "page.html", "photos"]
+    assert "</html>" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_predictions_are_those_of_the_estimator(model, folder, tmp_path, capsys):
@@ -118,9 +118,11 @@ def test_values(flowers, tmp_path, capsys, options):
 
 def test_rank_and_search(folder, tmp_path, capsys, images):
     photos = fill(tmp_path / "photos", images, each=6)
-    arguments = [str(photos), "--backbone", "small_cnn", "--backbone", "efficientnet_lite0"]
-    assert main(["rank-backbones", *arguments]) == 0
-    assert capsys.readouterr().out.startswith("name\tmean_test_score\tlower\tupper\tseconds\tn_parameters\n")
+    assert main(["rank-backbones", str(photos), "--backbone", "efficientnet_lite0"]) == 0
+    header, row, end = capsys.readouterr().out.split("\n")
+    assert header == "name\tmean_test_score\tlower\tupper\tseconds\tn_parameters"
+    assert row.startswith("efficientnet_lite0\t")
+    assert end == ""
     assert main(["fit", str(photos), "--time", "0.1s", "--out", str(tmp_path / "m")]) == 0
     assert "efficientnet_lite0: " in (said := capsys.readouterr().err)
     assert "There is no time left to try efficientnet_lite1." in said or "lite1: " not in said

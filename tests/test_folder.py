@@ -3,6 +3,8 @@
 import csv
 import io
 import os
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from skltransfer import (
 from skltransfer._inputs.signatures import kind_of
 from skltransfer.datasets import load_csv, load_folder, load_unlabeled
 
+ROOT = Path(__file__).parent.parent
 NAMES = ["猫", "كلاب", "😀 happy", "two words", "line\nbreak", "it's"]
 
 
@@ -304,3 +307,12 @@ def test_what_a_file_holds_counts_more_than_its_name(tmp_path, images):
 def test_bytes_of_one_length_are_refused():
     with pytest.raises(TypeError, match="an array of bytes of one length, which NumPy fills up, or cuts"):
         BackboneTransformer().fit(np.array([b"a", b"b"]))
+
+
+def test_code_of_the_page_on_files_runs(tmp_path, images, monkeypatch):
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "files.md").read_text(), flags=re.DOTALL)
+    fill(tmp_path / "photos", {f"{name}/{i}": picture(images[i]) for i, name in enumerate(["cat", "dog"] * 3)})
+    monkeypatch.chdir(tmp_path)
+    scope = {}
+    exec(block, scope)
+    assert scope["clf"].classes_.tolist() == ["cat", "dog"]
