@@ -105,9 +105,8 @@ def alone(folder: str) -> dict:
 
     found = load_folder(folder)
     some = np.linspace(0, len(found.data) - 1, min(SAMPLE, len(found.data))).astype(int)
-    fitted = TransferClassifier(sample_kind="image_files").fit(
-        [found.data[i] for i in some[:64]], found.target[some[:64]]
-    )
+    few = some[:: -(-len(some) // 64)]
+    fitted = TransferClassifier(sample_kind="image_files").fit([found.data[i] for i in few], found.target[few])
     extraction = fitted.model_.extraction
     samples, size = read_image_files([found.data[i] for i in some]), extraction.preparation.size
     length = _batch_length(extraction.preparation, ((*size, 3), "uint8"), None)
