@@ -6,17 +6,17 @@ EfficientNet-Lite0 features), by the same network, rows, batches, epochs and lea
 that its own package gives it. Then, of each side, the method with the best unsupervised score of the target's
 training rows: by the mutual information of rows and predictions, by their entropy, and by soft neighbourhood density.
 skada's DANN and CDAN get an adversary with a sigmoid, see `_skada.discriminated`. ``mnistm``: MNIST to MNIST-M, by the
-network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``same``: two halves of one domain.
-``new``: the pairs of `_new_pairs.py`, on which nothing was chosen. ``traps``: "auto" where two classes overlap and one
-is far more frequent in the target, so that the surest predictions are wrong ones.
+network of the DANN paper. ``speed``: time of an epoch of both sides in turn. ``choice``: time of a fit of "auto".
+``same``: two halves of one domain. ``new``: the pairs of `_new_pairs.py`, on which nothing was chosen. ``traps``:
+"auto" where two classes overlap and one is far more frequent in the target, so that the surest predictions are wrong.
 
 The rules by which ``method="auto"`` chooses were found on other pairs, those of ``develop`` (`_development.py`). The
 pairs of ``pairs`` are the reported ones, and were not looked at before the rules were settled.
 
-Run: ``python benchmarks/adaptation.py [pairs | new | traps | mnistm | speed | same | develop] [NAME …] [--seeds N]
-[--first SEED] [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``, ``skorch``, ``skada``
-and ``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and not run again if it is
-there already.
+Run: ``python benchmarks/adaptation.py [pairs | new | traps | mnistm | speed | choice | same | develop] [NAME …]
+[--seeds N] [--first SEED] [--methods NAME …] [--epochs N] [--sides NAME …] [--found FILE]`` (needs ``torch``,
+``skorch``, ``skada`` and ``adapt``). ``pairs`` takes hours: with ``--found``, what is found is kept in a file, and not
+run again if it is there already.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from _development import DEVELOPMENT, trap
+from _development import DEVELOPMENT, _features, trap
 from _measure import in_turn, ratio, report, seconds
 from _new_pairs import NEW_PAIRS
-from _shifts import N_TRAIN, PAIRS, Pair, changed, on_photos, unchanged
+from _shifts import N_TRAIN, PAIRS, Pair, _standardised, _texts, changed, on_photos, unchanged
 
 from skltransfer import DomainAdaptationClassifier, MLPHead
 from skltransfer.adaptation._automatic import CANDIDATES
@@ -61,6 +61,8 @@ MNISTM_WAYS: dict[str, dict[str, Any]] = {
     "deepjdot": {"weight": 30.0},
     "deepjdot_mcc": {},
 }
+N_CHOICE = 4000
+"""Samples of both domains, for the time of a choice."""
 SCORED = N_TRAIN
 """Samples of the target that scores look at: all, but for MNIST-M."""
 
@@ -332,6 +334,28 @@ def speed(given: argparse.Namespace) -> None:
     report("adaptation_speed", seconds=figures)
 
 
+def choice(given: argparse.Namespace) -> None:
+    """Seconds of a fit of "auto", with the default network, on cached features of 4,000 samples: texts and pictures."""
+    texts, pictures = _texts(), _features()
+    half, y = N_CHOICE // 4, np.repeat([1, 0], N_CHOICE // 4)
+    source, target = (np.concatenate([texts[name][:half], texts[name][-half:]]) for name in ("amazon", "movies"))
+    cases = {
+        "texts": _standardised((source, y), target, (target, y)),
+        "pictures": _standardised(
+            (pictures["fashion_clean"], pictures["fashion_y"]),
+            pictures["fashion_noisy"],
+            (pictures["fashion_noisy"], pictures["fashion_y_other"]),
+        ),
+    }
+    found = {}
+    for name, pair in cases.items():
+        side = Ours("auto", "auto", (128,), seed=0, batch_size=BATCH)
+        shape = len(pair.X_source) + len(pair.X_target), pair.X_source.shape[1]
+        taken = seconds(lambda: side.fit(pair.X_source, pair.y_source, pair.X_target))  # noqa: B023
+        found[name] = {"samples": shape[0], "columns": shape[1], "seconds": taken}
+    report("adaptation_choice", **found)
+
+
 def same(given: argparse.Namespace) -> None:
     """Points that each method loses to the network that saw the source alone, where the target is the source."""
     results = Results(given.found)
@@ -366,7 +390,7 @@ def _lost(results: Results) -> Iterable[tuple[str, dict[str, float]]]:
 
 PARTS: dict[str, Callable[[argparse.Namespace], None]] = {
     "pairs": pairs, "new": partial(pairs, known=NEW_PAIRS), "traps": traps, "mnistm": mnistm, "speed": speed,
-    "same": same, "develop": develop,
+    "choice": choice, "same": same, "develop": develop,
 }  # fmt: skip
 
 

@@ -1,11 +1,13 @@
-"""EfficientNet-Lite0 on CIFAR-10, smaller: weights of 8 bits, and a small student with and without its answers.
+"""Networks made smaller: weights of 8 bits, channels taken out, and a small student with and without answers.
 
-A classifier is fitted to 50 labels a class; then it is quantized, with its training images for calibration, and both
-are written to files. Of each: size, accuracy on test images, and images a second on ONNX Runtime, one and 64 at a time,
-both sides in turn. A ``small_cnn`` learns the same labels alone, and, from the classifier, also images without labels.
+``int8``: EfficientNet-Lite0 is fitted to so many labels a class of CIFAR-10; then it is quantized, with training
+images for calibration, and both are written to files. Of each: size, accuracy on test images, and images a second on
+ONNX Runtime, one and 64 at a time, both sides in turn. ``texts``: the same of MiniLM on the sentiment sets, 50 labels a
+class. ``students``: a ``small_cnn`` learns the same labels alone, and, from the classifier, also images without labels.
+``prune``: a network fine-tuned on 200 labels a class loses channels; images a second of both as files.
 
-Run: ``python benchmarks/compression.py [N_TEST] [N_UNLABELED] [EPOCHS]`` (all 10,000 test images and 5,000 without
-labels take an hour; ``500 1000 5`` takes some minutes).
+Run: ``python benchmarks/compression.py int8|texts|students|prune [LABELS] [N_TEST] [N_UNLABELED] [EPOCHS]`` (all
+10,000 test images take ten minutes, 5,000 images without labels an hour).
 """
 
 from __future__ import annotations
@@ -13,15 +15,15 @@ from __future__ import annotations
 import pickle
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _data import cifar10
+from _data import SENTIMENT, cifar10, minilm_folder, sentiment
 from _measure import in_turn, ratio, report
 
-N_TEST, N_UNLABELED, EPOCHS = 10_000, 5_000, 30
-LABELS_A_CLASS = 50
+LABELS, N_TEST, N_UNLABELED, EPOCHS = 50, 10_000, 5_000, 30
 BATCH = 64
 
 
@@ -45,7 +47,7 @@ def files(fitted: Any, small: Any, X: np.ndarray, y: np.ndarray) -> dict[str, An
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         served = []
-        for kind, estimator in (("float32", fitted), ("int8", small)):
+        for kind, estimator in (("before", fitted), ("after", small)):
             path = Path(name) / f"{kind}.onnx"
             export.save(estimator, path)
             served.append(serve.load(path, n_threads=1))
@@ -57,11 +59,11 @@ def files(fitted: Any, small: Any, X: np.ndarray, y: np.ndarray) -> dict[str, An
         for n_samples in (1, BATCH):
             calls = [lambda model=model: model.predict(X[:n_samples]) for model in served]  # noqa: B023
             times = in_turn(*calls, runs=15)
-            for kind, own in zip(("float32", "int8"), times, strict=True):
+            for kind, own in zip(("before", "after"), times, strict=True):
                 found[kind][f"images_s_{n_samples}"] = n_samples / float(np.median(own))
             found[f"speedup_{n_samples}"] = ratio(*times)
-    found["smaller"] = found["float32"]["file_mb"] / found["int8"]["file_mb"]
-    found["pickle_smaller"] = found["float32"]["pickle_mb"] / found["int8"]["pickle_mb"]
+    found["smaller"] = found["before"]["file_mb"] / found["after"]["file_mb"]
+    found["pickle_smaller"] = found["before"]["pickle_mb"] / found["after"]["pickle_mb"]
     return found
 
 
@@ -86,25 +88,70 @@ def students(fitted: Any, labeled: Any, unlabeled: np.ndarray, test: Any, epochs
     return {"share_of_weights": share, **found}
 
 
-def main(n_test: int, n_unlabeled: int, epochs: int) -> None:
+def drawn(labels: int, n_test: int, n_unlabeled: int) -> tuple[Any, np.ndarray, Any]:
+    """Draw labeled images, others without labels, and images to test on."""
+    X_train, y_train, X_test, y_test = cifar10()
+    order = np.random.default_rng(0).permutation(len(X_train))
+    chosen = np.concatenate([order[y_train[order] == label][:labels] for label in range(10)])
+    rest = np.setdiff1d(order, chosen)[:n_unlabeled]
+    return (X_train[chosen], y_train[chosen]), X_train[rest], (X_test[:n_test], y_test[:n_test])
+
+
+def int8(labels: int, n_test: int, *_: int) -> dict[str, Any]:
     from skltransfer import TransferClassifier
     from skltransfer.compression import quantize
 
-    X_train, y_train, X_test, y_test = cifar10()
-    random = np.random.default_rng(0)
-    order = random.permutation(len(X_train))
-    chosen = np.concatenate([order[y_train[order] == label][:LABELS_A_CLASS] for label in range(10)])
-    rest = np.setdiff1d(order, chosen)[:n_unlabeled]
-    test = X_test[:n_test], y_test[:n_test]
-    labeled = X_train[chosen], y_train[chosen]
+    (X, y), _, test = drawn(labels, n_test, 0)
+    fitted = TransferClassifier(random_state=0).fit(X, y)
+    return files(fitted, quantize(fitted, calibration=X[:: max(1, len(X) // 100)]), *test)
+
+
+def texts(labels: int, n_test: int, *_: int) -> dict[str, Any]:
+    """Compare both on each sentiment set."""
+    from skltransfer import TransferClassifier, load_backbone
+    from skltransfer.compression import quantize
+
+    found = {}
+    for name in SENTIMENT:
+        X, y = sentiment()[name]
+        order = np.random.default_rng(0).permutation(len(X))
+        known = np.concatenate([order[y[order] == label][:labels] for label in np.unique(y)])
+        other = np.setdiff1d(order, known)[:n_test]
+        own, test = [X[i] for i in known], [X[i] for i in other]
+        fitted = TransferClassifier(load_backbone("minilm_l6", weights=minilm_folder())).fit(own, y[known])
+        found[name] = files(fitted, quantize(fitted, calibration=own), test, y[other])
+    return found
+
+
+def distilled(labels: int, n_test: int, n_unlabeled: int, epochs: int) -> dict[str, Any]:
+    from skltransfer import TransferClassifier
+
+    labeled, unlabeled, test = drawn(labels, n_test, n_unlabeled)
     fitted = TransferClassifier(random_state=0).fit(*labeled)
-    small = quantize(fitted, calibration=labeled[0][::5])
-    about = {"n_test": n_test, "instructions": instructions()}
-    report("compression", **about, estimator=score(fitted, *test), int8_weights=score(small, *test))
-    report("compression", **about, **files(fitted, small, *test))
-    report("compression", **about, n_unlabeled=len(rest), **students(fitted, labeled, X_train[rest], test, epochs))
+    return {"teacher": score(fitted, *test), **students(fitted, labeled, unlabeled, test, epochs)}
+
+
+def pruned(labels: int, n_test: int, _: int, epochs: int) -> dict[str, Any]:
+    """Compare a network that was fine-tuned with what is left of it."""
+    from skltransfer import TransferClassifier
+    from skltransfer.compression import prune
+
+    labeled, _, test = drawn(labels, n_test, 0)
+    options = {"trainable": "all", "image_size": 96, "learning_rate": 3e-4, "augmentation": "flip_shift"}
+    fitted = TransferClassifier(epochs=epochs, random_state=0, **options).fit(*labeled)
+    return {
+        f"sparsity {sparsity}": files(fitted, prune(fitted, *labeled, sparsity=sparsity), *test)
+        for sparsity in (0.15, 0.3)
+    }
+
+
+PARTS: dict[str, Callable[..., dict[str, Any]]] = {
+    "int8": int8, "texts": texts, "students": distilled, "prune": pruned,
+}  # fmt: skip
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:]]
-    main(*given, *(N_TEST, N_UNLABELED, EPOCHS)[len(given) :])
+    given = [int(argument) for argument in sys.argv[2:]]
+    numbers = (*given, *(LABELS, N_TEST, N_UNLABELED, EPOCHS)[len(given) :])
+    about = {"part": sys.argv[1], "numbers": numbers, "instructions": instructions()}
+    report("compression", **about, **PARTS[sys.argv[1]](*numbers))

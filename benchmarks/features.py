@@ -1,13 +1,13 @@
 """Frozen features: throughput at 128 px beside ONNX Runtime, and growth of time and memory with rows.
 
-Both sides compute EfficientNet-Lite0 with the same weights, normalisations folded, in float32, on
-batches of 32 pictures, in turn in one process. ``network`` hands ready float32 batches to both;
-``end_to_end`` starts from bytes, and ours also digests and remembers each row. Growth runs in processes
-of its own, on CIFAR-10 seen at 64 px: ``in_process`` remembers features in memory (so they are held
-twice: by the caller and by the store), ``folder`` on disk.
+Both sides compute EfficientNet-Lite0 with the same weights, normalisations folded, in float32, on batches of 32
+pictures, in turn in one process; ours by each of its runtimes. One name hands ready float32 batches to a side, "from
+bytes" starts from bytes, and ours then also digests and remembers each row. Growth runs in processes of its own, on
+CIFAR-10 seen at 64 px: ``in_process`` remembers features in memory (so they are held twice: by the caller and by the
+store), ``folder`` on disk.
 
-Run: ``python benchmarks/features.py [short]`` (needs ``onnx`` and ``onnxruntime``; about 8 minutes, and two for the
-throughput on an eighth of the pictures alone).
+Run: ``python benchmarks/features.py [short]`` (needs the extras ``export`` and ``openvino``; about 8 minutes, and two
+for the throughput on an eighth of the pictures alone).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from importlib.util import find_spec
 
 import numpy as np
@@ -74,6 +75,7 @@ def throughput(n_rows: int) -> dict:
     from skltransfer._engine.forward import forward
     from skltransfer._engine.pooling import Output
     from skltransfer._features import cache as feature_cache
+    from skltransfer._keras.runtime import RUNTIMES, _has_avx512
 
     backbone = load_backbone("efficientnet_lite0")
     session = onnx_session(backbone)
@@ -81,7 +83,8 @@ def throughput(n_rows: int) -> dict:
     starts = range(0, n_rows, BATCH)
     ready = [(pixels[i : i + BATCH].astype(np.float32) - 127) / 128 for i in starts]
     planar = [np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) for batch in ready]
-    extractor = BackboneTransformer(image_size=SIZE).fit(pixels)
+    runtimes = [name for name in RUNTIMES if name != "auto"]
+    extractors = {name: BackboneTransformer(image_size=SIZE, runtime=name).fit(pixels) for name in runtimes}
 
     def onnx(batches) -> np.ndarray:
         return np.concatenate([session.run(None, {"x": batch})[0][:, :, 0, 0] for batch in batches])
@@ -90,31 +93,37 @@ def throughput(n_rows: int) -> dict:
         batches = ((pixels[i : i + BATCH].astype(np.float32) - 127) / 128 for i in starts)
         return onnx(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)) for batch in batches)
 
-    def ours_from_bytes() -> np.ndarray:
+    def ours_from_bytes(runtime: str) -> np.ndarray:
         feature_cache.process_store.clear()
-        return extractor.transform(pixels)
+        return extractors[runtime].transform(pixels)
 
     outputs = (Output("head_relu", "avg"),)
-    with forward(backbone, outputs, None, ((SIZE, SIZE, 3), "float32"), frozen=True) as network:
-        difference = float(np.abs(np.concatenate(list(network.map(ready))) - onnx(planar)).max())
-        plain = keras.Model(
-            (model := backbone.to_keras()).inputs, keras.layers.GlobalAveragePooling2D()(model.outputs[0])
-        )
-        times = in_turn(
-            lambda: list(network.map(ready)),
-            lambda: onnx(planar),
-            lambda: [plain.predict_on_batch(batch) for batch in ready],
-            ours_from_bytes,
-            onnx_from_bytes,
-            runs=7,
-        )
-    rates = [n_rows / float(np.median(column)) for column in times]
-    names = ("ours", "onnxruntime", "plain_keras", "ours_from_bytes", "onnxruntime_from_bytes")
+    spec = (backbone, outputs, None, ((SIZE, SIZE, 3), "float32"))
+    model = backbone.to_keras()
+    plain = keras.Model(model.inputs, keras.layers.GlobalAveragePooling2D()(model.outputs[0]))
+    with ExitStack() as stack:
+        networks = {name: stack.enter_context(forward(*spec, frozen=True, runtime=name)) for name in runtimes}
+        known = onnx(planar)
+        differences = {
+            name: float(np.abs(np.concatenate(list(network.map(ready))) - known).max())
+            for name, network in networks.items()
+        }
+        actions = {
+            "onnxruntime itself": lambda: onnx(planar),
+            "plain Keras": lambda: [plain.predict_on_batch(batch) for batch in ready],
+            "onnxruntime itself, from bytes": onnx_from_bytes,
+            **{name: lambda network=network: list(network.map(ready)) for name, network in networks.items()},
+            **{f"{name}, from bytes": lambda name=name: ours_from_bytes(name) for name in runtimes},
+        }
+        times = dict(zip(actions, in_turn(*actions.values(), runs=7), strict=True))
     return {
-        "network_ratio": ratio(times[1], times[0]),
-        "end_to_end_ratio": ratio(times[4], times[3]),
-        "largest_difference": difference,
-        "pictures_per_second": dict(zip(names, rates, strict=True)),
+        "avx512": _has_avx512(),
+        "network_ratios": {name: ratio(times["onnxruntime itself"], times[name]) for name in runtimes},
+        "end_to_end_ratios": {
+            name: ratio(times["onnxruntime itself, from bytes"], times[f"{name}, from bytes"]) for name in runtimes
+        },
+        "largest_differences": differences,
+        "pictures_per_second": {name: n_rows / float(np.median(column)) for name, column in times.items()},
     }
 
 
@@ -144,7 +153,7 @@ def main() -> None:
     if len(sys.argv) > 2:
         print(json.dumps(growth(int(sys.argv[1]), sys.argv[2])))
         return
-    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+    if missing := [name for name in ("onnx", "onnxruntime", "openvino", "tf2onnx") if find_spec(name) is None]:
         sys.exit(f"benchmarks/features.py needs {' and '.join(missing)}: pip install {' '.join(missing)}")
     if sys.argv[1:] == ["short"]:
         report("features", **throughput(FEW))

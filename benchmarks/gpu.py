@@ -32,7 +32,7 @@ Actions = dict[str, Callable[[], Any]]
 
 TINY = "--tiny" in sys.argv
 BACKENDS = ("torch", "jax")
-SIDE, ROWS, BATCH, LENGTHS = (32, 16, 8, (8,)) if TINY else (128, 2048, 256, (8, 64, 256))
+SIDE, ROWS, BATCH, LENGTHS = (32, 16, 8, (8,)) if TINY else (128, 2048, 256, (64, 256))
 FIT_ROWS, EPOCHS, RUNS = (40, 1, 1) if TINY else (512, 3, 3)
 
 

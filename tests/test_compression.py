@@ -135,6 +135,28 @@ def test_calibrated_files_compute_in_integers(clf, images, labels, tmp_path):
 
 
 @on_tensorflow
+def test_large_matrices_of_heads_lie_in_small_numbers_and_filters_of_sounds_do_not(clf, images, labels, tmp_path):
+    import onnx
+
+    random = np.random.default_rng(0)
+    clips = [random.standard_normal(4000).astype("float32") / 9 for _ in range(8)]
+    cases = {
+        "images": (TransferClassifier(clf.backbone_, trainable="head"), images, labels),
+        "sounds": (TransferClassifier("small_resnet", head="mlp", epochs=1, sample_rate=8000.0), clips, [0, 1] * 4),
+    }
+    for kind, (estimator, X, y) in cases.items():
+        fitted = estimator.set_params(random_state=0).fit(X, y)
+        path = tmp_path / f"{kind}.onnx"
+        export.save(quantize(fitted, calibration=X), path)
+        constants = onnx.load(path).graph.initializer
+        rounded = [tensor.name for tensor in constants if tensor.name.startswith("skltransfer.matrix")]
+        large = [tensor.name for tensor in constants if tensor.data_type == 1 and np.prod(tensor.dims) >= 2**14]
+        assert rounded
+        assert bool(large) == (kind == "sounds")
+        assert np.abs(serve.load(path).predict_proba(X) - fitted.predict_proba(X)).max() < 0.1
+
+
+@on_tensorflow
 def test_ranges_of_another_network_are_refused(clf, images, labels, tmp_path):
     from dataclasses import replace
 

@@ -17,6 +17,7 @@ from skltransfer._inputs.preparation import AnyPreparation, compiled_part
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.backend import import_keras, own_settings
+from skltransfer._keras.runtime import compiled_by, named
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build, refusing_small_images
 from skltransfer.backbones._folding import fold
@@ -40,6 +41,8 @@ class Forward:
         Shape of one raw sample, and the dtype of batches.
     frozen : bool
         Whether the weights are compiled in, which is faster; else `load` can replace them.
+    runtime : {"keras", "onnxruntime", "openvino"}, default="keras"
+        What computes; others than "keras" take frozen networks alone.
 
     Attributes
     ----------
@@ -54,6 +57,7 @@ class Forward:
         preparation: Preparation | LogMelSpectrogram | None,
         sample: SampleSpec,
         frozen: bool,
+        runtime: str = "keras",
     ) -> None:
         keras = import_keras()
         folded = fold(backbone)
@@ -66,7 +70,10 @@ class Forward:
             x = keras.ops.cast(batch, dtype)
             return collect(x if preparation is None else preparation(x))
 
-        self._call = _backend.compile_forward(full, function, *sample, frozen=frozen)
+        if runtime == "keras":
+            self._call, self._width = _backend.compile_forward(full, function, *sample, frozen=frozen), None
+        else:
+            self._call, self._width = compiled_by(runtime, function, *sample), 1
         self.places: dict[Any, Array] = {}
         self.standards: dict[Any, list[Array]] = {}
 
@@ -83,7 +90,7 @@ class Forward:
 
     def map(self, batches: Iterable[Array]) -> Iterator[Array]:
         """Yield the features of each batch, in order; at most a few batches are in memory."""
-        width, batches = _backend.concurrent_batches(), iter(batches)
+        width, batches = self._width or _backend.concurrent_batches(), iter(batches)
         first = list(islice(batches, 2))
         batches = chain(first, batches)
         if width == 1 or len(first) < 2:
@@ -138,14 +145,15 @@ def forward(
     sample: SampleSpec,
     *,
     frozen: bool,
+    runtime: str = "keras",
 ) -> Iterator[Forward]:
     """Borrow a compiled way from raw samples to features, with the backbone's weights in place."""
     network_is = backbone.function_fingerprint if frozen else backbone.architecture
     inside = compiled_part(preparation)
-    structure = ("forward", _backend.name(), network_is, outputs, inside, sample)
+    structure = ("forward", _backend.name(), named(runtime), network_is, outputs, inside, sample)
     with (
         own_settings(),
-        pool.borrow(structure, lambda: Forward(backbone, outputs, inside, sample, frozen)) as network,
+        pool.borrow(structure, lambda: Forward(backbone, outputs, inside, sample, frozen, runtime)) as network,
     ):
         network.load(backbone)
         yield network

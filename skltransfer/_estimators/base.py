@@ -18,10 +18,15 @@ from skltransfer._estimators.summary import Summary
 from skltransfer._inputs.audio import RATES
 from skltransfer._inputs.recognition import SAMPLE_KINDS
 from skltransfer._inputs.samples import Samples
+from skltransfer._keras.runtime import RUNTIMES
 from skltransfer.backbones._backbone import Backbone
 
 AUDIO_PARAMETERS: dict[str, Any] = {"sample_rate": [Interval(Real, *RATES, closed="both"), None]}
 """Constraints of the parameters of estimators that take audio."""
+
+
+RUNTIME_PARAMETERS: dict[str, Any] = {"runtime": [StrOptions(set(RUNTIMES))]}
+"""Constraints of the parameters of estimators that compute features of frozen layers."""
 
 
 class BackboneEstimator(BaseEstimator):

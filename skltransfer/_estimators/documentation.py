@@ -122,6 +122,12 @@ sample_kind : {"table", "sequences", "image_arrays", "image_files", "texts", "au
 memory : path-like or joblib.Memory, default=None
     Folder in which features of frozen layers are cached for other processes and later runs; of a
     `joblib.Memory`, its ``location``. None caches them in this process, up to 512 MiB.
+runtime : {"keras", "auto", "onnxruntime", "openvino"}, default="keras"
+    What computes features of frozen layers, in `fit` and afterwards. The others need TensorFlow as
+    Keras' backend; ONNX Runtime needs the extra ``export``, and OpenVINO ``openvino`` as well. A
+    network is converted once in a process, which takes seconds, so they pay from some thousand
+    samples on. Features agree to 1e-5 of the largest, and are the same bits on one runtime. "auto"
+    is ONNX Runtime where it is installed and the processor lacks AVX-512, and Keras elsewhere.
 trainable : {"auto", "head", "all", "norm", "lora"}, int, LoRA or GradualUnfreezing, default="auto"
     Which layers of the backbone are fine-tuned, besides the new ones on top of it, which
     always are trained: none ("head"), all, the scales and shifts of normalizations ("norm"),

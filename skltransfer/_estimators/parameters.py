@@ -66,6 +66,7 @@ class FitParameters:
     backbone: Any = "auto"
     image_size: Any = "auto"
     memory: Any = None
+    runtime: str = "keras"
     trainable: Any = "auto"
     epochs: int | str = "auto"
     batch_size: int | str = "auto"

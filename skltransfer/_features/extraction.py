@@ -25,6 +25,7 @@ from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, Sa
 from skltransfer._inputs.texts import TextSamples
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.optional import version
+from skltransfer._keras.runtime import named, resolved
 from skltransfer._utils.hashing import content_hash
 from skltransfer._utils.progress import FeatureCount
 from skltransfer._validation import unknown_name
@@ -67,6 +68,8 @@ class Extraction:
         How pixels, texts or audio are prepared; None for samples of numbers.
     beside : tuple of Output
         Further outputs, which stand behind the features, pooled.
+    runtime : {"auto", "keras", "onnxruntime", "openvino"}
+        What computes them.
     """
 
     backbone: Backbone
@@ -74,6 +77,7 @@ class Extraction:
     pooling: str
     preparation: AnyPreparation | None
     beside: tuple[Output, ...] = ()
+    runtime: str = "keras"
 
     @property
     def outputs(self) -> tuple[Output, ...]:
@@ -91,7 +95,8 @@ class Extraction:
         libraries = () if self.preparation is None else self.preparation.libraries
         return content_hash(
             REVISION, self.backbone.function_fingerprint, *map(repr, self.outputs), repr(self.preparation),
-            _backend.version(), repr([(library, version(library)) for library in libraries]),
+            _backend.version() + named(resolved(self.runtime)),
+            repr([(library, version(library)) for library in libraries]),
         )  # fmt: skip
 
 
@@ -102,6 +107,7 @@ def plan_extraction(
     image_size: str | int | tuple[int, int] = "auto",
     stage: str | int = "last",
     pooling: str = "avg",
+    runtime: str = "keras",
 ) -> Extraction:
     """Settle how samples of this format go through this network.
 
@@ -120,6 +126,8 @@ def plan_extraction(
         A name or position in ``backbone.stages``.
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
+    runtime : {"auto", "keras", "onnxruntime", "openvino"}, default="keras"
+        What computes them.
 
     Raises
     ------
@@ -134,7 +142,8 @@ def plan_extraction(
             "lengths of their own; pass pooling='avg' or 'max'."
         )
     preparation = format.kind.preparation(backbone, format, image_size)
-    return Extraction(backbone, _stage(backbone, stage), pooling, preparation)
+    resolved(runtime)
+    return Extraction(backbone, _stage(backbone, stage), pooling, preparation, runtime=runtime)
 
 
 def extract(extraction: Extraction, samples: Samples, *, memory: str | os.PathLike[str] | None = None) -> Features:
@@ -229,8 +238,9 @@ def compute(
     sample = sample_spec(samples, extraction.preparation)
     plan = (extraction.backbone, extraction.outputs, extraction.preparation, sample)
     with ExitStack() as stack:
-        networks = [stack.enter_context(forward(*plan, frozen=False))]
-        if frozen:
+        runtime = resolved(extraction.runtime)
+        networks = [stack.enter_context(forward(*plan, frozen=runtime != "keras", runtime=runtime))]
+        if frozen and runtime == "keras":
             networks.append(stack.enter_context(forward(*plan, frozen=True)))
         if None in sample[0]:
             found = iter(_of_unequal(networks, extraction, samples, positions, sample))

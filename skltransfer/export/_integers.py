@@ -25,6 +25,8 @@ WHOLE = 1e-3
 """How near to a whole number a rounded weight is, by its scale."""
 SINGLE = 1
 """Number of float32 among the types of ONNX."""
+LARGE = 2**12
+"""Weights of a matrix beyond the network from which on it lies in 8 bits."""
 TAILS = (0.01, 99.99)
 """Percentiles of the values of a tensor in one sample; the outermost of all samples bound its range."""
 
@@ -70,7 +72,7 @@ def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
     """Let the layers of a network compute in integers, with a scale for each channel of weights.
 
     Weights stay as `skltransfer.compression.quantize` rounded them. The layer that takes the prepared samples computes
-    in float32: it has few weights, and a step of 8 bits is a gray level.
+    in float32: it has few weights, and a step of 8 bits is a gray level. So does the head, whose matrix is rounded.
 
     Parameters
     ----------
@@ -108,7 +110,44 @@ def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
         extra_options={"TensorQuantOverrides": dict(_known_scales(graph, nodes, bounds))},
     )  # fmt: skip
     with quiet():
-        return quantizer.quantize_model()
+        found = quantizer.quantize_model()
+    _round_matrices(found.graph)
+    return found
+
+
+def _round_matrices(graph: Any) -> None:
+    """Let other large matrices, such as that of a head on many features, lie in 8 bits; they compute in float32."""
+    from onnx import helper, numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for number, node in enumerate(_after_body(graph)):
+        tensor = constants.pop(node.input[1], None)
+        if tensor is None or tensor.data_type != SINGLE or np.prod(tensor.dims) < LARGE:
+            continue
+        matrix, axis = numpy_helper.to_array(tensor), _channels(node)
+        scale = np.maximum(np.abs(matrix).max(axis=1 - axis, keepdims=True) / 127, np.finfo(np.float32).tiny)
+        name = f"skltransfer.matrix{number}"
+        parts = {"codes": np.rint(matrix / scale).astype(np.int8), "scale": scale.ravel().astype(np.float32)}
+        graph.initializer.extend(numpy_helper.from_array(part, f"{name}.{key}") for key, part in parts.items())
+        graph.initializer.remove(tensor)
+        inputs = [f"{name}.{key}" for key in parts]
+        graph.node.insert(0, helper.make_node("DequantizeLinear", inputs, [node.input[1]], name=name, axis=axis))
+
+
+def _after_body(graph: Any) -> list[Any]:
+    """List the products of matrices of what a backbone gives, which come after it."""
+    given, found = set[str](), []
+    for node in graph.node:
+        if _is_of_body(node) or given & set(node.input):
+            given |= set(node.output)
+            found += [node] if node.op_type in ("Gemm", "MatMul") else []
+    return found
+
+
+def _channels(node: Any) -> int:
+    """Return the axis of the weights of a node along which its outputs lie."""
+    facts = {attribute.name: attribute.i for attribute in node.attribute}
+    return 0 if node.op_type == "Conv" or facts.get("transB") else 1
 
 
 def _known_scales(
@@ -119,8 +158,7 @@ def _known_scales(
 
     constants = {tensor.name: tensor for tensor in graph.graph.initializer}
     for node in (node for node in nodes if node.op_type in WEIGHTED):
-        facts = {attribute.name: attribute.i for attribute in node.attribute}
-        axis = 0 if node.op_type == "Conv" or facts.get("transB") else 1
+        axis = _channels(node)
         kernel = np.moveaxis(numpy_helper.to_array(constants[node.input[1]]), axis, 0)
         scales = rounded_by(kernel.reshape(len(kernel), -1))
         if scales is None:

@@ -42,6 +42,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
     {sample_rate}
     {sample_kind}
     {memory}
+    {runtime}
     {trainable}
     {budget}
     {head}
@@ -138,6 +139,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         sample_rate: float | None = None,
         sample_kind: str | None = None,
         memory: Any = None,
+        runtime: str = "keras",
         trainable: Any = "auto",
         budget: float | None = None,
         head: Any = "linear",
@@ -178,6 +180,7 @@ class TransferClassifier(ClassifierMixin, SupervisedMixin, BackboneEstimator):
         self.sample_rate = sample_rate
         self.sample_kind = sample_kind
         self.memory = memory
+        self.runtime = runtime
         self.trainable = trainable
         self.budget = budget
         self.head = head

@@ -47,8 +47,8 @@ from skltransfer.supervised._attention_transfer import TeacherMaps, attention_st
 from skltransfer.supervised._forest import forest_rows
 
 NOT_TRAINING = (
-    "seed", "once", "random_state", "backbone", "image_size", "memory", "trainable", "warm_start", "features", "head",
-    "C", "budget",
+    "seed", "once", "random_state", "backbone", "image_size", "memory", "runtime", "trainable", "warm_start",
+    "features", "head", "C", "budget",
 )  # fmt: skip
 """Parameters that do not say how a network is trained; where one of the others is set, one is."""
 FEWEST_FOR_TREES = 50
@@ -195,7 +195,8 @@ class SupervisedRecipe(Recipe):
         return Decisions(setup.targets.tasks, *self.layers, self._queries_alone(setup))
 
     def _whole(self, start: Start) -> Extraction:
-        whole = plan_extraction(start.backbone, self.format, image_size=self.parameters.image_size)
+        own = self.parameters
+        whole = plan_extraction(start.backbone, self.format, image_size=own.image_size, runtime=own.runtime)
         return replace(whole, pooling="none") if self.layers.n_heads else whole
 
     def _with_blocks(self, whole: Extraction, trainable: TrainableLayers) -> Extraction:

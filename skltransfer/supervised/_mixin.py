@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator, TrainedMixin
+from skltransfer._estimators.base import AUDIO_PARAMETERS, RUNTIME_PARAMETERS, BackboneEstimator, TrainedMixin
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import REGULARIZED_CONSTRAINTS, TRAINING_CONSTRAINTS
 from skltransfer._utils.progress import showing
@@ -21,6 +21,7 @@ from skltransfer.supervised._attention_transfer import AttentionTransfer
 SUPERVISED_CONSTRAINTS: dict[str, Any] = {
     **BackboneEstimator._parameter_constraints,
     **AUDIO_PARAMETERS,
+    **RUNTIME_PARAMETERS,
     **TRAINING_CONSTRAINTS,
     **REGULARIZED_CONSTRAINTS,
     "head": "no_validation",

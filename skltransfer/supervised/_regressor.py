@@ -41,6 +41,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
     {sample_rate}
     {sample_kind}
     {memory}
+    {runtime}
     {trainable}
     {budget}
     {head}
@@ -120,6 +121,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         sample_rate: float | None = None,
         sample_kind: str | None = None,
         memory: Any = None,
+        runtime: str = "keras",
         trainable: Any = "auto",
         budget: float | None = None,
         head: Any = "linear",
@@ -158,6 +160,7 @@ class TransferRegressor(RegressorMixin, SupervisedMixin, BackboneEstimator):
         self.sample_rate = sample_rate
         self.sample_kind = sample_kind
         self.memory = memory
+        self.runtime = runtime
         self.trainable = trainable
         self.budget = budget
         self.head = head

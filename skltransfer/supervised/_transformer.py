@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from skltransfer._estimators.base import AUDIO_PARAMETERS, BackboneEstimator
+from skltransfer._estimators.base import AUDIO_PARAMETERS, RUNTIME_PARAMETERS, BackboneEstimator
 from skltransfer._estimators.documentation import documented
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters, starting_backbone
@@ -46,6 +46,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
     pooling : {"avg", "max", "flatten"}, default="avg"
         How a grid of features becomes one vector.
     {memory}
+    {runtime}
     random_state : int, RandomState instance or None, default=None
         Draws the weights of an untrained network.
 
@@ -79,6 +80,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         **AUDIO_PARAMETERS,
         "stage": [str, Integral],
         "pooling": [str],
+        **RUNTIME_PARAMETERS,
     }
 
     def __init__(
@@ -93,6 +95,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         stage: str | int = "last",
         pooling: str = "avg",
         memory: Any = None,
+        runtime: str = "keras",
         random_state: Any = None,
     ) -> None:
         self.backbone = backbone
@@ -104,6 +107,7 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         self.stage = stage
         self.pooling = pooling
         self.memory = memory
+        self.runtime = runtime
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -138,8 +142,9 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
                 f"stage='auto' has poolings of its own. Got pooling={self.pooling!r}; pass pooling='avg', or one stage."
             )
         extraction = plan_extraction(
-            backbone, format, image_size=self.image_size, stage="last" if blocks else self.stage, pooling=self.pooling
-        )
+            backbone, format, image_size=self.image_size, stage="last" if blocks else self.stage, pooling=self.pooling,
+            runtime=self.runtime,
+        )  # fmt: skip
         extraction = with_blocks(extraction) if blocks else extraction
         width = extract(extraction, first(samples), memory=self.memory).shape[1]
         self.model_ = FittedModel(format, SplitNetwork(extraction, None, 0), backbone, n_features=width)
