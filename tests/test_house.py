@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "_utils": set(),
     "_validation": set(),
     "_version": set(),
-    "datasets": set(),
+    "datasets": {"_inputs", "_validation"},
     "_keras": {"_utils", "_validation"},
     "_targets": {"_utils", "_validation"},
     "domain_shift": {"_targets", "_utils", "_validation"},
@@ -34,7 +34,7 @@ MAY_IMPORT = {
         "_estimators", "_inputs", "_keras", "_targets", "_utils", "_validation", "_version", "domain_shift", "plots",
     },
     "data": {"datasets"},
-    "_cli": {"_keras", "demo", "export", "serve"},
+    "_cli": {"__init__", "_keras", "_utils", "_validation", "datasets", "demo", "export", "serve"},
     "export": {"_estimators", "_inputs", "_keras", "_targets", "_utils", "_validation", "_version"},
     "serve": {"_inputs", "_keras", "_targets", "_utils"},
     "saving": {

@@ -6,13 +6,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from skltransfer._cli._outputs import check_output
 from skltransfer._keras.optional import import_optional
 
+EXAMPLE = "skltransfer export photos.skltransfer photos.onnx"
+KEPT = ".skltransfer"
+"""How files of `skltransfer.save` are called by the command line."""
 
-def add(commands: Any) -> None:
+
+def add(commands: Any, **options: Any) -> None:
     """Add the command to a parser."""
-    export = commands.add_parser("export", help="write a fitted estimator for a service without Keras")
-    export.add_argument("model", type=Path, help="a file of skops.io.dump, or, with --trusted, of joblib.dump")
+    export = commands.add_parser("export", help="write a fitted estimator for a service without Keras", **options)
+    export.add_argument(
+        "model", type=Path, help="of skltransfer fit, of skops.io.dump or, with --trusted, of joblib.dump"
+    )
     export.add_argument("out", type=Path, help="the file that is written")
     export.add_argument(
         "--format", default="onnx", help="onnx, which skltransfer serve reads, openvino, litert or saved_model"
@@ -25,10 +32,19 @@ def add(commands: Any) -> None:
 
 def run(options: Any) -> None:
     """Load an estimator, and export it."""
-    estimator = (_unpickled if options.trusted else _checked)(options.model)
+    check_output(options.out if options.format == "onnx" else None, options.model)
+    estimator = _loaded(options)
     from skltransfer.export import save
 
     save(estimator, options.out, options.format)
+
+
+def _loaded(options: Any) -> Any:
+    if options.model.suffix == KEPT:
+        import skltransfer
+
+        return skltransfer.load(options.model)
+    return (_unpickled if options.trusted else _checked)(options.model)
 
 
 def _unpickled(path: Path) -> Any:

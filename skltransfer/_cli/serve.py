@@ -11,10 +11,12 @@ from typing import Any
 
 from skltransfer._keras.optional import import_optional
 
+EXAMPLE = "skltransfer serve photos.onnx --port 8080"
 
-def add(commands: Any) -> None:
+
+def add(commands: Any, **options: Any) -> None:
     """Add the command to a parser."""
-    serve = commands.add_parser("serve", help="answer over HTTP, and on a page, with a file of skltransfer export")
+    serve = commands.add_parser("serve", help="answer over HTTP, and on a page, with an exported file", **options)
     serve.add_argument("model", help="the file")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on; this machine alone by default")
     serve.add_argument("--port", type=int, default=8000, help="0 is any that is free")

@@ -306,11 +306,17 @@ def _from_array(X: Array) -> Any:
     """Return what is in the only column of an array of objects; any other array as it is."""
     if X.ndim == 0:
         raise ValueError("X: expected a list or an array of samples. Got an array without dimensions; pass [X].")
+    if X.dtype.kind == "S":
+        raise TypeError(
+            "X: expected bytes as they are. Got an array of bytes of one length, which NumPy fills up, or cuts, with "
+            "zeros; pass a list, or an array of dtype object."
+        )
     if X.dtype.kind not in "OUT":
         return X
     if X.ndim == 1 or X.shape[1:] == (1,):
         column = X.ravel().tolist()
-        return X if column and all(form_of(item) in NUMBERS for item in column) and not _all_missing(column) else column
+        plain = column and all(form_of(item) in NUMBERS for item in column) and not _all_missing(column)
+        return X if plain else _unwrapped(column)
     if X.ndim > 2:
         numbers = np.asarray(X.tolist())
         return numbers if numbers.dtype.kind in "buif" else X
@@ -321,7 +327,23 @@ def _flat(values: list[Any]) -> list[Any]:
     """Take items out of samples of one item each, which are no numbers."""
     inside = (*ONE_SAMPLE, Form.OTHER)
     wrapped = (isinstance(item, list) and len(item) == 1 and form_of(item[0]) in inside for item in values)
-    return [item[0] for item in values] if values and all(wrapped) else values
+    return _unwrapped([item[0] for item in values] if values and all(wrapped) else values)
+
+
+def _unwrapped(values: list[Any]) -> list[Any]:
+    """Take bytes and paths out of what Hugging Face's data sets keep them in, ``{"bytes": …, "path": …}``."""
+    if not any(isinstance(item, dict) for item in values):
+        return values
+    return [_stored(item) if isinstance(item, dict) and _is_stored(item) else item for item in values]
+
+
+def _is_stored(item: dict[Any, Any]) -> bool:
+    return bool(item) and set(item) <= {"bytes", "path"}
+
+
+def _stored(item: dict[Any, Any]) -> Any:
+    content = item.get("bytes")
+    return item.get("path") if content is None else content
 
 
 def _all_missing(column: list[Any]) -> bool:

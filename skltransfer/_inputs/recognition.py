@@ -9,11 +9,13 @@ import numpy as np
 
 from skltransfer._inputs.audio import Audio
 from skltransfer._inputs.containers import Form, form_of, named
+from skltransfer._inputs.decoding import content_of
 from skltransfer._inputs.image_arrays import ImageArrays
 from skltransfer._inputs.image_files import ImageFiles
 from skltransfer._inputs.kind import ReadOptions, SampleKind
 from skltransfer._inputs.paths import DATA_URI, Written, absent, exists, is_audio_path, written
 from skltransfer._inputs.sequences import Sequences
+from skltransfer._inputs.signatures import START, first_bytes, kind_of
 from skltransfer._inputs.table import Table
 from skltransfer._inputs.texts import Texts
 
@@ -90,8 +92,10 @@ def _kind_of(item: Any, position: int, options: ReadOptions, either: dict[int, s
         return Texts() if what is Written.TEXT else _kind_of_file(item)
     if form is Form.PATH:
         return _kind_of_file(item)
-    if form in (Form.IMAGE, Form.ENCODED):
+    if form is Form.IMAGE:
         return ImageFiles()
+    if form is Form.ENCODED:
+        return Audio() if kind_of(content_of(item)[:START]) == Audio.name else ImageFiles()
     if form is Form.CLIP:
         return Audio()
     if form is Form.OTHER:
@@ -112,7 +116,13 @@ def _kind_of_numbers(n_dimensions: int, options: ReadOptions) -> SampleKind:
 
 
 def _kind_of_file(path: str | os.PathLike[str]) -> SampleKind:
-    return Audio() if is_audio_path(path) else ImageFiles()
+    """Return the kind of a file by what it holds, or by its ending if that cannot be read or says nothing."""
+    try:
+        found = kind_of(first_bytes(path))
+    except (OSError, ValueError):
+        found = ""
+    is_audio = found == Audio.name if found in (Audio.name, ImageFiles.name) else is_audio_path(path)
+    return Audio() if is_audio else ImageFiles()
 
 
 def _kind_of_paths(either: dict[int, str]) -> SampleKind:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skltransfer.datasets import FASHION_FILE
+from skltransfer.datasets._fashion import FASHION_FILE
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 

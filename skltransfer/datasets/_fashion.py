@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 from sklearn.utils import Bunch, check_random_state
 
-FASHION_FILE = Path(__file__).parent / "data" / "fashion_mnist_sample.npz"
+FASHION_FILE = Path(__file__).parent.parent / "data" / "fashion_mnist_sample.npz"
 FASHION_NAMES = (
     "T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
