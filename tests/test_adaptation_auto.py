@@ -202,3 +202,19 @@ def test_values_have_no_candidates(shifted):
     X, y, domain = shifted
     with pytest.raises(ValueError, match=r"The 'method' parameter of DomainAdaptationRegressor .*Got 'auto' instead"):
         DomainAdaptationRegressor(method="auto").fit(X, 1.0 * y, sample_domain=domain)
+
+
+def test_predictions_with_the_shares_of_the_source_are_warned_of():
+    random = np.random.default_rng(0)
+
+    def drawn(share, moved):
+        y = (random.random(200) < share).astype(int)
+        return random.normal(size=(200, 4)) + np.outer(y, [2.5, 0, 0, 0]) + [0.2 * moved, moved, 0, 0], y
+
+    (source, y), (target, truth) = drawn(0.5, 0.0), drawn(0.85, 1.0)
+    X, labels, domain = np.concatenate([source, target]), np.append(y, np.full(200, -1)), np.repeat([1, -1], 200)
+    clf = DomainAdaptationClassifier(**FAST)
+    with pytest.warns(AdaptationWarning, match=r"0\.55, 0\.45 in the source; in the target .* method='source_only' or"):
+        clf.fit(X, labels, sample_domain=domain)
+    plain = clone(clf).set_params(method="source_only").fit(X, labels, sample_domain=domain)
+    assert plain.score(target, truth) > clf.score(target, truth) + 0.1

@@ -27,7 +27,7 @@ from skltransfer.adaptation._committee import (
     distance,
     expected_shares,
 )
-from skltransfer.adaptation._diagnostics import warn_of_no_help
+from skltransfer.adaptation._diagnostics import warn_of_balance, warn_of_no_help
 from skltransfer.adaptation._fitting import AdaptationRecipe, AdaptedModel
 from skltransfer.adaptation._source import SourceSamples, hold_out_source
 
@@ -73,7 +73,8 @@ def choose_method(
     Warns
     -----
     AdaptationWarning
-        If nothing was better than the source alone and the domains are far apart.
+        If nothing was better than the source alone and the domains are far apart, or if the shares of classes cannot
+        be estimated and the choice predicts those of the source.
     """
     usual = make(CANDIDATES[0], known.domains)
     if not usual.strength or _too_few(targets, known.domains):
@@ -100,7 +101,11 @@ def choose_method(
             own = own._replace(source=plain.source, held_out=plain.held_out)
         considered.append(consider(name, own, plain, labels))
     assert plain is not None
-    chosen, selection = decide(considered, expected_shares(plain, labels, seed), labels)
+    expected = expected_shares(plain, labels, seed)
+    chosen, selection = decide(considered, expected, labels)
+    if not expected.identified:
+        shares = {evidence.candidate: evidence.shares for evidence in considered}
+        warn_of_balance(chosen, shares[chosen], shares[CANDIDATES[0]], expected.source_shares)
     if chosen == CANDIDATES[0] and (apart := distance(plain, seed)) > APART:
         warn_of_no_help(apart)
     return chosen, selection

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from skltransfer._heads.head import Head
 from skltransfer._inputs.samples import ArraySamples, Samples
 from skltransfer._targets.domains import Domains
-from skltransfer._utils.types import Array
+from skltransfer._utils.types import Array, Floats
 from skltransfer.domain_shift._measures import a_distance, mutual_information, scale_mismatch
 from skltransfer.domain_shift._reference import Comparison, Place, Reference, collapsed
 
@@ -23,6 +23,8 @@ N_DIAGNOSED = 1000
 MIN_SAMPLES = 10
 WORSE = 0.05
 """By how many nats the information has to fall."""
+BALANCED = 0.15
+"""By how much nearer to those of the source the share of a class has to be."""
 SCALES = 10.0
 
 
@@ -137,6 +139,26 @@ def warn_of_no_help(apart: float) -> None:
         "to be better than 'source_only', which was fitted: predictions for the target may be wrong. See selection_, "
         "and domain_report for what differs."
     )
+
+
+def warn_of_balance(method: str, adapted: Floats, plain: Floats, source: Floats) -> None:
+    """Warn if adaptation has brought the shares of predicted classes back to those of the source.
+
+    Parameters
+    ----------
+    method : str
+        What was chosen.
+    adapted, plain, source : ndarray of shape (n_classes,)
+        Shares of classes in the target as predicted with and without adaptation, and those of the source.
+    """
+    off, nearer = (np.abs(shares - source).max() for shares in (plain, adapted))
+    if off - nearer > BALANCED:
+        told = [", ".join(f"{share:.2f}" for share in shares[:5]) for shares in (source, plain, adapted)]
+        _warn(
+            f"The first classes have the shares {told[0]} in the source; in the target {told[1]} are predicted without "
+            f"adaptation, and {told[2]} with method={method!r}, which was chosen. Shares cannot be estimated there. If "
+            "classes may be more or less frequent than in the source, method='source_only' or 'shot' may be better."
+        )
 
 
 def warn_of_no_shift(method: Any) -> None:
