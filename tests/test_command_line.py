@@ -374,7 +374,7 @@ def test_full_disk(little_room, model, folder, flowers, tmp_path, capsys):
     ],
     ids=["reading", "features", "solving", "writing"],
 )
-def test_ctrl_c_leaves_nothing_behind(where, name, folder, tmp_path, capsys, monkeypatch, empty_store):
+def test_ctrl_c_leaves_nothing_behind(where, name, folder, tmp_path, capsys, monkeypatch, empty_store, interruptible):
     original, calls = getattr(where, name), []
 
     def interrupted(*args, **kwargs):
@@ -389,8 +389,16 @@ def test_ctrl_c_leaves_nothing_behind(where, name, folder, tmp_path, capsys, mon
     assert os.listdir(tmp_path) == []
 
 
+@pytest.fixture
+def interruptible():
+    """Let Ctrl-C end what runs, as in a terminal: processes in the background, and those of xdist, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("waiting_for", ["Read 8 pictures", "features"])
-def test_ctrl_c_in_a_process(waiting_for, folder, tmp_path):
+def test_ctrl_c_in_a_process(waiting_for, folder, tmp_path, interruptible):
     command = [sys.executable, "-m", "skltransfer", "fit", str(folder), "--out", str(tmp_path / "m")]
     environment = {**os.environ, "TTY_COMPATIBLE": "1", "TTY_INTERACTIVE": "1"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment, cwd=tmp_path) as process:

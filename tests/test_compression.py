@@ -127,7 +127,7 @@ def two_layers(input_shape):
 def test_scikit_learn_checks_of_what_is_smaller(smaller):
     random = np.random.default_rng(0)
     X = random.standard_normal((60, 5))
-    fitted = TransferClassifier(two_layers, epochs=100, random_state=0).fit(X, X[:, 0] > 0)
+    fitted = TransferClassifier(two_layers, epochs=50, random_state=0).fit(X, X[:, 0] > 0)
     found = smaller(fitted) if smaller is quantize else prune(fitted, X, X[:, 0] > 0, sparsity=0.5)
     assert found.backbone_ != fitted.backbone_
     assert (found.predict(X) == fitted.predict(X)).mean() > 0.9

@@ -73,7 +73,7 @@ def test_demo_prints_a_table_and_draws_an_image(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300)
     accuracies = r"0\.[78]\d\d ± 0\.0\d\d │ 0\.[67]\d\d ± 0\.0\d\d"
     assert re.search(rf"TransferClassifier │ {accuracies}\s+│ [\d.]+\s+│ 1\.0", done.stdout), done.stdout
-    assert "100%" in done.stdout
+    assert "100%" in done.stderr
     with Image.open(tmp_path / "picture.png") as picture:
         assert picture.size == (1300, 600)
 
