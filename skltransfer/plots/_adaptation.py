@@ -55,7 +55,7 @@ class AdaptationSelectionDisplay:
     >>> random = np.random.default_rng(0)
     >>> X, y, domain = random.normal(size=(80, 2)), np.arange(80) % 2, np.repeat([1, -1], 40)
     >>> X[:, 0] += 4 * y
-    >>> X[40:] += [1, 3]  # the target lies elsewhere
+    >>> X[40:, 1] += 3  # the target lies elsewhere
     >>> clf = DomainAdaptationClassifier(epochs=10, random_state=0).fit(X, y, sample_domain=domain)
     >>> AdaptationSelectionDisplay.from_estimator(clf).ax_.get_title()
     'without labels of the target'
