@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import binomtest
 
 from skltransfer._utils.types import Array, Floats
 from skltransfer.reporting._answers import Task
@@ -46,11 +46,10 @@ def wilson(n_hits: Array, n: Array) -> tuple[Floats, Floats]:
     >>> low.round(3), high.round(3)
     (array([0.49]), array([0.943]))
     """
-    z = norm.ppf(0.5 + CONFIDENCE / 2)
-    share = n_hits / n
-    center = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.clip(center - half, 0, 1), np.clip(center + half, 0, 1)
+    pairs = zip(n_hits.tolist(), n.tolist(), strict=True)
+    ends = [binomtest(int(hits), int(of)).proportion_ci(CONFIDENCE, method="wilson") for hits, of in pairs]
+    low, high = np.array(ends).T
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)

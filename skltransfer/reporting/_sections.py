@@ -140,12 +140,13 @@ def selection_section(subject: Subject) -> list[Markup]:
     if not isinstance(tried, Mapping) or not tried:
         return []
     names = [name for name in tried if name != "chosen" and _is_told(name, tried[name])]
-    n_rows = len(next(iter(tried.values())))
-    kept = [row for row in range(min(n_rows, LISTED))]
+    n_candidates = len(next(iter(tried.values())))
+    taken = tried.get("chosen", [False] * n_candidates)
+    kept = [row for row in range(n_candidates) if row < LISTED or taken[row]]
     rows = [[_cell(tried[name][row]) for name in names] for row in kept]
-    chosen = [place for place, row in enumerate(kept) if "chosen" in tried and tried["chosen"][row]]
-    said = f"{n_rows} candidates were tried; those in color were chosen."
-    said += f" The first {LISTED} are listed." if n_rows > LISTED else ""
+    chosen = [place for place, row in enumerate(kept) if taken[row]]
+    said = f"{n_candidates} candidates were tried; those in color were chosen."
+    said += f" The first {LISTED} and the chosen ones are listed." if n_candidates > LISTED else ""
     head = [name.replace("_", " ") for name in names]
     return [section("What was tried", tag("p", said, class_="soft"), table(head, rows, "What was tried", chosen))]
 
