@@ -82,7 +82,8 @@ def test_given_samples_decide(product, backbone):
 
 def test_other_heads_and_images(images, labels):
     clf = TransferClassifier("small_cnn", trainable="all", epochs=1, random_state=0).fit(images, labels)
-    clf = TransferClassifier(clf.backbone_, budget=2, head="mlp", random_state=0).fit(images, labels)
+    clf = TransferClassifier(clf.backbone_, budget=2, head="mlp", random_state=0)
+    clf.fit(images, labels, X_val=images, y_val=labels)
     assert clf.predict_proba(images).shape == (len(images), len(clf.classes_))
     assert [row["candidate"] for row in rows(clf, "trainable")] == ["frozen", "all"]
 
@@ -92,6 +93,20 @@ def test_a_table_tries_a_trained_network_and_names_trees():
     regressor = TransferRegressor(budget=2, random_state=0).fit(X, y)
     assert [row["candidate"] for row in rows(regressor, "trainable")] == ["frozen", "mlp"]
     assert regressor.score(X, y) > 0.7
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(160) // 2])
+def test_a_network_of_a_table_is_taken_by_all_samples_and_a_standard_error(product, groups):
+    X, y = product[0][:160], product[1][:160]
+    clf = TransferClassifier(budget=2, random_state=0).fit(X, y, groups=groups)
+    kernels, network = rows(clf, "trainable")
+    assert network["chosen"]
+    assert kernels["error"] - network["error"] > network["standard_error"] > 0
+    alone = TransferClassifier(random_state=0).fit(X, y)
+    assert clf.score(product[0][160:], product[1][160:]) > alone.score(product[0][160:], product[1][160:]) + 0.02
+    noise = np.random.default_rng(0).integers(0, 2, 160)
+    kernels, network = rows(TransferClassifier(budget=2, random_state=0).fit(X, noise, groups=groups), "trainable")
+    assert kernels["chosen"]
 
 
 def test_a_forest_on_a_table_is_measured_on_samples_its_trees_do_not_see():
@@ -120,8 +135,8 @@ def test_a_trial_that_diverges_is_left_out(product, backbone):
 def test_too_few_samples_stay_frozen(product, backbone):
     X, y = product
     clf = TransferClassifier(backbone, budget=10, random_state=0)
-    with pytest.warns(UserWarning, match="budget: expected at least 20 samples, 4 of each class.* stays frozen"):
-        clf.fit(X[:12], y[:12])
+    with pytest.warns(UserWarning, match="budget: expected at least 80 samples, 4 of each class.* stays frozen"):
+        clf.fit(X[:79], y[:79])
     assert rows(clf, "trainable") == []
 
 

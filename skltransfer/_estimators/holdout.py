@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, train_test_split
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    train_test_split,
+)  # fmt: skip
 
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.targets import Targets
@@ -54,6 +62,31 @@ def held_mask(targets: Targets, groups: Any, *, share: float, seed: int) -> NDAr
         held = next(folds.split(everything, strata, groups))[1]
     check_held(strata, held)
     return np.isin(everything, held)
+
+
+def fold_masks(targets: Targets, groups: Any, *, n_folds: int, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Yield which samples each fold holds out, so that every sample is held out once.
+
+    Parameters
+    ----------
+    targets : Targets
+        Of all samples. Classes are shared out evenly.
+    groups : array-like of shape (n_samples,) or None
+        Samples of one group are held out together.
+    n_folds : int
+        How many folds there are.
+    seed : int
+        Draws them.
+    """
+    everything, strata = np.arange(len(targets)), targets.strata()
+    options: dict[str, Any] = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
+    if groups is None:
+        folds = KFold(**options) if strata is None else StratifiedKFold(**options)
+    else:
+        folds = GroupKFold(**options) if strata is None else StratifiedGroupKFold(**options)
+    for _, held in folds.split(everything, strata, groups):
+        check_held(strata, held)
+        yield np.isin(everything, held)
 
 
 def check_split(share: float, n_samples: int, classes: NDArray[np.intp] | None, groups: Any) -> None:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 from skltransfer._engine.loop import DivergenceError
 from skltransfer._estimators.fit import MIN_STEPS, fine_tuning_rate, fit
 from skltransfer._estimators.fitted import FittedModel
-from skltransfer._estimators.holdout import HeldOut, hold_out
+from skltransfer._estimators.holdout import HeldOut, fold_masks, hold_out
 from skltransfer._estimators.progress import FitMonitor, Unwatched
 from skltransfer._estimators.reading import Labeled
 from skltransfer._heads.parameters import head_layers
@@ -29,7 +29,9 @@ from skltransfer.supervised._fitting import SupervisedParameters, SupervisedReci
 
 SHARE = 0.25
 """Of the samples, which the trials hold out."""
-FEWEST, FEWEST_OF_CLASS = 20, 4
+FOLDS = 4
+"""Of a table, each of which is held out once."""
+FEWEST, FEWEST_OF_CLASS = 80, 4
 """Samples, and samples of each class, from which some are held out."""
 PASSES = (0, 20, 40)
 """Budgets from which one way of fine-tuning is tried, two, and three."""
@@ -95,7 +97,8 @@ def fit_within_budget(
     """Fit the frozen network or a fine-tuned one, whichever is better on samples held out.
 
     Above a fine-tuned network that is better, or above averages of pretrained and fine-tuned weights, a linear head
-    is solved on all samples. Other heads, and networks of tables, are trained once more, on all samples.
+    is solved on all samples. Other heads, and networks of tables, are trained once more, on all samples. A network of a
+    table has to be better by more than a standard error.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def fit_within_budget(
     monitor : FitMonitor
         Follows the last fit, and not the trials.
     held_out : tuple of Samples and Targets, optional
-        What decides; else a quarter of the samples is set aside.
+        What decides; else a quarter of the samples is set aside, and of a table each quarter in turn.
     groups : array-like of shape (n_samples,), optional
         Samples of one group are held out together.
 
@@ -124,8 +127,11 @@ def fit_within_budget(
         )
         return fit(recipe, samples, targets, monitor, groups=groups)
     with monitor.showing():
-        trials = list(_trials(recipe, backbone, samples, targets, held_out, groups))
-    best = min(trials, key=lambda trial: trial.losses.mean())
+        if recipe.on_kernels and held_out is None:
+            trials = list(_trials_on_folds(recipe, samples, targets, groups))
+        else:
+            trials = list(_trials(recipe, backbone, samples, targets, held_out, groups))
+    best = _best(trials, by_standard_error=recipe.on_kernels)
     model = fit(best.recipe, samples, targets, monitor, held_out=held_out, groups=groups)
     if best is not trials[0]:
         model = model.divided_by(best.temperature)
@@ -171,9 +177,7 @@ def _trials(
         return fit(one, samples, targets, Unwatched(), held_out=held_out, groups=groups)
 
     def judged(name: str, last: SupervisedRecipe, trained: FittedModel | None, model: FittedModel) -> Trial:
-        decisions = model.decisions(held_out[0], own.memory)
-        temperature = _temperature(held_out[1], decisions)
-        return Trial(name, last, trained, temperature, sample_losses(held_out[1], decisions / temperature))
+        return _judged(name, last, trained, held_out[1], model.decisions(held_out[0], own.memory))
 
     yield judged("frozen", frozen, None, run(frozen))
     for name, parameters in ways:
@@ -189,6 +193,36 @@ def _trials(
         for end, weight in AVERAGES.items():
             above = replace(frozen, parameters=replace(frozen.parameters, backbone=_between(backbone, model, weight)))
             yield judged(name + end, above, model, run(above))
+
+
+def _trials_on_folds(recipe: SupervisedRecipe, samples: Samples, targets: Targets, groups: Any) -> Iterator[Trial]:
+    """Fit kernels and a network of a table without each fold, and judge them by all samples."""
+    own = replace(recipe.parameters, budget=None)
+    for name, trainable in (("frozen", own.trainable), ("mlp", "all")):
+        last = replace(recipe, parameters=replace(own, trainable=trainable))
+        unwatched = replace(last, parameters=replace(last.parameters, callbacks=None))
+        decisions = np.full(targets.values.shape, np.nan)
+        for out in fold_masks(targets, groups, n_folds=FOLDS, seed=own.seed):
+            rest = samples.take(~out), targets.take(~out)
+            held_out = samples.take(out), targets.take(out)
+            related = None if groups is None else np.asarray(groups)[~out]
+            model = fit(unwatched, *rest, Unwatched(), held_out=held_out, groups=related)
+            decisions[out] = model.decisions(held_out[0], own.memory)
+        yield _judged(name, last, None, targets, decisions)
+
+
+def _judged(
+    name: str, last: SupervisedRecipe, trained: FittedModel | None, targets: Targets, decisions: Floats
+) -> Trial:
+    temperature = _temperature(targets, decisions)
+    return Trial(name, last, trained, temperature, sample_losses(targets, decisions / temperature))
+
+
+def _best(trials: list[Trial], *, by_standard_error: bool) -> Trial:
+    """Return the trial of the smallest loss; on request the first one unless it is a standard error above that."""
+    best = min(trials, key=lambda trial: trial.losses.mean())
+    gain = trials[0].losses.mean() - best.losses.mean()
+    return trials[0] if by_standard_error and not gain > _standard_error(trials[0], best) else best
 
 
 def _solves_above(recipe: SupervisedRecipe) -> bool:
