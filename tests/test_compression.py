@@ -356,6 +356,22 @@ def test_a_report_compares_both(clf, images, labels):
     assert same.difference == (0.0, 0.0, 0.0)
 
 
+@on_tensorflow
+def test_a_report_compares_files(clf, images, labels, tmp_path):
+    export.save(clf, tmp_path / "before.onnx")
+    export.save(quantize(clf, calibration=images), tmp_path / "after.onnx")
+    report = compression_report(tmp_path / "before.onnx", str(tmp_path / "after.onnx"), images, labels)
+    assert report.before.score == clf.score(images, labels)
+    assert report.after.megabytes == (tmp_path / "after.onnx").stat().st_size / 1e6 < report.before.megabytes
+    assert report.before.n_parameters == clf.backbone_.n_parameters
+    assert min(report.after.ms_one, report.after.ms_batch) > 0
+    both = compression_report(clf, tmp_path / "before.onnx", images, labels)
+    assert both.difference == (0.0, 0.0, 0.0)
+    export.save(BackboneTransformer("small_cnn").fit(images), tmp_path / "features.onnx")
+    with pytest.raises(TypeError, match=r"which have a score\. Got a file of a BackboneTransformer"):
+        compression_report(tmp_path / "before.onnx", tmp_path / "features.onnx", images, labels)
+
+
 def test_a_report_of_values_is_drawn(images):
     from matplotlib.figure import Figure
 

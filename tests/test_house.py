@@ -43,7 +43,7 @@ MAY_IMPORT = {
     },
     "compression": {
         "_engine", "_estimators", "_features", "_heads", "_inputs", "_keras", "_targets", "_utils", "_validation",
-        "backbones", "export", "supervised",
+        "backbones", "export", "serve", "supervised",
     },
     "transferability": {
         "_engine", "_estimators", "_features", "_heads", "_inputs", "_keras", "_targets", "_utils", "_validation",

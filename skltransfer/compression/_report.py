@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from dataclasses import asdict, dataclass
 from html import escape
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -16,6 +18,7 @@ from skltransfer._features.extraction import compute
 from skltransfer._inputs.samples import Samples
 from skltransfer._utils.types import Array, Floats
 from skltransfer.compression._fitted import check_compressible
+from skltransfer.serve import load
 
 N_RESAMPLES, CONFIDENCE = 2000, 95.0
 BATCH, N_RUNS = 64, 5
@@ -30,10 +33,10 @@ class Figures:
     n_parameters : int
         Weights of the network.
     megabytes : float
-        Of the pickled estimator.
+        Of the pickled estimator, or of the file.
     ms_one, ms_batch : float
         Milliseconds that the network takes for one sample alone, and for each of 64 samples together: medians of 5
-        runs on Keras, preparation included.
+        runs on Keras, or on ONNX Runtime for a file, preparation included.
     score : float
         Accuracy, or R².
     low, high : float
@@ -126,8 +129,10 @@ def compression_report(before: Any, after: Any, X: Any, y: Any) -> CompressionRe
 
     Parameters
     ----------
-    before, after : TransferClassifier, TransferRegressor, DomainAdaptationClassifier or DomainAdaptationRegressor
-        Fitted. Of a distillation, pass ``teacher_`` and ``student_``.
+    before, after : estimator or path-like
+        A fitted TransferClassifier, TransferRegressor, DomainAdaptationClassifier or DomainAdaptationRegressor; of a
+        distillation, pass ``teacher_`` and ``student_``. Or a file that `skltransfer.export.save` wrote of one, in the
+        format "onnx".
     X : array-like, frame, or sequence of texts, paths, PIL images or waveforms
         Samples that neither was fitted to.
     y : array-like of shape (n_samples,)
@@ -144,11 +149,13 @@ def compression_report(before: Any, after: Any, X: Any, y: Any) -> CompressionRe
         If one of them is no classifier or regressor of skltransfer.
     NotFittedError
         If one of them is not fitted.
+    OSError, ValueError, ImportError
+        If a file cannot be read; see `skltransfer.serve.load`.
 
     Notes
     -----
-    Latencies are those of Keras, where rounded weights are computed with as float32, so that `quantize` alone makes
-    nothing faster; its files of `skltransfer.export.save` compute in integers.
+    Keras computes with rounded weights as float32, so that `quantize` alone makes nothing faster; files of
+    `skltransfer.export.save` compute in integers. Pass those to compare what is served.
 
     Examples
     --------
@@ -161,34 +168,70 @@ def compression_report(before: Any, after: Any, X: Any, y: Any) -> CompressionRe
     >>> report.after.megabytes < report.before.megabytes / 3.5
     True
     """
-    y, hits, both = np.asarray(y), [], (before, after)
-    for estimator in both:
-        check_compressible(estimator)
-        if not (is_classifier(estimator) or is_regressor(estimator)):
-            raise TypeError(
-                f"expected classifiers or regressors, which have a score. Got a {type(estimator).__name__}; compare "
-                "the scores of an estimator that is fitted to its features."
-            )
-        hits.append(_resampled_scores(estimator, X, y))
-    one, other = (_figures(estimator, X, scores) for estimator, scores in zip(both, hits, strict=True))
-    change = hits[1] - hits[0]
+    y, sides = np.asarray(y), [_side(before), _side(after)]
+    scores = [_resampled_scores(side.predict(X), y, values=side.values) for side in sides]
+    one, other = (_figures(side, X, own) for side, own in zip(sides, scores, strict=True))
+    change = scores[1] - scores[0]
     low, high = _interval(change)
     return CompressionReport(one, other, (float(change[0]), low, high))
 
 
-def _figures(estimator: Any, X: Any, scores: Floats) -> Figures:
-    samples, low_high = estimator._read_known(X), _interval(scores)
-    return Figures(
-        estimator.backbone_.n_parameters, len(pickle.dumps(estimator)) / 1e6, _milliseconds(estimator, samples, 1),
-        _milliseconds(estimator, samples, min(BATCH, len(samples))), float(scores[0]), *low_high,
-    )  # fmt: skip
+class _Fitted:
+    """An estimator on Keras."""
+
+    def __init__(self, estimator: Any) -> None:
+        check_compressible(estimator)
+        if not (is_classifier(estimator) or is_regressor(estimator)):
+            raise _no_score(type(estimator).__name__)
+        self.predict, self.read, self.values = estimator.predict, estimator._read_known, is_regressor(estimator)
+        self.n_parameters, self.megabytes = estimator.backbone_.n_parameters, len(pickle.dumps(estimator)) / 1e6
+        self._extraction = estimator.model_.extraction
+
+    def run(self, samples: Samples) -> None:
+        """Compute features, past their cache."""
+        for _ in compute(self._extraction, samples, range(len(samples))):
+            pass
 
 
-def _resampled_scores(estimator: Any, X: Any, y: Array) -> Floats:
+class _Exported:
+    """A file on ONNX Runtime."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        predictor = load(path)
+        if not hasattr(predictor, "predict"):
+            raise _no_score(f"file of a {predictor.about['estimator']}")
+        self.predict, self.read, self._served = predictor.predict, predictor._served.read, predictor._served
+        self.values = predictor.about["answers"]["kind"] == "values"
+        self.n_parameters, self.megabytes = predictor.about["n_parameters"], Path(path).stat().st_size / 1e6
+        self._outputs = predictor._outputs
+
+    def run(self, samples: Samples) -> None:
+        """Compute answers."""
+        self._served.compute(samples, self._outputs)
+
+
+def _side(given: Any) -> _Fitted | _Exported:
+    return _Exported(given) if isinstance(given, (str, os.PathLike)) else _Fitted(given)
+
+
+def _no_score(got: str) -> TypeError:
+    return TypeError(
+        f"expected classifiers or regressors, which have a score. Got a {got}; compare the scores of an estimator that "
+        "is fitted to its features."
+    )
+
+
+def _figures(side: _Fitted | _Exported, X: Any, scores: Floats) -> Figures:
+    samples = side.read(X)
+    one, batch = (_milliseconds(side, samples.take(np.arange(len(samples)) < n)) for n in (1, BATCH))
+    return Figures(side.n_parameters, side.megabytes, one, batch, float(scores[0]), *_interval(scores))
+
+
+def _resampled_scores(found: Array, y: Array, *, values: bool) -> Floats:
     """Return the score of all samples, then those of resamples, which are the same for each estimator."""
-    found, random = estimator.predict(X), np.random.default_rng(0)
+    random = np.random.default_rng(0)
     draws = [np.arange(len(y)), *(random.integers(0, len(y), len(y)) for _ in range(N_RESAMPLES))]
-    if is_regressor(estimator):
+    if values:
         return np.array([r2_score(y[drawn], found[drawn]) for drawn in draws])
     right = (found == y).reshape(len(y), -1).all(axis=1)
     return np.array([right[drawn].mean() for drawn in draws])
@@ -200,12 +243,11 @@ def _interval(scores: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _milliseconds(estimator: Any, samples: Samples, n_samples: int) -> float:
-    """Time the network, past the cache of features; the first run compiles it."""
+def _milliseconds(side: _Fitted | _Exported, samples: Samples) -> float:
+    """Time one sample, on average; the first run compiles the network."""
     times = []
     for _ in range(N_RUNS + 1):
         start = perf_counter()
-        for _ in compute(estimator.model_.extraction, samples, range(n_samples)):
-            pass
+        side.run(samples)
         times.append(perf_counter() - start)
-    return float(1000 * np.median(times[1:]) / n_samples)
+    return float(1000 * np.median(times[1:]) / len(samples))

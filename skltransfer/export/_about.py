@@ -42,6 +42,7 @@ def describe(parts: Parts) -> dict[str, Any]:
         "reader": type(parts.before[0].estimator if parts.before else estimator).__name__,
         "versions": {"skltransfer": __version__, "python": platform.python_version(), "keras": _backend.version()}
         | {library: version(library) for library in LIBRARIES},
+        "n_parameters": estimator.backbone_.n_parameters,
         "input": describe_input(model.format, read_options(estimator), model.extraction.preparation),
         "n_features_in": int(parts.whole.n_features_in_),
         "feature_names_in": None if names is None else [str(name) for name in names],

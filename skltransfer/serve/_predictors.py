@@ -70,17 +70,17 @@ class Served:
 
     def run(self, X: Any, names: Sequence[str]) -> list[Array]:
         """Compute answers for samples."""
-        found = self._compute(self.read(X), names)
+        found = self.compute(self.read(X), names)
         check_answers(found)
         return found
 
     def run_prepared(self, samples: Sequence[Array], names: Sequence[str]) -> list[Array]:
         """Compute answers, which may not be finite, for what `prepared` gave, of any number of calls."""
         if isinstance(self.preparation, Tokenization):
-            return self._compute(RaggedSamples(samples), names)
-        return self._compute(ArraySamples(np.stack(samples)), names)
+            return self.compute(RaggedSamples(samples), names)
+        return self.compute(ArraySamples(np.stack(samples)), names)
 
-    def _compute(self, samples: Samples, names: Sequence[str]) -> list[Array]:
+    def compute(self, samples: Samples, names: Sequence[str]) -> list[Array]:
         """Compute answers in batches."""
         dtype = DTYPES[self.session.get_inputs()[0].type]
         found: list[list[Array]] = []
