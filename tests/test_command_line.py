@@ -105,6 +105,26 @@ def test_rows_of_numbers(flowers, capsys):
     assert "accuracy 1.000" in capsys.readouterr().out
 
 
+def test_columns_are_found_by_their_names(flowers, tmp_path, capsys):
+    path, fitted, _ = flowers
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = said_of(["predict", fitted, path], capsys)
+    for order in (["two", "one"], ["kind", "two", "height", "one"]):
+        with (tmp_path / "other.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, order, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(rows)
+        assert said_of(["predict", fitted, tmp_path / "other.csv"], capsys) == expected
+    assert "accuracy 1.000" in said_of(["evaluate", fitted, tmp_path / "other.csv", "--target", "kind"], capsys)
+    adapted = tmp_path / "adapted.skltransfer"
+    numbers = ["--column", "one", "--column", "two", "--method", "source_only", "--target", "kind"]
+    assert main(["adapt", str(path), str(tmp_path / "other.csv"), "--out", str(adapted), *numbers]) == 0
+    assert said_of(["predict", adapted, tmp_path / "other.csv"], capsys) == expected
+    (tmp_path / "other.csv").write_text("one,height\n1,2\n")
+    refused(["predict", fitted, tmp_path / "other.csv"], capsys, tmp_path, "Got column='two'; known: 'one', 'height'")
+
+
 @pytest.mark.parametrize("options", [[], ["--regression"]])
 def test_values(flowers, tmp_path, capsys, options):
     path, _, numbers = flowers
@@ -249,6 +269,13 @@ BAD_FITS = {
 
 STEPS = ("Read ", "Skipped ", "Predicting ", "Trying ", "On ")
 """How lines begin that say what is done."""
+
+
+def said_of(arguments, capsys):
+    """Run a command, and return what it writes to stdout."""
+    capsys.readouterr()
+    assert main([str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
 
 
 def refused(arguments, capsys, place, message, *results):

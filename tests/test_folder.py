@@ -243,6 +243,12 @@ def test_errors_of_csv_files_name_the_line(tmp_path, rows, options, message):
         load_csv(table(tmp_path, rows), **options)
 
 
+def test_csv_with_numbers_as_a_frame(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n1,2,x\n3,4.5,z\n")
+    frame = load_csv(tmp_path / "t.csv", column=["b", "a"], target="y", as_frame=True).data
+    pd.testing.assert_frame_equal(frame, pd.DataFrame({"b": [2.0, 4.5], "a": [1.0, 3.0]}))
+
+
 def test_csv_that_is_not_utf8_or_missing(tmp_path):
     (tmp_path / "latin.csv").write_bytes("text\ncafé\n".encode("latin-1"))
     with pytest.raises(ValueError, match=r"is not in UTF-8 .*Save it as CSV in UTF-8"):

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "_utils": set(),
     "_validation": set(),
     "_version": set(),
-    "datasets": {"_inputs", "_validation"},
+    "datasets": {"_inputs", "_keras", "_validation"},
     "_keras": {"_utils", "_validation"},
     "_targets": {"_utils", "_validation"},
     "domain_shift": {"_targets", "_utils", "_validation"},

@@ -23,8 +23,11 @@ def add_columns(parser: Any) -> None:
     parser.add_argument("--target", metavar="NAME", help="of a CSV file, the column of labels or values")
 
 
-def read_labeled(path: Path, options: Any, sample_kind: str | None = None) -> Any:
-    """Read labeled samples from a folder of folders or a CSV file, and say what they are."""
+def read_labeled(path: Path, options: Any, sample_kind: str | None = None, model: Any = None) -> Any:
+    """Read labeled samples from a folder of folders or a CSV file, and say what they are.
+
+    Of a table, a model reads the columns that it was fitted to.
+    """
     from skltransfer.datasets import load_csv, load_folder
 
     if path.is_dir():
@@ -40,11 +43,18 @@ def read_labeled(path: Path, options: Any, sample_kind: str | None = None) -> An
             "pass --target NAME, the column of labels."
         )
     else:
-        sample = load_csv(path, column=options.column, target=options.target)
+        column = options.column or known_columns(model)
+        sample = load_csv(path, column=column, target=options.target, as_frame=True)
     if getattr(options, "regression", False):
         sample.target_names = None
     say_read(sample)
     return sample
+
+
+def known_columns(model: Any) -> list[str] | None:
+    """Return the names of the columns that a model was fitted to; None if it saw no names."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
 
 
 def say_read(sample: Any) -> None:

@@ -33,7 +33,7 @@ def run(options: Any) -> None:
     from skltransfer.datasets import load_csv, load_unlabeled
 
     if source.sample_kind == "table":
-        target = load_csv(options.unlabeled, column=source.feature_names)
+        target = load_csv(options.unlabeled, column=source.feature_names, as_frame=True)
     else:
         target = load_unlabeled([options.unlabeled], sample_kind=source.sample_kind)
     say_read(target)
@@ -45,8 +45,12 @@ def _adapt(source: Any, target: Any, options: Any) -> None:
 
     import skltransfer
 
-    data = [*source.data, *target.data]
-    X = data if isinstance(source.data, list) else np.array(data)
+    if isinstance(source.data, list):
+        X = source.data + target.data
+    else:
+        import pandas as pd
+
+        X = pd.concat([source.data, target.data])
     n_source, n_target = len(source.data), len(target.data)
     y = np.concatenate([source.target.astype(object), np.full(n_target, None)])
     adapted = skltransfer.DomainAdaptationClassifier(

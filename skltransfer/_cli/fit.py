@@ -100,7 +100,7 @@ def _split(target: Any, options: Any, is_values: bool) -> tuple[Any, Any]:
 
 
 def _part(data: Any, positions: Any) -> Any:
-    return [data[position] for position in positions] if isinstance(data, list) else data[positions]
+    return [data[position] for position in positions] if isinstance(data, list) else data.iloc[positions]
 
 
 def score_said(estimator: Any, X: Any, y: Any, is_values: bool) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skltransfer._cli._outputs import check_output, say, say_skipped, write_rows
-from skltransfer._cli._samples import load_model
+from skltransfer._cli._samples import known_columns, load_model
 
 EXAMPLE = "skltransfer predict photos.skltransfer new/*.jpg --proba --csv new.csv"
 
@@ -31,7 +31,7 @@ def run(options: Any) -> None:
     """Load, read, predict and write."""
     check_output(options.csv, options.model, *options.files)
     model, kind = load_model(options.model, needs="predict_proba" if options.proba else "predict")
-    names, X = _samples(options, kind)
+    names, X = _samples(options, model, kind)
     say(f"Predicting {len(names)} samples …")
     header, columns = ["file", "prediction"], [model.predict(X)]
     if options.proba:
@@ -40,14 +40,15 @@ def run(options: Any) -> None:
     write_rows(options.csv, _rows(header, names, columns))
 
 
-def _samples(options: Any, kind: str | None) -> tuple[Any, Any]:
+def _samples(options: Any, model: Any, kind: str | None) -> tuple[Any, Any]:
     """Read samples, and how each is called."""
     from skltransfer.datasets import load_csv, load_unlabeled
 
     if options.column or kind == "table":
         if len(options.files) > 1:
             raise ValueError(f"FILES: expected one CSV file. Got {len(options.files)} files; pass one after the other.")
-        sample = load_csv(options.files[0], column=options.column)
+        named = known_columns(model) if kind == "table" else None
+        sample = load_csv(options.files[0], column=options.column or named, as_frame=named is not None)
         names = sample.filenames if sample.filenames is not None else [f"row {i + 1}" for i in range(len(sample.data))]
         return names, sample.data
     known = kind if kind in ("image_files", "audio", "texts") else None

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skltransfer._inputs.paths import AUDIO_SUFFIXES, IMAGE_SUFFIXES
+from skltransfer._keras.optional import import_optional
 from skltransfer._validation import unknown_name
 from skltransfer.datasets._files import first_reasons, pick
 
@@ -20,7 +21,11 @@ Row = tuple[int, list[str]]
 
 
 def load_csv(
-    path: str | os.PathLike[str], *, column: str | Sequence[str] | None = None, target: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    column: str | Sequence[str] | None = None,
+    target: str | None = None,
+    as_frame: bool = False,
 ) -> Bunch:
     r"""Load samples and their labels from a CSV file with a line of names.
 
@@ -33,11 +38,13 @@ def load_csv(
         or several columns of numbers. None is all but ``target``.
     target : str or None, default=None
         The column of labels or values; None is none.
+    as_frame : bool, default=False
+        Whether columns of numbers come as a pandas frame, whose names estimators remember as ``feature_names_in_``.
 
     Returns
     -------
     sklearn.utils.Bunch
-        ``data``, what goes to `fit`: a list of paths or texts, or an array of shape (n_samples, n_columns);
+        ``data``, what goes to `fit`: a list of paths or texts, or an array or frame of shape (n_samples, n_columns);
         ``sample_kind``, what the parameter of this name of estimators takes; ``filenames``, the paths, or None;
         ``skipped``, a list of (path, reason) for files that are no samples, as of `load_folder`; with numbers,
         ``feature_names``; and with ``target``, ``target``, an array of names, integers or floats, and
@@ -47,6 +54,8 @@ def load_csv(
     ------
     OSError
         If there is no such file, or it cannot be read.
+    ImportError
+        If numbers are wanted as a frame, and pandas is not installed.
     ValueError
         If a column or a cell is missing, a row has too many cells or too few, a path leads nowhere, or numbers stand
         beside other cells; the message names the lines.
@@ -73,7 +82,8 @@ def load_csv(
     cells = [[_cell(file, row, names, name) for row in rows] for name in columns]
     numbers = _numbers(file, rows, columns, cells)
     if numbers is not None:
-        loaded = Bunch(data=numbers, sample_kind="table", feature_names=columns, filenames=None, skipped=[])
+        data = _framed(numbers, columns) if as_frame else numbers
+        loaded = Bunch(data=data, sample_kind="table", feature_names=columns, filenames=None, skipped=[])
         kept = list(range(len(rows)))
     else:
         loaded, kept = _files_or_texts(file, rows, cells[0])
@@ -146,6 +156,11 @@ def _numbers(file: str, rows: list[Row], columns: list[str], cells: list[list[st
         f"{file!r}, line {rows[worst][0]}: {columns[place]!r} is {cells[place][worst][:60]!r}. Expected numbers in all "
         f"of the columns {', '.join(columns)}; pass column=…, the one of paths or texts, or those of numbers."
     )
+
+
+def _framed(numbers: Any, columns: list[str]) -> Any:
+    pandas = import_optional("pandas", extra="table", purpose="A table with names of columns")
+    return pandas.DataFrame(numbers, columns=columns)
 
 
 def _as_numbers(cells: Any) -> Any:
