@@ -268,6 +268,14 @@ def test_words_are_shaded_and_sounds_can_be_played(cases):
     assert sum("Spectrogram predicted as" in attrs["alt"] for attrs in page.all("img")) == len(players)
 
 
+@pytest.mark.parametrize(
+    ("kind", "n_samples"), [(pictures, 24), (files, 12), (texts, 12), (iris, 150), (two_values, 80), (adapted, 80)]
+)
+def test_how_many_samples_were_fitted_to(cases, kind, n_samples):
+    text = " ".join(Page(cases(kind)[3]).text.split())
+    assert f"Fitted to {n_samples} samples Trained" in text
+
+
 def test_training_selection_and_shift(cases):
     assert "Training curve over 3 epochs" in Page(cases(iris)[3]).source
     page = Page(cases(adapted)[3])

@@ -227,7 +227,8 @@ def fit(
         Samples of one group are held out together.
     """
     with monitor.showing():
-        return _fit(recipe, samples, targets, monitor, held_out, groups)
+        model = _fit(recipe, samples, targets, monitor, held_out, groups)
+    return replace(model, n_samples=len(targets))
 
 
 def _fit(

@@ -51,6 +51,8 @@ class FittedModel:
         What was tried for the head, by column; empty if nothing was chosen.
     activation_ranges : mapping of str to tuple of (float, float)
         Smallest and largest values of the tensors of its ONNX graph, by name; empty if they were not measured.
+    n_samples : int
+        Samples that the last fit was given, those that it held out included; 0 if that is not known.
     """
 
     format: InputFormat
@@ -65,6 +67,7 @@ class FittedModel:
     training: TrainingState | None = None
     selection: Mapping[str, list[Any]] = field(default_factory=dict, kw_only=True)
     activation_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict, kw_only=True)
+    n_samples: int = field(default=0, kw_only=True)
 
     @property
     def extraction(self) -> Extraction:

@@ -47,6 +47,7 @@ def training_section(subject: Subject, tasks: list[Task], n_test: int) -> Markup
         ("Estimator", named),
         ("Backbone", f"{found.backbone}, {start}, {found.n_stages} stage{'s' if found.n_stages != 1 else ''}"),
         ("Samples", found.samples),
+        ("Fitted to", f"{subject.own.model_.n_samples:,} samples"),
         ("Trained", found.trained),
         ("Weights", f"{found.n_network:,} in the network, {found.n_head:,} in the head"),
         ("Trained weights", f"{found.n_trained + found.n_head:,}"),

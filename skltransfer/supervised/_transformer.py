@@ -147,7 +147,8 @@ class BackboneTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Bac
         )  # fmt: skip
         extraction = with_blocks(extraction) if blocks else extraction
         width = extract(extraction, first(samples), memory=self.memory).shape[1]
-        self.model_ = FittedModel(format, SplitNetwork(extraction, None, 0), backbone, n_features=width)
+        network = SplitNetwork(extraction, None, 0)
+        self.model_ = FittedModel(format, network, backbone, n_features=width, n_samples=len(samples))
         return self
 
     def transform(self, X: Any) -> Features:
