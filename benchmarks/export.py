@@ -166,16 +166,22 @@ def damaged(n_damaged: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "model.onnx"
         export.save(fitted, path)
-        content, copy, refused, slowest, before = path.read_bytes(), path.with_name("d.onnx"), 0, 0.0, peak_mb()
+        content, copy, slowest, before = path.read_bytes(), path.with_name("d.onnx"), 0.0, peak_mb()
+        refused = unchanged = 0
         for seed in range(n_damaged):
-            copy.write_bytes(mutated(content, DAMAGES[seed % len(DAMAGES)], seed))
+            changed = mutated(content, DAMAGES[seed % len(DAMAGES)], seed)
+            if changed == content:
+                unchanged += 1
+                continue
+            copy.write_bytes(changed)
             began = time.perf_counter()
             try:
                 serve.load(copy)
             except ValueError as error:
                 refused += "is damaged" in str(error)
             slowest = max(slowest, time.perf_counter() - began)
-    report("export", damaged=n_damaged, refused=refused, slowest_s=slowest, peak_grown_mb=peak_mb() - before)
+    counts = {"damaged": n_damaged - unchanged, "refused": refused, "unchanged": unchanged}
+    report("export", **counts, slowest_s=slowest, peak_grown_mb=peak_mb() - before)
 
 
 ALONE = """

@@ -95,6 +95,15 @@ def test_a_table_tries_a_trained_network_and_names_trees():
     assert regressor.score(X, y) > 0.7
 
 
+def test_a_few_that_are_all_right_make_no_network_certain():
+    X, y = np.random.default_rng(0).normal(size=(120, 8)), np.arange(120) % 2
+    X[:, 0] += 20 * y
+    clf = TransferClassifier(budget=2, random_state=0).fit(X, y)
+    assert all(row["error"] > 0.02 for row in rows(clf, "trainable"))
+    assert rows(clf, "trainable")[0]["chosen"]
+    assert clf.predict_proba(X).max() < 0.9999
+
+
 @pytest.mark.parametrize("groups", [None, np.arange(160) // 2])
 def test_a_network_of_a_table_is_taken_by_all_samples_and_a_standard_error(product, groups):
     X, y = product[0][:160], product[1][:160]

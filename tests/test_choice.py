@@ -182,6 +182,19 @@ def test_temperature_is_best_on_new_samples():
         assert loss(found.temperature) == pytest.approx(found.log_loss, abs=0.15)
 
 
+def test_few_groups_of_many_samples_do_not_make_probabilities_unsure():
+    X, codes = noisy(160)
+    X += 2 * np.eye(3)[codes]  # nearly all are right
+    coordinates = Coordinates(decompose(X, np.ones(160))[0], codes, 3, np.ones(160))
+    alone = calibrate(coordinates, np.arange(160))
+    together = calibrate(coordinates, RANDOM.integers(0, 8, 160), np.arange(160))
+    for one, other in zip(alone, together, strict=True):
+        assert other.temperature == pytest.approx(one.temperature, rel=0.25)
+        assert other.log_loss == pytest.approx(one.log_loss, abs=0.06)
+    (doubled,) = calibrate(coordinates, np.arange(160) // 8 * 8, np.arange(160) // 8)[-1:]
+    assert doubled.log_loss > alone[-1].log_loss  # eight of each are as few as one of each
+
+
 def test_samples_that_no_fold_holds_out_do_not_count_in_the_temperature(monkeypatch):
     X, codes = noisy(90)
     seen, rest = np.arange(45), np.arange(45, 90)

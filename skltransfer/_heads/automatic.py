@@ -35,7 +35,7 @@ class Blocks(NamedTuple):
 
 
 def solve_automatically(
-    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array
+    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array, names: Array
 ) -> tuple[Head, dict[str, list[Any]]]:
     """Solve a linear head on blocks of features that are chosen for the task.
 
@@ -51,6 +51,8 @@ def solve_automatically(
         Inverse strength of the penalty; None chooses it, and the temperature of probabilities.
     groups : ndarray of shape (n_samples,)
         Samples of one group are held out together.
+    names : ndarray of shape (n_samples,)
+        Equal samples have one name.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def solve_automatically(
         scale = None
         if len(options) > 1:
             scale = block_scale(seen, own.weights[:, 0], blocks.widths, chosen.shares, blocks.square)
-        tried = _strengths(seen, own, scale, C, choice, groups[present], blocks.square)
+        tried = _strengths(seen, own, scale, C, choice, (groups[present], names[present]), blocks.square)
         best = min(tried, key=lambda found: found.log_loss)
         heads.append(solve(seen, own, C=best.C, scale=scale).divided_by(best.temperature))
         rows += _rows(number, options, choice, chosen, tried if C is None else [], best)
@@ -79,8 +81,8 @@ def solve_automatically(
 
 
 def _strengths(
-    features: Floats, targets: Targets, scale: Floats | None, C: float | None, choice: Choice | None, groups: Array,
-    square: float,
+    features: Floats, targets: Targets, scale: Floats | None, C: float | None, choice: Choice | None,
+    related: tuple[Array, Array], square: float,
 ) -> list[Calibration]:  # fmt: skip
     """Try strengths of the penalty of one task; a given one is the only one, without a temperature."""
     if C is not None:
@@ -89,7 +91,7 @@ def _strengths(
         return [Calibration(_ridge_strength(choice, targets.weights.sum() * square), 1.0, np.nan)]
     weights, (codes, n_classes) = targets.weights[:, 0], codes_of(targets)
     coordinates = Coordinates(decompose(features, weights, scale)[0], codes, n_classes, weights)
-    return calibrate(coordinates, groups)
+    return calibrate(coordinates, *related)
 
 
 def _ridge_strength(choice: Choice | None, square: float) -> float:

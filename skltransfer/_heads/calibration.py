@@ -28,7 +28,7 @@ class Calibration(NamedTuple):
     log_loss: float
 
 
-def calibrate(coordinates: Coordinates, groups: Array) -> list[Calibration]:
+def calibrate(coordinates: Coordinates, groups: Array, names: Array | None = None) -> list[Calibration]:
     """Find the temperature for each strength of the penalty, on samples held out.
 
     Parameters
@@ -37,6 +37,8 @@ def calibrate(coordinates: Coordinates, groups: Array) -> list[Calibration]:
         The samples, of one task.
     groups : ndarray of shape (n_samples,)
         Samples of one group are held out together.
+    names : ndarray of shape (n_samples,), optional
+        Equal samples have one name, and count as one where it matters how many there are; ``groups`` by default.
 
     Returns
     -------
@@ -60,7 +62,7 @@ def calibrate(coordinates: Coordinates, groups: Array) -> list[Calibration]:
             decisions.append(coordinates.decisions(theta, held_out))
         temperature, loss = _temperature(
             np.concatenate(decisions), coordinates.codes[rest], coordinates.n_classes, coordinates.weights[rest],
-            n_independent=len(np.unique(groups[rest])),
+            n_distinct=len(np.unique((groups if names is None else names)[rest])),
         )  # fmt: skip
         found.append(Calibration(strength, temperature, loss))
     return found
@@ -89,7 +91,7 @@ def _folds(coordinates: Coordinates, groups: Array) -> Iterator[tuple[NDArray[np
 
 
 def _temperature(
-    decisions: Floats, codes: NDArray[np.intp], n_classes: int, weights: Floats, *, n_independent: int
+    decisions: Floats, codes: NDArray[np.intp], n_classes: int, weights: Floats, *, n_distinct: int
 ) -> tuple[float, float]:
     """Return the temperature of the smallest log loss, and that loss.
 
@@ -98,7 +100,7 @@ def _temperature(
     if n_classes == 2:
         decisions = np.column_stack([np.zeros(len(codes)), decisions])
     right = np.eye(n_classes)[codes]
-    wrong = 1.0 / (n_independent + 2)
+    wrong = 1.0 / (n_distinct + 2)
     targets = (weights / weights.sum())[:, None] * ((1 - wrong) * right + wrong * (1 - right) / (n_classes - 1))
 
     def loss(logarithm: float) -> float:

@@ -58,7 +58,8 @@ class Trial:
     temperature : float
         What decision values are divided by.
     losses : ndarray of shape (n_held_out,)
-        Of each sample held out, with that temperature; infinite if the training diverged.
+        Of each sample held out, with that temperature and labels that one more sample makes doubtful, so that a few
+        which are all right do not make any network certain; infinite if the training diverged.
     """
 
     name: str
@@ -214,6 +215,7 @@ def _trials_on_folds(recipe: SupervisedRecipe, samples: Samples, targets: Target
 def _judged(
     name: str, last: SupervisedRecipe, trained: FittedModel | None, targets: Targets, decisions: Floats
 ) -> Trial:
+    targets = targets.smoothed(1.0 / (len(targets) + 2))  # one more sample counts as wrong
     temperature = _temperature(targets, decisions)
     return Trial(name, last, trained, temperature, sample_losses(targets, decisions / temperature))
 

@@ -313,13 +313,12 @@ class SupervisedRecipe(Recipe):
         features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
         extraction, C = network.below, self.parameters.C
         assert extraction is not None
-        groups = setup.groups
-        if groups is None:
-            groups = _names(setup.samples, features, adjusted=self.format.kind.is_numeric)
+        names = _names(setup.samples, features, adjusted=self.format.kind.is_numeric)
+        groups = names if setup.groups is None else np.asarray(setup.groups)
         head, selection = solve_automatically(
             features, setup.targets.repeated(len(views)),
             Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
-            C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)),
+            C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)), names=np.tile(names, len(views)),
         )  # fmt: skip
         if self.on_kernels and selection and len(setup.targets) >= FEWEST_FOR_TREES:
             table = np.asarray(setup.samples.read(range(len(setup.samples))))
