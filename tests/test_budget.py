@@ -141,6 +141,16 @@ def test_a_trial_that_diverges_is_left_out(product, backbone):
     assert np.isfinite(clf.predict_proba(X)).all()
 
 
+def test_few_groups_of_a_table(product):
+    X, y = product[0][:120], product[1][:120]
+    clf = TransferClassifier(budget=2, random_state=0).fit(X, y, groups=np.arange(120) % 3)
+    assert len(rows(clf, "trainable")) == 2
+    with pytest.raises(ValueError, match="no whole groups to hold out such that each class is on both sides"):
+        clf.fit(X, y, groups=y)
+    with pytest.raises(ValueError, match="expected at least 2 groups"):
+        clf.fit(X, y, groups=np.zeros(120))
+
+
 def test_too_few_samples_stay_frozen(product, backbone):
     X, y = product
     clf = TransferClassifier(backbone, budget=10, random_state=0)

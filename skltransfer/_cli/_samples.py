@@ -43,8 +43,9 @@ def read_labeled(path: Path, options: Any, sample_kind: str | None = None, model
             "pass --target NAME, the column of labels."
         )
     else:
-        column = options.column or known_columns(model)
-        sample = load_csv(path, column=column, target=options.target, as_frame=True)
+        known = known_columns(model)
+        as_frame = model is None or known is not None
+        sample = load_csv(path, column=options.column or known, target=options.target, as_frame=as_frame)
     if getattr(options, "regression", False):
         sample.target_names = None
     say_read(sample)

@@ -27,7 +27,7 @@ def run(options: Any) -> None:
     check_output(options.report, options.model, options.samples)
     model, kind = load_model(options.model)
     of_files = kind if kind in ("image_files", "audio", "texts") else None
-    sample = read_labeled(options.samples, options, of_files, model if kind == "table" else None)
+    sample = read_labeled(options.samples, options, of_files, model)
     if kind is not None and sample.sample_kind != kind:
         raise ValueError(f"{str(options.model)!r} takes {kind}. Got {sample.sample_kind}; pass such samples.")
     classes = getattr(model, "classes_", None)

@@ -74,18 +74,27 @@ def fold_masks(targets: Targets, groups: Any, *, n_folds: int, seed: int) -> Ite
     groups : array-like of shape (n_samples,) or None
         Samples of one group are held out together.
     n_folds : int
-        How many folds there are.
+        How many folds there are; as many as groups, if these are fewer.
     seed : int
         Draws them.
+
+    Raises
+    ------
+    ValueError
+        If there is one group, or a class of which a fold holds out all samples.
     """
     everything, strata = np.arange(len(targets)), targets.strata()
+    if groups is not None:
+        n_folds = min(n_folds, len(np.unique(groups)))
+        check_split(1 / n_folds, len(targets), strata, groups)
     options: dict[str, Any] = {"n_splits": n_folds, "shuffle": True, "random_state": seed}
     if groups is None:
         folds = KFold(**options) if strata is None else StratifiedKFold(**options)
     else:
         folds = GroupKFold(**options) if strata is None else StratifiedGroupKFold(**options)
     for _, held in folds.split(everything, strata, groups):
-        check_held(strata, held)
+        if strata is not None and len(np.setdiff1d(strata, np.delete(strata, held))):
+            check_held(strata, held)
         yield np.isin(everything, held)
 
 

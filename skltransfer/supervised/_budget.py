@@ -129,7 +129,7 @@ def fit_within_budget(
         return fit(recipe, samples, targets, monitor, groups=groups)
     with monitor.showing():
         if recipe.on_kernels and held_out is None:
-            trials = list(_trials_on_folds(recipe, samples, targets, groups))
+            trials = list(_trials_on_folds(recipe, backbone, samples, targets, groups))
         else:
             trials = list(_trials(recipe, backbone, samples, targets, held_out, groups))
     best = _best(trials, by_standard_error=recipe.on_kernels)
@@ -196,19 +196,27 @@ def _trials(
             yield judged(name + end, above, model, run(above))
 
 
-def _trials_on_folds(recipe: SupervisedRecipe, samples: Samples, targets: Targets, groups: Any) -> Iterator[Trial]:
+def _trials_on_folds(
+    recipe: SupervisedRecipe, backbone: Backbone, samples: Samples, targets: Targets, groups: Any
+) -> Iterator[Trial]:
     """Fit kernels and a network of a table without each fold, and judge them by all samples."""
-    own = replace(recipe.parameters, budget=None)
-    for name, trainable in (("frozen", own.trainable), ("mlp", "all")):
-        last = replace(recipe, parameters=replace(own, trainable=trainable))
-        unwatched = replace(last, parameters=replace(last.parameters, callbacks=None))
-        decisions = np.full(targets.values.shape, np.nan)
-        for out in fold_masks(targets, groups, n_folds=FOLDS, seed=own.seed):
-            rest = samples.take(~out), targets.take(~out)
-            held_out = samples.take(out), targets.take(out)
-            related = None if groups is None else np.asarray(groups)[~out]
-            model = fit(unwatched, *rest, Unwatched(), held_out=held_out, groups=related)
-            decisions[out] = model.decisions(held_out[0], own.memory)
+    own = recipe.parameters
+    folds = list(fold_masks(targets, groups, n_folds=FOLDS, seed=own.seed))
+    kernels = ("frozen", replace(own, budget=None))
+    for name, parameters in (kernels, *_ways(recipe, backbone, len(targets), 1.0)):
+        last = replace(recipe, parameters=parameters)
+        unwatched = replace(last, parameters=replace(parameters, callbacks=None))
+        decisions = np.empty(targets.values.shape)
+        try:
+            for out in folds:
+                held_out = samples.take(out), targets.take(out)
+                related = None if groups is None else np.asarray(groups)[~out]
+                rest = samples.take(~out), targets.take(~out)
+                model = fit(unwatched, *rest, Unwatched(), held_out=held_out, groups=related)
+                decisions[out] = model.decisions(held_out[0], own.memory)
+        except DivergenceError:
+            yield Trial(name, last, None, np.nan, np.full(len(targets), np.inf))
+            continue
         yield _judged(name, last, None, targets, decisions)
 
 
