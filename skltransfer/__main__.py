@@ -16,6 +16,8 @@ from skltransfer._cli.completion import SHELLS, PrintCompletion
 from skltransfer._version import __version__
 
 COMMANDS = (fit, predict, evaluate, rank, adapt, demo, export, serve)
+SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "2", "TF_ENABLE_ONEDNN_OPTS": "1"}
+"""Of this process, which is ours, unless its user has others: no chatter, and fast convolutions on any processor."""
 INTERRUPTED = 130
 """Exit status of a program that Ctrl-C ended, as shells have it."""
 
@@ -34,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0; 1 if something that the user can mend was missing or wrong; 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "tensorflow" not in sys.modules:  # which reads them once
+        for setting, value in SETTINGS.items():
+            os.environ.setdefault(setting, value)
     try:
         with _for_people():
             options.run(options)

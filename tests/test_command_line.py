@@ -466,6 +466,24 @@ assert not loaded, loaded
         assert "example:\n  skltransfer fit photos" in done.stdout
 
 
+@pytest.mark.parametrize("chosen", [{}, {"TF_ENABLE_ONEDNN_OPTS": "0"}])
+def test_tensorflow_computes_convolutions_by_onednn_unless_the_user_says_otherwise(chosen, tmp_path):
+    code = """
+import os, sys
+from skltransfer.__main__ import main
+assert main(["predict", "nothing.skltransfer", "nothing.jpg"]) == 1
+from skltransfer._keras.backend import version
+print(os.environ["TF_ENABLE_ONEDNN_OPTS"], version())
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | chosen
+    environment |= {"KERAS_BACKEND": "tensorflow"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    value = chosen.get("TF_ENABLE_ONEDNN_OPTS", "1")
+    assert done.stdout.startswith(f"{value} keras ")
+    assert done.stdout.endswith(f", TF_ENABLE_ONEDNN_OPTS={value}\n")
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__.rpartition(".")[2])
 def test_examples_are_commands(command, capsys):
     program, *arguments = command.EXAMPLE.split()

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 BACKENDS = {"tensorflow": "cpu", "torch": "torch", "jax": "jax"}
+ONE_DNN = "TF_ENABLE_ONEDNN_OPTS"
+"""Environment variable by which TensorFlow's convolutions are those of oneDNN, or not, when it is imported."""
 
 
 def import_keras() -> Any:
@@ -94,9 +96,10 @@ def name() -> str:
 
 
 def version() -> str:
-    """Return what the last bits of results depend on: the versions of Keras and its backend, and an accelerator."""
+    """Return what the last bits of results depend on: versions of Keras and its backend, oneDNN, and an accelerator."""
     library = name()
-    place = ", accelerated" if on_accelerator() else ""
+    one_dnn = os.environ.get(ONE_DNN) if library == "tensorflow" else None
+    place = (f", {ONE_DNN}={one_dnn}" if one_dnn else "") + (", accelerated" if on_accelerator() else "")
     return f"keras {import_keras().__version__}, {library} {import_module(library).__version__}{place}"
 
 
