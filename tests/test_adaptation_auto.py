@@ -95,6 +95,23 @@ def test_in_doubt_it_is_the_best_on_other_pairs_that_is_taken():
     assert decide([found, found._replace(candidate="again")], expected, known)[0] == "source_only"
 
 
+def test_of_two_classes_the_shares_of_the_source_are_not_made_those_of_the_target():
+    candidates, known = trap(0)
+    plain = candidates["source_only"]
+    expected = expected_shares(plain, known, 0)
+    assert expected.source_shares == pytest.approx([0.5, 0.5], abs=0.05)
+    withheld = expected.withheld("not asked")
+    found = consider("source_only", plain, plain, known)._replace(shares=np.array([0.3, 0.7]))
+    halves = found._replace(candidate="deepjdot_mcc", shares=np.array([0.48, 0.52]))
+    between = found._replace(candidate="mcc", shares=np.array([0.36, 0.64]))
+    near, one = halves._replace(shares=np.array([0.34, 0.66])), between._replace(shares=np.array([0.0, 1.0]))
+    assert decide([found, halves, between], withheld, known)[0] == "mcc"
+    assert decide([found, near, between], withheld, known)[0] == "deepjdot_mcc"
+    assert decide([found, halves, one], withheld, known)[0] == "deepjdot_mcc"
+    assert decide([found, halves, between._replace(circular=halves.circular - 0.3)], withheld, known)[0] == halves[0]
+    assert decide([found, halves], withheld, known)[0] == "deepjdot_mcc"
+
+
 def test_what_harms_the_source_is_left_out():
     candidates, known = trap(0, gap=4)
     plain = candidates["source_only"]

@@ -11,6 +11,7 @@ from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skltransfer import AutoencoderTransformer, TransferClassifier, TransferRegressor, load_backbone
 from skltransfer._engine.pooling import INPUT, Output, pool_features
@@ -262,6 +263,21 @@ def test_choice_is_the_same_again_in_any_order_and_with_groups(digits):
     twice = clone(clf).fit(np.repeat(X, 2, axis=0), np.repeat(y, 2), groups=np.repeat(np.arange(len(y)), 2))
     weighted = clone(clf).fit(X, y, sample_weight=np.full(len(y), 2.0))
     np.testing.assert_allclose(twice.selection_["error"][:4], weighted.selection_["error"][:4], rtol=1e-6)
+
+
+def test_seeds_stores_and_threads_change_nothing(digits, tmp_path):
+    X, X_test, y, _ = digits
+    clf = TransferClassifier(image_size=64, random_state=0).fit(X, y)
+    for options in ({"random_state": 1}, {"memory": str(tmp_path)}, {"memory": str(tmp_path)}):
+        other = clone(clf).set_params(**options).fit(X, y)
+        assert other.selection_ == clf.selection_
+        np.testing.assert_array_equal(other.predict_proba(X_test), clf.predict_proba(X_test))
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            other = clone(clf).fit(X, y)
+        assert other.selection_["chosen"] == clf.selection_["chosen"]
+        np.testing.assert_allclose(other.selection_["error"], clf.selection_["error"], rtol=1e-9)
+        np.testing.assert_allclose(other.predict_proba(X_test), clf.predict_proba(X_test), rtol=1e-6)
 
 
 def test_training_goes_on_from_blocks(digits):

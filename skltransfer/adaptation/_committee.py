@@ -16,7 +16,7 @@ from skltransfer._heads.solve import solve
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Floats
-from skltransfer.adaptation._diagnostics import N_DIAGNOSED
+from skltransfer.adaptation._diagnostics import N_DIAGNOSED, balanced
 from skltransfer.domain_shift._identification import LEVEL, reweighted_p_value
 from skltransfer.domain_shift._measures import a_distance, mutual_information
 from skltransfer.domain_shift._reference import collapsed
@@ -31,6 +31,10 @@ IN_DOUBT = "deepjdot_mcc"
 """The candidate that is taken unless another one is plainly ahead: the best single one on pairs for development."""
 PLAINLY = 0.1
 """By how much more the score of another one has to be."""
+UNBALANCED = "mcc"
+"""The candidate that is taken of two classes where the one in doubt makes their shares those of the source again."""
+BALANCED = 0.1
+"""By how much it does so, in their share."""
 
 
 class Embedded(NamedTuple):
@@ -131,7 +135,8 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     Returns
     -------
     candidate : str
-        The one with the best score, or "deepjdot_mcc" where it is behind by 0.1 at most.
+        The one with the best score, or "deepjdot_mcc" where it is behind by 0.1 at most. Where that would undo what
+        may be other shares of two classes, "mcc", which matches no whole domains, if it is behind by 0.1 at most.
     columns : dict of str to list
         All evidence by candidate.
     """
@@ -140,6 +145,8 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     ahead = max(passed, key=lambda number: considered[number].score)
     level = [number for number in passed if considered[number].score >= considered[ahead].score - PLAINLY]
     taken = next((number for number in level if considered[number].candidate == IN_DOUBT), ahead)
+    if _balances(considered[taken], considered[0], expected):
+        taken = next((number for number in level if considered[number].candidate == UNBALANCED), taken)
     names = ("candidate", "score", "circular", "own_circular", "density", "information", "source_accuracy")
     columns: dict[str, list[Any]] = {
         **{name: [getattr(found, name) for found in considered] for name in names},
@@ -148,6 +155,12 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
         "chosen": [number == taken for number in range(len(considered))],
     }
     return considered[taken].candidate, columns
+
+
+def _balances(found: Evidence, plain: Evidence, expected: ClassShares) -> bool:
+    """Whether a candidate makes the shares of two classes those of the source, where they cannot be estimated."""
+    shares, unknown = found.shares, not expected.identified
+    return unknown and len(shares) == 2 and balanced(shares, plain.shares, expected.source_shares) > BALANCED
 
 
 def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> float:
