@@ -105,10 +105,12 @@ def test_of_two_classes_the_shares_of_the_source_are_not_made_those_of_the_targe
     halves = found._replace(candidate="deepjdot_mcc", shares=np.array([0.48, 0.52]))
     between = found._replace(candidate="mcc", shares=np.array([0.36, 0.64]))
     near, one = halves._replace(shares=np.array([0.34, 0.66])), between._replace(shares=np.array([0.0, 1.0]))
+    nearly_halves = between._replace(shares=np.array([0.42, 0.58]))
     assert decide([found, halves, between], withheld, known)[0] == "mcc"
     assert decide([found, near, between], withheld, known)[0] == "deepjdot_mcc"
     assert decide([found, halves, one], withheld, known)[0] == "deepjdot_mcc"
     assert decide([found, halves, between._replace(circular=halves.circular - 0.3)], withheld, known)[0] == halves[0]
+    assert decide([found, halves, nearly_halves], withheld, known)[0] == "deepjdot_mcc"
     assert decide([found, halves], withheld, known)[0] == "deepjdot_mcc"
 
 

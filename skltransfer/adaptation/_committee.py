@@ -136,7 +136,8 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     -------
     candidate : str
         The one with the best score, or "deepjdot_mcc" where it is behind by 0.1 at most. Where that would undo what
-        may be other shares of two classes, "mcc", which matches no whole domains, if it is behind by 0.1 at most.
+        may be other shares of two classes, "mcc", which matches no whole domains, if it leaves them more or less as
+        they are and is behind by 0.1 at most.
     columns : dict of str to list
         All evidence by candidate.
     """
@@ -145,8 +146,9 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     ahead = max(passed, key=lambda number: considered[number].score)
     level = [number for number in passed if considered[number].score >= considered[ahead].score - PLAINLY]
     taken = next((number for number in level if considered[number].candidate == IN_DOUBT), ahead)
-    if _balances(considered[taken], considered[0], expected):
-        taken = next((number for number in level if considered[number].candidate == UNBALANCED), taken)
+    other = next((number for number in level if considered[number].candidate == UNBALANCED), taken)
+    if _balances(considered[taken], considered[other], considered[0], expected):
+        taken = other
     names = ("candidate", "score", "circular", "own_circular", "density", "information", "source_accuracy")
     columns: dict[str, list[Any]] = {
         **{name: [getattr(found, name) for found in considered] for name in names},
@@ -157,10 +159,15 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     return considered[taken].candidate, columns
 
 
-def _balances(found: Evidence, plain: Evidence, expected: ClassShares) -> bool:
-    """Whether a candidate makes the shares of two classes those of the source, where they cannot be estimated."""
-    shares, unknown = found.shares, not expected.identified
-    return unknown and len(shares) == 2 and balanced(shares, plain.shares, expected.source_shares) > BALANCED
+def _balances(found: Evidence, other: Evidence, plain: Evidence, expected: ClassShares) -> bool:
+    """Whether a candidate makes the shares of two classes those of the source, and another goes less than half as far.
+
+    Only where these shares cannot be estimated.
+    """
+    if expected.identified or len(found.shares) != 2:
+        return False
+    far, less = (balanced(own.shares, plain.shares, expected.source_shares) for own in (found, other))
+    return far > BALANCED and less < far / 2
 
 
 def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> float:

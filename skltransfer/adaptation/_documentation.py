@@ -78,10 +78,10 @@ AUTO_TEXT = f"""
     candidate is the mean of two circular validations, on the features of the network that saw the source alone and
     on its own; those that look collapsed are left out. It is "deepjdot_mcc" that is taken unless another one is
     ahead by more than 0.1, and "source_only" where all others are left out or no difference of the domains
-    is seen. Of two classes, it is "mcc" where the shares of classes in the target cannot be estimated and would
-    become those of the source. ``selection_`` has what was found. Where classes are also more or less frequent in
-    the target, it may still be worse than the source alone (by up to 10 points where two classes were three to
-    one), which is warned of."""
+    is seen. Of two classes, it is "mcc" where their shares in the target cannot be estimated, and would become
+    those of the source by the choice, but hardly by "mcc". ``selection_`` has what was found. Where classes
+    are also more or less frequent in the target, it may still be worse than the source alone (by up to 10 points
+    where two classes were three to one), which is warned of."""
 """What the classifier has more: methods need classes to be compared."""
 
 CLASSIFIER_TEXTS = ADAPTATION_TEXTS | _method_text("auto", list(METHODS), "")
