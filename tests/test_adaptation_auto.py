@@ -22,6 +22,7 @@ from skltransfer.adaptation._committee import (
     decide,
     expected_shares,
 )
+from skltransfer.adaptation._diagnostics import warn_of_balance
 
 mpl.use("agg")
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
@@ -237,3 +238,13 @@ def test_predictions_with_the_shares_of_the_source_are_warned_of():
         clf.fit(X, labels, sample_domain=domain)
     plain = clone(clf).set_params(method="source_only").fit(X, labels, sample_domain=domain)
     assert plain.score(target, truth) > clf.score(target, truth) + 0.1
+
+
+def test_a_choice_that_leaves_shares_as_they_are_is_warned_of_where_they_are_in_doubt():
+    source, plain, chosen = np.array([0.51, 0.49]), np.array([0.27, 0.73]), np.array([0.35, 0.65])
+    said = r"0\.51, 0\.49 in the source; in the target 0\.27, 0\.73 .* 0\.35, 0\.65 with method='mcc', which was chosen"
+    with pytest.warns(AdaptationWarning, match=said):
+        warn_of_balance("mcc", chosen, plain, source, in_doubt=source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_balance("mcc", chosen, plain, source, in_doubt=chosen)

@@ -267,14 +267,19 @@ def test_choice_is_the_same_again_in_any_order_and_with_groups(digits):
 
 def test_seeds_stores_and_threads_change_nothing(digits, tmp_path):
     X, X_test, y, _ = digits
-    clf = TransferClassifier(image_size=64, random_state=0).fit(X, y)
+
+    def chosen_anew(**options):
+        choosing.choices.clear()
+        return TransferClassifier(image_size=64, **{"random_state": 0, **options}).fit(X, y)
+
+    clf = chosen_anew()
     for options in ({"random_state": 1}, {"memory": str(tmp_path)}, {"memory": str(tmp_path)}):
-        other = clone(clf).set_params(**options).fit(X, y)
+        other = chosen_anew(**options)
         assert other.selection_ == clf.selection_
         np.testing.assert_array_equal(other.predict_proba(X_test), clf.predict_proba(X_test))
     for threads in (1, 2):
         with threadpool_limits(threads):
-            other = clone(clf).fit(X, y)
+            other = chosen_anew()
         assert other.selection_["chosen"] == clf.selection_["chosen"]
         np.testing.assert_allclose(other.selection_["error"], clf.selection_["error"], rtol=1e-9)
         np.testing.assert_allclose(other.predict_proba(X_test), clf.predict_proba(X_test), rtol=1e-6)

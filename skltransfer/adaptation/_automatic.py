@@ -19,6 +19,7 @@ from skltransfer._inputs.samples import Samples
 from skltransfer._targets.domains import Domains
 from skltransfer._targets.targets import Targets
 from skltransfer.adaptation._committee import (
+    IN_DOUBT,
     Embedded,
     Evidence,
     Known,
@@ -74,7 +75,7 @@ def choose_method(
     -----
     AdaptationWarning
         If nothing was better than the source alone and the domains are far apart, or if the shares of classes cannot
-        be estimated and the choice predicts those of the source.
+        be estimated and the choice, or what is chosen in doubt, predicts those of the source.
     """
     usual = make(CANDIDATES[0], known.domains)
     if not usual.strength or _too_few(targets, known.domains):
@@ -105,7 +106,8 @@ def choose_method(
     chosen, selection = decide(considered, expected, labels)
     if not expected.identified:
         shares = {evidence.candidate: evidence.shares for evidence in considered}
-        warn_of_balance(chosen, shares[chosen], shares[CANDIDATES[0]], expected.source_shares)
+        plain_shares, in_doubt = shares[CANDIDATES[0]], shares.get(IN_DOUBT, shares[chosen])
+        warn_of_balance(chosen, shares[chosen], plain_shares, expected.source_shares, in_doubt)
     if chosen == CANDIDATES[0] and (apart := distance(plain, seed)) > APART:
         warn_of_no_help(apart)
     return chosen, selection

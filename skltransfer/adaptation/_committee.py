@@ -16,7 +16,7 @@ from skltransfer._heads.solve import solve
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
 from skltransfer._utils.types import Floats
-from skltransfer.adaptation._diagnostics import N_DIAGNOSED, balanced
+from skltransfer.adaptation._diagnostics import N_DIAGNOSED, brought_nearer
 from skltransfer.domain_shift._identification import LEVEL, reweighted_p_value
 from skltransfer.domain_shift._measures import a_distance, mutual_information
 from skltransfer.domain_shift._reference import collapsed
@@ -31,10 +31,10 @@ IN_DOUBT = "deepjdot_mcc"
 """The candidate that is taken unless another one is plainly ahead: the best single one on pairs for development."""
 PLAINLY = 0.1
 """By how much more the score of another one has to be."""
-UNBALANCED = "mcc"
-"""The candidate that is taken of two classes where the one in doubt makes their shares those of the source again."""
-BALANCED = 0.1
-"""By how much it does so, in their share."""
+MATCHES_NOTHING = "mcc"
+"""The candidate that is taken of two classes where another would make their shares those of the source again."""
+NEARER = 0.1
+"""By how much nearer to those of the source it would bring them."""
 
 
 class Embedded(NamedTuple):
@@ -146,7 +146,7 @@ def decide(considered: Sequence[Evidence], expected: ClassShares, known: Known) 
     ahead = max(passed, key=lambda number: considered[number].score)
     level = [number for number in passed if considered[number].score >= considered[ahead].score - PLAINLY]
     taken = next((number for number in level if considered[number].candidate == IN_DOUBT), ahead)
-    other = next((number for number in level if considered[number].candidate == UNBALANCED), taken)
+    other = next((number for number in level if considered[number].candidate == MATCHES_NOTHING), taken)
     if _balances(considered[taken], considered[other], considered[0], expected):
         taken = other
     names = ("candidate", "score", "circular", "own_circular", "density", "information", "source_accuracy")
@@ -166,8 +166,8 @@ def _balances(found: Evidence, other: Evidence, plain: Evidence, expected: Class
     """
     if expected.identified or len(found.shares) != 2:
         return False
-    far, less = (balanced(own.shares, plain.shares, expected.source_shares) for own in (found, other))
-    return far > BALANCED and less < far / 2
+    far, less = (brought_nearer(own.shares, plain.shares, expected.source_shares) for own in (found, other))
+    return far > NEARER and less < far / 2
 
 
 def _circular(target: Floats, codes: NDArray[np.intp], source: Floats, known: Targets) -> float:

@@ -141,14 +141,14 @@ def warn_of_no_help(apart: float) -> None:
     )
 
 
-def balanced(adapted: Floats, plain: Floats, source: Floats) -> float:
+def brought_nearer(adapted: Floats, plain: Floats, source: Floats) -> float:
     """By how much adaptation has brought the shares of predicted classes nearer to those of the source."""
     off, nearer = (np.abs(shares - source).max() for shares in (plain, adapted))
     return float(off - nearer)
 
 
-def warn_of_balance(method: str, adapted: Floats, plain: Floats, source: Floats) -> None:
-    """Warn if adaptation has brought the shares of predicted classes back to those of the source.
+def warn_of_balance(method: str, adapted: Floats, plain: Floats, source: Floats, in_doubt: Floats) -> None:
+    """Warn if adaptation brings the shares of predicted classes back to those of the source.
 
     Parameters
     ----------
@@ -156,8 +156,10 @@ def warn_of_balance(method: str, adapted: Floats, plain: Floats, source: Floats)
         What was chosen.
     adapted, plain, source : ndarray of shape (n_classes,)
         Shares of classes in the target as predicted with and without adaptation, and those of the source.
+    in_doubt : ndarray of shape (n_classes,)
+        As predicted by what is chosen in doubt: where it would do so, shares are unknown, whatever was chosen.
     """
-    if balanced(adapted, plain, source) > BALANCED:
+    if max(brought_nearer(own, plain, source) for own in (adapted, in_doubt)) > BALANCED:
         told = [", ".join(f"{share:.2f}" for share in shares[:5]) for shares in (source, plain, adapted)]
         _warn(
             f"The first classes have the shares {told[0]} in the source; in the target {told[1]} are predicted without "
