@@ -134,24 +134,55 @@ def test_scikit_learn_checks_of_what_is_smaller(smaller):
     check_estimator(found)
 
 
-@on_tensorflow
-def test_calibrated_files_compute_in_integers(clf, images, labels, tmp_path):
+def optimized(path):
+    """Operations that ONNX Runtime makes of a file."""
     import onnx
     import onnxruntime
 
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path.with_suffix(".optimized"))
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return [node.op_type for node in onnx.load(path.with_suffix(".optimized")).graph.node]
+
+
+@on_tensorflow
+def test_calibrated_files_compute_in_integers(clf, images, labels, tmp_path):
     found = pickle.loads(pickle.dumps(quantize(clf, calibration=images)))
     export.save(clf, tmp_path / "floats.onnx")
     export.save(found, tmp_path / "integers.onnx")
     assert (tmp_path / "integers.onnx").stat().st_size < (tmp_path / "floats.onnx").stat().st_size / 3
     predictor = serve.load(tmp_path / "integers.onnx")
     assert np.abs(predictor.predict_proba(images) - clf.predict_proba(images)).max() < 0.1
-    options = onnxruntime.SessionOptions()
-    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    options.log_severity_level = 3
-    onnxruntime.InferenceSession(tmp_path / "integers.onnx", options, providers=["CPUExecutionProvider"])
-    kinds = [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node]
+    kinds = optimized(tmp_path / "integers.onnx")
     assert "QLinearConv" in kinds
     assert not {"Conv", "FusedConv"} & set(kinds)
+
+
+@on_tensorflow
+def test_files_of_texts_compute_in_integers_and_look_up_bytes(tmp_path):
+    import onnx
+
+    texts = [f"{mood} film number {number}" for number in range(20) for mood in ("a fine", "no good")]
+    fitted = TransferClassifier("small_transformer", epochs=3, random_state=0).fit(texts, [1, 0] * 20)
+    found = quantize(fitted, calibration=texts)
+    export.save(fitted, tmp_path / "floats.onnx")
+    export.save(found, tmp_path / "integers.onnx")
+    floats, integers = optimized(tmp_path / "floats.onnx"), optimized(tmp_path / "integers.onnx")
+    for kinds, product in ((floats, "Gemm"), (integers, "QGemm")):
+        assert {"LayerNormalization", product} <= set(kinds)
+        assert {"Gelu", "BiasGelu"} & set(kinds)
+        assert not {"Erf", "Reciprocal"} & set(kinds)
+    embeddings = found.backbone_.weights[0].shape
+    large = [
+        tensor.data_type
+        for tensor in onnx.load(tmp_path / "integers.onnx").graph.initializer
+        if tuple(tensor.dims) == embeddings
+    ]
+    assert set(large) == {onnx.TensorProto.INT8}
+    assert (tmp_path / "integers.onnx").stat().st_size < (tmp_path / "floats.onnx").stat().st_size / 2
+    served = serve.load(tmp_path / "integers.onnx")
+    assert np.abs(served.predict_proba(texts) - fitted.predict_proba(texts)).max() < 0.05
 
 
 @on_tensorflow

@@ -44,7 +44,7 @@ MANY_SAMPLES = 4096
 n_computed = 0
 """Samples that went through a frozen network in this process, so far."""
 
-REVISION = "3"
+REVISION = "4"
 """Counts up when this package gives the same sample other features, so that a folder of older ones is not read."""
 
 _locks: dict[bytes, threading.Lock] = defaultdict(threading.Lock)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 
 from skltransfer._keras import backend as _backend
+from skltransfer._keras.fusion import fuse
 from skltransfer._keras.optional import import_optional
 
 OPSET = 18
 """Version of ONNX' operators, which ONNX Runtime reads from 1.14 on; the newest that tf2onnx writes."""
+
+MATRIX = 2**14
+"""Entries from which on a matrix stays outside of a graph during conversion, which copies the graph dozens of times."""
 
 Compute = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -56,20 +60,29 @@ def to_onnx(network: Any) -> tuple[Any, Compute]:
     onnx = import_optional("onnx", extra="export", purpose="export.save")
     convert = import_optional("tf2onnx.convert", extra="export", purpose="export.save")
     with _backend.own_settings(), quiet():
-        graph, given, outputs, compute = _frozen_graph(network)
+        graph, given, matrices, outputs, compute = _frozen_graph(network)
         names = {given: "samples"} | {tensor: key for key, tensor in outputs.items()}
         model, _ = convert.from_graph_def(
             graph,
             name="skltransfer",
-            input_names=[given],
+            input_names=[given, *matrices],
             output_names=list(outputs.values()),
             opset=OPSET,
             tensors_to_rename=names,
             custom_op_handlers=dict(HANDLERS),
         )
+    _put_in(onnx, model.graph, matrices)
+    fuse(onnx, model.graph)
     _check_known(onnx, model)
     onnx.checker.check_model(model)
     return model, compute
+
+
+def _put_in(onnx: Any, graph: Any, matrices: Mapping[str, np.ndarray]) -> None:
+    """Put matrices, which stayed outside of a graph while it was converted, into it."""
+    for value in [value for value in graph.input if value.name in matrices]:
+        graph.initializer.append(onnx.numpy_helper.from_array(matrices[value.name], value.name))
+        graph.input.remove(value)
 
 
 def _check_known(onnx: Any, model: Any) -> None:
@@ -139,6 +152,10 @@ HANDLERS: dict[str, Any] = {
 """Conversions of operations of TensorFlow for which tf2onnx has none, or a wrong one."""
 
 
+def _stays_outside(array: np.ndarray) -> bool:
+    return array.ndim == 2 and array.size >= MATRIX
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep libraries from writing what they are doing; what failed is in the error."""
@@ -159,8 +176,8 @@ def _nothing(record: logging.LogRecord) -> bool:
     return False
 
 
-def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Compute]:
-    """Trace a Keras network with its weights compiled in; on TensorFlow only.
+def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, np.ndarray], dict[str, str], Compute]:
+    """Trace a Keras network with its weights compiled in, but for large matrices; on TensorFlow only.
 
     Parameters
     ----------
@@ -173,6 +190,8 @@ def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Compute]:
         The network, in which weights are constants.
     input : str
         The tensor that is its input.
+    matrices : dict of str to ndarray
+        Further inputs, and what they hold.
     outputs : dict of str to str
         The tensor that is each output.
     compute : callable
@@ -187,10 +206,12 @@ def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Compute]:
     import tensorflow as tf
     from keras import StatelessScope
 
-    arrays = [(variable, variable.value.numpy()) for variable in network.variables]
+    arrays = ((variable, variable.value.numpy()) for variable in network.variables)
+    values = [(variable, tf.constant(array) if _stays_outside(array) else array) for variable, array in arrays]
 
     def traced(batch: Any) -> Any:
-        with StatelessScope(state_mapping=[(variable, tf.constant(array)) for variable, array in arrays]):
+        own = [(variable, tf.convert_to_tensor(value)) for variable, value in values]
+        with StatelessScope(state_mapping=own):
             return {key: tf.identity(value) for key, value in network(batch, training=False).items()}
 
     spec = network.inputs[0]
@@ -198,7 +219,11 @@ def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Compute]:
     concrete = tf.function(traced, signature, autograph=False, jit_compile=False).get_concrete_function()
     graph = concrete.graph.as_graph_def()
     nodes = {node.name: node for node in graph.node}
+    matrices, outside = {}, {id(value) for _, value in values if tf.is_tensor(value)}
     for outer, inner in concrete.graph.captures:  # constants of Keras' operations lie outside of the function
+        if id(outer) in outside:
+            matrices[inner.name] = outer.numpy()
+            continue
         node = nodes[inner.op.name]
         node.Clear()
         node.name, node.op = inner.op.name, "Const"
@@ -209,4 +234,4 @@ def _frozen_graph(network: Any) -> tuple[Any, str, dict[str, str], Compute]:
         return {key: value.numpy() for key, value in concrete(tf.constant(batch)).items()}
 
     outputs = {key: tensor.name for key, tensor in concrete.structured_outputs.items()}
-    return graph, concrete.inputs[0].name, outputs, compute
+    return graph, concrete.inputs[0].name, matrices, outputs, compute

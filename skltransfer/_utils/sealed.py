@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from typing import BinaryIO
 
 KEY = b"skltransfer.sha256"
 """Name of the property of an ONNX model that holds the digest."""
@@ -15,21 +17,30 @@ _FIELD = b"\x72" + bytes([len(_ENTRY) + LENGTH]) + _ENTRY
 """Begin of the field: number 14 of a ModelProto is its ``metadata_props``, and their fields may stand anywhere."""
 
 
+BLOCK = 2**20
+"""Bytes that are read at a time."""
+
+
 def sealed(model: bytes) -> bytes:
     """Append a digest to a serialized ONNX model, which stays one.
 
     Examples
     --------
-    >>> is_sealed(sealed(b"a model")), is_sealed(sealed(b"a model").replace(b"d", b"D"))
+    >>> import io
+    >>> model = sealed(b"a model")
+    >>> is_sealed(io.BytesIO(model)), is_sealed(io.BytesIO(model.replace(b"d", b"D")))
     (True, False)
     """
     return model + _FIELD + hashlib.sha256(model).hexdigest().encode()
 
 
-def is_sealed(data: bytes) -> bool:
+def is_sealed(file: BinaryIO) -> bool:
     """Tell whether the digest at the end of a file is that of all before it."""
-    end = len(data) - LENGTH
-    begin = end - len(_FIELD)
-    if begin < 0 or data[begin:end] != _FIELD:
+    begin = file.seek(0, os.SEEK_END) - len(_FIELD) - LENGTH
+    if begin < 0:
         return False
-    return hashlib.sha256(memoryview(data)[:begin]).hexdigest().encode() == data[end:]
+    file.seek(0)
+    digest = hashlib.sha256()
+    for start in range(0, begin, BLOCK):
+        digest.update(file.read(min(BLOCK, begin - start)))
+    return file.read() == _FIELD + digest.hexdigest().encode()

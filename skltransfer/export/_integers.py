@@ -20,7 +20,9 @@ BODY = re.compile(r"/backbone(_\d+)?/")
 """In the names of what a backbone computes, beside the preparation of samples and the head."""
 UNNAMED = re.compile(r"\w+__\d+")
 """Names of nodes that the converter made of several."""
-WEIGHTED, BETWEEN = ("Conv", "Gemm", "MatMul"), ("Add", "Clip", "Relu", "MaxPool")
+PRODUCTS = ("Gemm", "MatMul")
+"""Operations with weights whose outputs stay in float32: what follows them computes so, and rounding costs a pass."""
+WEIGHTED, BETWEEN = ("Conv", *PRODUCTS), ("Add", "Clip", "Relu", "MaxPool")
 WHOLE = 1e-3
 """How near to a whole number a rounded weight is, by its scale."""
 SINGLE = 1
@@ -107,11 +109,15 @@ def in_integers(graph: Any, ranges: Mapping[str, tuple[float, float]]) -> Any:
         tensors_range={name: TensorData(lowest=low, highest=high) for name, (low, high) in bounds.items()},
         nodes_to_quantize=[node.name for node in nodes], nodes_to_exclude=[],
         op_types_to_quantize=[*WEIGHTED, *BETWEEN],
-        extra_options={"TensorQuantOverrides": dict(_known_scales(graph, nodes, bounds))},
+        extra_options={
+            "TensorQuantOverrides": dict(_known_scales(graph, nodes, bounds)),
+            "OpTypesToExcludeOutputQuantization": [*PRODUCTS],
+        },
     )  # fmt: skip
     with quiet():
         found = quantizer.quantize_model()
     _round_matrices(found.graph)
+    _shrink_embeddings(found.graph)
     return found
 
 
@@ -134,13 +140,38 @@ def _round_matrices(graph: Any) -> None:
         graph.node.insert(0, helper.make_node("DequantizeLinear", inputs, [node.input[1]], name=name, axis=axis))
 
 
+def _shrink_embeddings(graph: Any) -> None:
+    """Let embeddings that were rounded lie in 8 bits; what is looked up computes in float32."""
+    from onnx import helper, numpy_helper
+
+    constants = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
+    for node in [node for node in graph.node if node.op_type == "Gather" and node.input[0] in constants]:
+        tensor = constants[node.input[0]]
+        matrix = numpy_helper.to_array(tensor)
+        scale = rounded_by(matrix) if tensor.data_type == SINGLE and matrix.size >= LARGE else None
+        if scale is None:
+            continue
+        name, (output,), codes = tensor.name, node.output, np.rint(matrix / scale[:, None]).astype(np.int8)
+        tensor.CopyFrom(numpy_helper.from_array(codes, name))
+        graph.initializer.append(numpy_helper.from_array(scale[:, None].astype(np.float32), f"{name}.scale"))
+        steps = [
+            helper.make_node("Gather", [f"{name}.scale", node.input[1]], [f"{output}.scale"], axis=0),
+            helper.make_node("Cast", [f"{output}.codes"], [f"{output}.cast"], to=SINGLE),
+            helper.make_node("Mul", [f"{output}.cast", f"{output}.scale"], [output]),
+        ]
+        node.output[0] = f"{output}.codes"
+        position = list(graph.node).index(node)
+        for step in reversed(steps):
+            graph.node.insert(position + 1, step)
+
+
 def _after_body(graph: Any) -> list[Any]:
     """List the products of matrices of what a backbone gives, which come after it."""
     given, found = set[str](), []
     for node in graph.node:
         if _is_of_body(node) or given & set(node.input):
             given |= set(node.output)
-            found += [node] if node.op_type in ("Gemm", "MatMul") else []
+            found += [node] if node.op_type in PRODUCTS else []
     return found
 
 
@@ -190,11 +221,14 @@ def rounded_by(lines: Array) -> Array | None:
     """
     largest = np.abs(lines).max(axis=1)
     found = np.where(largest > 0, np.nan, 1.0)
-    for steps in range(1, 128):
-        scale = np.where(largest > 0, largest, 1.0) / steps
-        codes = lines / scale[:, None]
+    for steps in (127, *range(1, 127)):
+        rest = np.flatnonzero(np.isnan(found))
+        if not rest.size:
+            break
+        scale = largest[rest] / steps
+        codes = lines[rest] / scale[:, None]
         whole = np.abs(codes - np.rint(codes)).max(axis=1) < WHOLE
-        found = np.where(np.isnan(found) & whole, scale, found)
+        found[rest[whole]] = scale[whole]
     return None if np.isnan(found).any() else found
 
 
@@ -208,13 +242,17 @@ def _nodes(graph: Any) -> list[Any]:
             node.op_type in BETWEEN and given.issuperset(set(node.input) - weights)
         ):
             found.append(node)
-            given |= set(node.output)
+            given |= set(_rounded_outputs(node))
     if not found:
         raise ValueError(
             "calibration: expected a network with convolutions or dense layers in single precision. Got none; pass "
             "calibration=None."
         )
     return found
+
+
+def _rounded_outputs(node: Any) -> list[str]:
+    return [] if node.op_type in PRODUCTS else list(node.output)
 
 
 def _is_of_body(node: Any) -> bool:
@@ -232,7 +270,7 @@ def _tensors(graph: Any) -> dict[str, str]:
         attributes = sorted(attribute.SerializeToString(deterministic=True).hex() for attribute in node.attribute)
         own = [node.op_type, *attributes, *(keys.get(name, "") for name in node.input)]
         keys |= {name: _digest(",".join([*own, str(number)])) for number, name in enumerate(node.output)}
-    taken = (name for node in _nodes(graph) for name in (*node.input, *node.output))
+    taken = (name for node in _nodes(graph) for name in (*node.input, *_rounded_outputs(node)))
     return {name: keys[name] for name in taken if name and name not in constants}
 
 

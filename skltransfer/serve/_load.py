@@ -75,8 +75,9 @@ def load(
     See `skltransfer.export.save`.
     """
     runtime = import_optional("onnxruntime", extra="serve", purpose="serve.load")
-    content = Path(path).read_bytes()
-    if not is_sealed(content):
+    with Path(path).open("rb") as file:
+        whole = is_sealed(file)
+    if not whole:
         raise ValueError(
             f"{os.fspath(path)!r} is damaged, or no file of skltransfer.export.save: its digest is not that of its "
             "content. Expected the file as it was written; copy it again, or export the estimator anew."
@@ -86,7 +87,7 @@ def load(
     if n_threads is not None:
         options.intra_op_num_threads = n_threads
     try:
-        session = runtime.InferenceSession(content, options, providers=list(providers))
+        session = runtime.InferenceSession(os.fspath(path), options, providers=list(providers))
         about = json.loads(session.get_modelmeta().custom_metadata_map["skltransfer"])
         if about["revision"] <= REVISION:
             return _predictor(session, about)
