@@ -1,8 +1,9 @@
 """The HTTP server under 32 clients, beside batches in one process; then malformed bodies, all of which are refused.
 
 Clients send pictures, one a request, for so many seconds. In-process batches are of the same pictures and of the same
-size, on the same predictor, before the server starts. Then generated bodies (truncated pictures, decompression bombs,
-wrong types, deep JSON, broken forms): all have to get a status of 400 to 499, and the server has to stay.
+size, on a predictor of the same file, in turn with the clients, while the server waits. Then generated bodies
+(truncated pictures, decompression bombs, wrong types, deep JSON, broken forms): all have to get a status of 400 to 499,
+and the server has to stay.
 
 Run: ``python benchmarks/serve_load.py [SECONDS [N_MALFORMED]]`` (60 seconds and 10,000 bodies by default), or
 ``python benchmarks/serve_load.py malformed N``.
@@ -36,7 +37,7 @@ from _bodies import malformed
 from _measure import report
 
 SECONDS, N_MALFORMED = 60.0, 10_000
-CLIENTS, BATCH, MAX_BYTES = 32, 16, 2**20
+CLIENTS, BATCH, MAX_BYTES, ROUNDS = 32, 16, 2**20, 6
 
 
 @contextmanager
@@ -120,21 +121,27 @@ def clients(port: int, pictures: list[bytes], seconds: float) -> tuple[list[floa
     return [each for one in every for each in one.times], sum(one.errors for one in every)
 
 
-def load(port: int, pid: int, pictures: list[bytes], seconds: float) -> dict[str, Any]:
-    """Measure the server under all clients."""
+def load(port: int, pid: int, path: Path, pictures: list[bytes], seconds: float) -> dict[str, Any]:
+    """Measure the server under all clients, and batches in this process, in turn."""
     import psutil
 
     process = psutil.Process(pid)
     clients(port, pictures, 2)  # warm-up
-    before, began = process.memory_info().rss, time.monotonic()
-    times, errors = clients(port, pictures, seconds)
-    took = time.monotonic() - began
+    before, times, errors, rates = process.memory_info().rss, [], 0, []
+    for _ in range(ROUNDS):
+        alone, began = in_process(path, pictures, seconds / ROUNDS / 2), time.monotonic()
+        own, wrong = clients(port, pictures, seconds / ROUNDS)
+        rates.append((len(own) / (time.monotonic() - began), alone))
+        times, errors = times + own, errors + wrong
+    served, alone = np.median(rates, axis=0)
     return {
         "requests": len(times),
         "errors": errors,
         "p50_ms": 1000 * float(np.quantile(times, 0.5)),
         "p99_ms": 1000 * float(np.quantile(times, 0.99)),
-        "per_second": len(times) / took,
+        "per_second": float(served),
+        "in_process_per_second": float(alone),
+        "ratio": float(np.median([one / other for one, other in rates])),
         "rss_mb": [before / 1e6, process.memory_info().rss / 1e6],
     }
 
@@ -214,10 +221,8 @@ def main(seconds: float, n_malformed: int) -> None:
         path = Path(folder) / "clf.onnx"
         pictures = export(path)
         if seconds:
-            found["in_process_per_second"] = in_process(path, pictures, min(seconds, 20))
             with server(path, "--batch-size", str(BATCH)) as (port, pid):
-                found |= load(port, pid, pictures, seconds)
-            found["ratio"] = found["per_second"] / found["in_process_per_second"]
+                found |= load(port, pid, path, pictures, seconds)
         if n_malformed:
             with server(path, "--max-bytes", str(MAX_BYTES)) as (port, pid):
                 found["malformed"] = send_malformed(port, pid, n_malformed)

@@ -439,12 +439,21 @@ def renamed(old, new):
     return lambda facts: json.loads(json.dumps(facts).replace(f'"{old}"', f'"{new}"'))
 
 
+def without_runtime(facts):
+    """Leave open what computes features."""
+    for each in facts["objects"]:
+        if each.get("value") == "Extraction":
+            each["fields"]["runtime"] = ""
+    return facts
+
+
 LIES = {
     "an unknown class": (renamed("TransferRegressor", "subprocess.Popen"), "expected a class among .*'subprocess.Pop"),
     "an unknown value": (renamed("ValueEncoding", "os.system"), "expected a class among .*'os.system'"),
     "another class of values": (renamed("ValueEncoding", "Layout"), "Layout: expected the fields"),
     "a method": (renamed("n_features_in_", "predict"), "expected what a fit leaves. Got 'predict'"),
     "no parameter": (renamed("verbose", "noise"), "expected what a fit leaves. Got 'noise'"),
+    "an unknown runtime": (without_runtime, "expected a runtime among auto, keras, .*Got ''"),
     "later objects": (lambda facts: {**facts, "objects": facts["objects"][::-1]}, "expected"),
     "no objects": (lambda facts: {**facts, "objects": None}, "expected a list of objects"),
     "a number": (lambda facts: {**facts, "estimator": 3}, "expected an estimator. Got a int"),

@@ -17,7 +17,7 @@ from skltransfer._inputs.preparation import AnyPreparation, compiled_part
 from skltransfer._inputs.samples import SampleSpec
 from skltransfer._keras import backend as _backend
 from skltransfer._keras.backend import import_keras, own_settings
-from skltransfer._keras.runtime import compiled_by, named
+from skltransfer._keras.runtime import compiled_by, concurrent_batches, named
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone, assign, build, refusing_small_images
 from skltransfer.backbones._folding import fold
@@ -73,7 +73,7 @@ class Forward:
         if runtime == "keras":
             self._call, self._width = _backend.compile_forward(full, function, *sample, frozen=frozen), None
         else:
-            self._call, self._width = compiled_by(runtime, function, *sample), 1
+            self._call, self._width = compiled_by(runtime, function, *sample), concurrent_batches(runtime)
         self.places: dict[Any, Array] = {}
         self.standards: dict[Any, list[Array]] = {}
 

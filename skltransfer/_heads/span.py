@@ -120,12 +120,20 @@ def _span(features: Floats, weights: Floats, scale: Floats | None) -> Span:
         products = standardized.products(some)
         strength, vectors = eigen(products[some])
         combinations = vectors / np.sqrt(strength)
-        along = products @ combinations
-        strength, rotation = eigen(along.T @ along)
-        return Span(mean, scale, along @ rotation / root, strength, some=some, combinations=combinations @ rotation)
-    heavy = standardized.table()
+        heavy = products @ combinations
+        del products
+        scores, strength, rotation = _rotated(heavy, root)
+        return Span(mean, scale, scores, strength, some=some, combinations=combinations @ rotation)
+    scores, strength, rotation = _rotated(standardized.table(), root)
+    return Span(mean, scale, scores, strength, rotation)
+
+
+def _rotated(heavy: Floats, root: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return weighted samples along their axes without the weights, the strengths of the axes, and the axes."""
     strength, rotation = eigen(heavy.T @ heavy)
-    return Span(mean, scale, heavy @ rotation / root, strength, rotation)
+    scores = heavy @ rotation
+    scores /= root
+    return scores, strength, rotation
 
 
 @dataclass(frozen=True, eq=False)

@@ -105,6 +105,11 @@ def compiled_by(
     return {"onnxruntime": _onnxruntime, "openvino": _openvino}[runtime](graph.SerializeToString())
 
 
+def concurrent_batches(runtime: str) -> int:
+    """How many batches to run at once: ONNX Runtime takes one thread for each, and waits for no other."""
+    return (_threads() or os.cpu_count() or 1) if runtime == "onnxruntime" else 1
+
+
 def _threads() -> int | None:
     """How many threads a worker process may take, as loky sets it; None for as many as there are cores."""
     limit = os.environ.get("OMP_NUM_THREADS") if multiprocessing.parent_process() is not None else None
@@ -114,7 +119,7 @@ def _threads() -> int | None:
 def _onnxruntime(model: bytes) -> Callable[[np.ndarray], np.ndarray]:
     runtime: Any = import_module("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads = _threads() or 0
+    options.intra_op_num_threads = 1
     session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda batch: session.run(None, {"samples": np.ascontiguousarray(batch)})[0]
 

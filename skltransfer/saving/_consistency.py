@@ -9,6 +9,7 @@ from skltransfer._engine.pooling import INPUT
 from skltransfer._estimators.fitted import FittedModel
 from skltransfer._features.extraction import Extraction
 from skltransfer._heads.head import Head
+from skltransfer._keras.runtime import RUNTIMES
 
 
 def check_fitted(estimator: Any) -> None:
@@ -31,7 +32,7 @@ def check_fitted(estimator: Any) -> None:
         _check_head(model.head, sum(task.n_outputs for task in model.encoding.tasks))
     for extraction in (model.network.below, model.network.above):
         if extraction is not None:
-            _check_stages(extraction)
+            _check_extraction(extraction)
     if model.network.below is None and model.network.above is None:
         raise ValueError("expected a network below or above the features that are cached. Got none")
 
@@ -46,8 +47,10 @@ def _check_head(head: Head, n_outputs: int) -> None:
         raise ValueError(f"expected layers of a head with {n_outputs} outputs. Got kernels and biases {shapes}")
 
 
-def _check_stages(extraction: Extraction) -> None:
-    """Raise ValueError if a layer is not in the network whose output is taken."""
+def _check_extraction(extraction: Extraction) -> None:
+    """Raise ValueError if a layer is not in the network whose output is taken, or what computes is unknown."""
+    if extraction.runtime not in RUNTIMES:
+        raise ValueError(f"expected a runtime among {', '.join(RUNTIMES)}. Got {extraction.runtime!r}")
     layers = json.loads(extraction.backbone.architecture)["config"]["layers"]
     known = [layer["config"]["name"] for layer in layers]
     if missing := {output.stage for output in extraction.outputs} - {INPUT, *known}:

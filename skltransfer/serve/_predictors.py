@@ -109,7 +109,7 @@ class Served:
             groups[max(math.prod(shape), 3 * math.prod(size or ()))] = list(range(len(samples)))
         cuts = []
         for values, positions in sorted(groups.items()):
-            room = int(np.clip(BATCH_VALUES // (values * (384 if None in shape else 1)), 1, MOST))
+            room = min(max(BATCH_VALUES // (values * (384 if None in shape else 1)), 1), MOST)
             cuts += [positions[i : i + room] for i in range(0, len(positions), room)]
         return cuts
 

@@ -310,7 +310,8 @@ class SupervisedRecipe(Recipe):
         of twice the weight, and those of a sample's views.
         """
         views, network = self._views(setup, None), setup.network
-        features = np.concatenate([network.features(view, self.parameters.memory) for view in views])
+        each = [network.features(view, self.parameters.memory) for view in views]
+        features = np.concatenate(each) if len(each) > 1 else each[0]
         extraction, C = network.below, self.parameters.C
         assert extraction is not None
         names = _names(setup.samples, features, adjusted=self.format.kind.is_numeric)
