@@ -1,6 +1,7 @@
 """Fitted estimators in, smaller ones out."""
 
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -329,12 +330,14 @@ def _zeroed(name, array):
 
 @pytest.mark.backends
 def test_channels_without_weights_are_removed_and_nothing_changes():
+    from skltransfer._inputs.samples import ArraySamples
     from skltransfer.compression._pruning import narrowed
+    from skltransfer.compression._reconstruction import channel_products
 
     dead = {"short", "narrow", "wide", "wide_norm", "by_channel", "by_channel_norm"}
     backbone = load_backbone(inverted_residual(dead))
-    found = narrowed(backbone, 0.5)
     X = np.random.default_rng(0).normal(size=(4, 12, 12, 3)).astype("float32")
+    found = narrowed(backbone, 0.5, partial(channel_products, backbone, ArraySamples(X), None))
     answers = [one.to_keras().predict(X, verbose=0) for one in (found, backbone)]
     np.testing.assert_allclose(*answers, rtol=1e-4, atol=1e-4)
     shapes = dict(zip(found.paths, (array.shape for array in found.weights), strict=True))
@@ -343,6 +346,34 @@ def test_channels_without_weights_are_removed_and_nothing_changes():
     assert shapes["narrow/kernel"] == (1, 1, 16, 8)
     assert shapes["short/kernel"] == (1, 1, 3, 8)
     assert shapes["last/kernel"] == (8, 6)
+
+
+def test_channels_of_which_others_tell_all_are_removed_and_nothing_changes():
+    import keras
+
+    from skltransfer._inputs.samples import ArraySamples
+    from skltransfer.compression._pruning import narrowed
+    from skltransfer.compression._reconstruction import channel_products
+
+    random = np.random.default_rng(0)
+    network = keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 3)),
+            keras.layers.Conv2D(32, 3, activation="relu", name="twice"),
+            keras.layers.Conv2D(6, 3, name="last"),
+        ]
+    )
+    for layer in network.layers:
+        layer.set_weights([random.normal(size=array.shape) for array in layer.get_weights()])
+    kernel, bias = network.get_layer("twice").get_weights()
+    kernel[..., 16:], bias[16:] = 3 * kernel[..., :16], 3 * bias[:16]
+    network.get_layer("twice").set_weights([kernel, bias])
+    backbone, X = load_backbone(network), random.normal(size=(20, 8, 8, 3)).astype("float32")
+    found = narrowed(backbone, 0.5, partial(channel_products, backbone, ArraySamples(X), None))
+    assert dict(zip(found.paths, (array.shape for array in found.weights), strict=True))["last/kernel"] == (3, 3, 16, 6)
+    new = random.normal(size=(4, 8, 8, 3)).astype("float32")
+    answers = [one.to_keras().predict(new, verbose=0) for one in (found, backbone)]
+    np.testing.assert_allclose(*answers, rtol=1e-3, atol=1e-2)
 
 
 def test_a_pruned_classifier_has_fewer_channels_and_learns_on(clf, images, labels):

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils import check_consistent_length
 
 from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone
-from skltransfer.backbones._folding import fold
 from skltransfer.backbones._graph import Call, calls_in_order
 from skltransfer.compression._fitted import LINEAR, check_compressible
+from skltransfer.compression._reconstruction import channel_products, reconstruction, spanning
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
 
-DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")
 SUMS = ("Add", "Average", "Maximum", "Minimum", "Subtract", "Multiply")
 """Layers whose inputs have the same channels."""
 BY_CHANNEL = (
@@ -40,9 +41,10 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
     """Remove channels from a fitted estimator's network, and fine-tune what is left.
 
     Channels are removed from all layers at once that have to have the same: those that are added up, and those of
-    depthwise convolutions. Of each such group, the channels whose kernels have the smallest L1 norms go, the scales of
-    batch normalizations included. What the network takes and gives keeps its channels. Then a clone of the estimator,
-    with its own parameters of training, is fitted to the samples: the head is solved, and all layers are fine-tuned.
+    depthwise convolutions. Of each such group, those channels are kept, one after the other, of which those before tell
+    least on 256 of the samples, and the kernels of layers that took the others get what the kept ones tell of them, by
+    least squares. What the network takes and gives keeps its channels. Then a clone of the estimator, with its own
+    parameters of training, is fitted to the samples: the head is solved, and all layers are fine-tuned.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
 
     References
     ----------
-    Li et al., "Pruning Filters for Efficient ConvNets", ICLR 2017 (L1 norms).
+    He, Zhang & Sun, "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017 (least squares).
 
     Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023 (groups of channels).
 
@@ -101,7 +103,10 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
             f"estimator: expected a TransferClassifier or TransferRegressor. Got a {type(estimator).__name__}; prune "
             "one, and pass its backbone_ on."
         )
-    smaller = narrowed(estimator.backbone_, float(sparsity))
+    extraction, samples = estimator.model_.extraction, estimator._read_known(X)
+    check_consistent_length(range(len(samples)), y)
+    products = partial(channel_products, extraction.backbone, samples, extraction.preparation)
+    smaller = narrowed(extraction.backbone, float(sparsity), products)
     tuned = clone(estimator).set_params(
         backbone=smaller, trainable="all", epochs=int(epochs), budget=None, warm_start=False
     )
@@ -142,23 +147,25 @@ Groups = dict[str, tuple[Channels | None, Channels]]
 """Of each layer that has weights by channel: what it takes, if it mixes these, and what it gives."""
 
 
-def narrowed(backbone: Backbone, sparsity: float) -> Backbone:
-    """Return a network with fewer channels, and the weights of those that are kept."""
+def narrowed(backbone: Backbone, sparsity: float, products: Callable[[list[str]], dict[str, Floats]]) -> Backbone:
+    """Return a network with fewer channels, whose layers make up for those that they no longer take."""
     network = json.loads(backbone.architecture)
     groups = channel_groups(network)
-    kept = _kept(backbone, groups, sparsity)
-    if not kept:
+    takers = [name for name, (takes, _) in groups.items() if takes is not None and not takes.root().fixed]
+    if not takers:
         raise ValueError(
             f"sparsity: expected a network with channels between its layers. Got {backbone.name!r}, none of whose can "
             "be removed; try low_rank or quantize."
         )
+    known = products(takers)
+    kept = _kept(backbone, groups, known, sparsity)
     for layer in network["config"]["layers"]:
         layer.pop("build_config", None)
         name, width = layer["config"]["name"], LINEAR.get(layer["class_name"])
         if width is not None and id(groups[name][1].root()) in kept:
             layer["config"][width] = len(kept[id(groups[name][1].root())])
     weights = tuple(
-        _taken(path, array, groups, kept) for path, array in zip(backbone.paths, backbone.weights, strict=True)
+        _taken(path, array, groups, kept, known) for path, array in zip(backbone.paths, backbone.weights, strict=True)
     )
     without: dict[str, Any] = {"classifier": None, "decoder": None, "log_variance": None}
     return replace(backbone, architecture=json.dumps(network, sort_keys=True), weights=weights, **without)
@@ -204,41 +211,37 @@ def _given(layer: Any, call: Call, taken: list[Channels]) -> Channels:
     return Channels(int(shape[-1] or 0), fixed=True)
 
 
-def _kept(backbone: Backbone, groups: Groups, sparsity: float) -> dict[int, NDArray[np.intp]]:
-    """Choose the channels that each group keeps."""
-    importance: dict[int, Floats] = {}
-    for name, norms in _norms(fold(backbone)):
-        own = groups[name][1].root()
-        if not own.fixed:
-            importance[id(own)] = importance.get(id(own), 0.0) + norms / max(norms.mean(), 1e-12)
+def _kept(
+    backbone: Backbone, groups: Groups, products: Mapping[str, Floats], sparsity: float
+) -> dict[int, NDArray[np.intp]]:
+    """Choose the channels that each group keeps, by what the layers that take them make of them."""
+    wanted: dict[int, Any] = {}
+    weights = dict(zip(backbone.paths, backbone.weights, strict=True))
+    for name, own in products.items():
+        kernel = np.moveaxis(np.asarray(weights[f"{name}/kernel"], np.float64), -2, 0)
+        norms = np.linalg.norm(kernel.reshape(len(kernel), -1), axis=1)
+        weighted, key = own * np.outer(norms, norms), id(groups[name][0].root())  # type: ignore[union-attr]
+        wanted[key] = wanted.get(key, 0.0) + weighted / max(np.trace(weighted), 1e-12)
     kept = {}
-    for key, norms in importance.items():
-        wanted = max(1, round(len(norms) * (1 - sparsity)))
-        wanted = -(-wanted // WIDTH) * WIDTH if wanted >= WIDTH else wanted
-        if wanted < len(norms):
-            kept[key] = np.sort(np.argsort(-norms, kind="stable")[:wanted])
+    for key, together in wanted.items():
+        n_kept = max(1, round(len(together) * (1 - sparsity)))
+        n_kept = -(-n_kept // WIDTH) * WIDTH if n_kept >= WIDTH else n_kept
+        if n_kept < len(together):
+            kept[key] = spanning(together, n_kept)
     return kept
 
 
-def _norms(backbone: Backbone) -> Iterator[tuple[str, Floats]]:
-    """Yield the L1 norms of the kernel of each channel that a layer gives."""
-    kinds = {
-        layer["config"]["name"]: layer["class_name"] for layer in json.loads(backbone.architecture)["config"]["layers"]
-    }
-    for path, array in zip(backbone.paths, backbone.weights, strict=True):
-        name = path.partition("/")[0]
-        if kinds.get(name) in (*LINEAR, *DEPTHWISE) and path.endswith("/kernel"):
-            by_channel = array.reshape(-1, array.shape[-2 if kinds[name] in DEPTHWISE else -1])
-            yield name, np.abs(by_channel.astype(np.float64)).sum(axis=0)
-
-
-def _taken(path: str, array: Array, groups: Groups, kept: dict[int, NDArray[np.intp]]) -> Array:
-    """Return a weight without the channels that are removed."""
-    takes, gives = groups[path.partition("/")[0]]
+def _taken(
+    path: str, array: Array, groups: Groups, kept: dict[int, NDArray[np.intp]], products: Mapping[str, Floats]
+) -> Array:
+    """Return a weight without the channels that are removed, what these told put into those that are kept."""
+    name = path.partition("/")[0]
+    takes, gives = groups[name]
     own = kept.get(id(gives.root()))
     if takes is not None and array.ndim > 1:
         within = kept.get(id(takes.root()))
-        array = array if within is None else array[..., within, :]
+        if within is not None:
+            array = (reconstruction(products[name], within) @ np.asarray(array, np.float64)).astype(array.dtype)
         return array if own is None else array[..., own]
     if own is None:
         return array
