@@ -40,11 +40,12 @@ WIDTH = 8
 def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int = 5) -> Any:
     """Remove channels from a fitted estimator's network, and fine-tune what is left.
 
-    Channels are removed from all layers at once that have to have the same: those that are added up, and those of
-    depthwise convolutions. Of each such group, those channels are kept, one after the other, of which those before tell
-    least on 256 of the samples, and the kernels of layers that took the others get what the kept ones tell of them, by
-    least squares. What the network takes and gives keeps its channels. Then a clone of the estimator, with its own
-    parameters of training, is fitted to the samples: the head is solved, and all layers are fine-tuned.
+    Channels are removed from all layers at once that have to have the same, as those of depthwise convolutions; those
+    in which layers are added up stay, unless there are no others. Of each such group, those channels are kept, one
+    after the other, of which those before tell least on 256 of the samples, and the kernels of layers that took the
+    others get what the kept ones tell of them, by least squares. What the network takes and gives keeps its channels.
+    Then a clone of the estimator, with its own parameters of training, is fitted to the samples: the head is solved,
+    and all layers are fine-tuned.
 
     Parameters
     ----------
@@ -125,10 +126,13 @@ class Channels:
         How many.
     fixed : bool
         Whether they have to stay.
+    summed : bool
+        Whether several layers are added up in them, and so on from block to block.
     """
 
     n_channels: int
     fixed: bool = False
+    summed: bool = False
     joined: Channels | None = field(default=None, repr=False)
 
     def root(self) -> Channels:
@@ -140,6 +144,7 @@ class Channels:
         one, other = self.root(), other.root()
         if one is not other:
             one.fixed |= other.fixed
+            one.summed |= other.summed
             other.joined = one
 
 
@@ -157,7 +162,8 @@ def narrowed(backbone: Backbone, sparsity: float, products: Callable[[list[str]]
             f"sparsity: expected a network with channels between its layers. Got {backbone.name!r}, none of whose can "
             "be removed; try low_rank or quantize."
         )
-    known = products(takers)
+    within = [name for name in takers if not groups[name][0].root().summed]  # type: ignore[union-attr]
+    known = products(within or takers)
     kept = _kept(backbone, groups, known, sparsity)
     for layer in network["config"]["layers"]:
         layer.pop("build_config", None)
@@ -204,6 +210,7 @@ def _given(layer: Any, call: Call, taken: list[Channels]) -> Channels:
     if plain and kind in SUMS and len({one.n_channels for one in taken}) == 1:
         for one in taken[1:]:
             taken[0].join(one)
+        taken[0].root().summed = True
         return taken[0].root()
     for one in taken:
         one.fixed = True
