@@ -95,8 +95,8 @@ class _Known:
         gamma, beta, epsilon, axes = (self._value(found[key]) for key in ("gamma", "beta", "epsilon", "axes"))
         if gamma is None or beta is None or epsilon is None or axes is None:
             return []
-        last = gamma.ndim - 1
-        if gamma.shape != beta.shape or gamma.size != gamma.shape[-1] or axes.tolist() not in ([-1], [last]):
+        along_last = axes.tolist() == [-1] or (gamma.ndim > 1 and axes.tolist() == [gamma.ndim - 1])
+        if gamma.shape != beta.shape or gamma.size != gamma.shape[-1] or not along_last:
             return []
         scale = [self._constant(f"{name}/{key}", value.ravel()) for key, value in (("gamma", gamma), ("beta", beta))]
         inputs, epsilon = [found["x"], *scale], float(epsilon.item())

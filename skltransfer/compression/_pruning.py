@@ -54,7 +54,7 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
     X, y : as in `fit`
         Samples to fine-tune on.
     sparsity : float, default=0.5
-        Share of the channels that is removed, above 0 and below 1, of each group that can lose some.
+        Share of the channels that is removed, above 0 and below 1, of each group that loses some.
     epochs : int, default=5
         Of fine-tuning.
 
@@ -156,15 +156,16 @@ def narrowed(backbone: Backbone, sparsity: float, products: Callable[[list[str]]
     """Return a network with fewer channels, whose layers make up for those that they no longer take."""
     network = json.loads(backbone.architecture)
     groups = channel_groups(network)
-    takers = [name for name, (takes, _) in groups.items() if takes is not None and not takes.root().fixed]
+    roots = {name: takes.root() for name, (takes, _) in groups.items() if takes is not None}
+    takers = {name: root for name, root in roots.items() if not root.fixed}
     if not takers:
         raise ValueError(
             f"sparsity: expected a network with channels between its layers. Got {backbone.name!r}, none of whose can "
             "be removed; try low_rank or quantize."
         )
-    within = [name for name in takers if not groups[name][0].root().summed]  # type: ignore[union-attr]
-    known = products(within or takers)
-    kept = _kept(backbone, groups, known, sparsity)
+    takers = {name: root for name, root in takers.items() if not root.summed} or takers
+    known = products(list(takers))
+    kept = _kept(backbone, takers, known, sparsity)
     for layer in network["config"]["layers"]:
         layer.pop("build_config", None)
         name, width = layer["config"]["name"], LINEAR.get(layer["class_name"])
@@ -219,7 +220,7 @@ def _given(layer: Any, call: Call, taken: list[Channels]) -> Channels:
 
 
 def _kept(
-    backbone: Backbone, groups: Groups, products: Mapping[str, Floats], sparsity: float
+    backbone: Backbone, takers: Mapping[str, Channels], products: Mapping[str, Floats], sparsity: float
 ) -> dict[int, NDArray[np.intp]]:
     """Choose the channels that each group keeps, by what the layers that take them make of them."""
     wanted: dict[int, Any] = {}
@@ -227,7 +228,7 @@ def _kept(
     for name, own in products.items():
         kernel = np.moveaxis(np.asarray(weights[f"{name}/kernel"], np.float64), -2, 0)
         norms = np.linalg.norm(kernel.reshape(len(kernel), -1), axis=1)
-        weighted, key = own * np.outer(norms, norms), id(groups[name][0].root())  # type: ignore[union-attr]
+        weighted, key = own * np.outer(norms, norms), id(takers[name])
         wanted[key] = wanted.get(key, 0.0) + weighted / max(np.trace(weighted), 1e-12)
     kept = {}
     for key, together in wanted.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -141,10 +142,13 @@ def _round_matrices(graph: Any) -> None:
 
 
 def _shrink_embeddings(graph: Any) -> None:
-    """Let embeddings that were rounded lie in 8 bits; what is looked up computes in float32."""
+    """Let embeddings that were rounded, and are used once, lie in 8 bits; what is looked up computes in float32."""
     from onnx import helper, numpy_helper
 
-    constants = {tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2}
+    uses = Counter(name for node in graph.node for name in node.input)
+    constants = {
+        tensor.name: tensor for tensor in graph.initializer if len(tensor.dims) == 2 and uses[tensor.name] == 1
+    }
     for node in [node for node in graph.node if node.op_type == "Gather" and node.input[0] in constants]:
         tensor = constants[node.input[0]]
         matrix = numpy_helper.to_array(tensor)
