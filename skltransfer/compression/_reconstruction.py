@@ -79,7 +79,7 @@ def spanning(products: Floats, n_kept: int) -> NDArray[np.intp]:
     array([1, 2])
     """
     _, order, _, _ = dpstrf(np.asfortranarray(products), tol=0.0)
-    return np.sort(order[:n_kept] - 1)
+    return np.sort(order[:n_kept].astype(np.intp) - 1)
 
 
 def reconstruction(products: Floats, kept: NDArray[np.intp]) -> Floats:
