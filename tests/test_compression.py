@@ -11,9 +11,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 from skltransfer import (
+    AttentionHead,
     AutoencoderTransformer,
     BackboneTransformer,
     DomainAdaptationClassifier,
+    MLPHead,
     TransferClassifier,
     TransferRegressor,
     export,
@@ -398,6 +400,7 @@ def test_channels_of_which_others_tell_all_are_removed_and_nothing_changes():
 
 
 def test_a_pruned_classifier_has_fewer_channels_and_learns_on(clf, images, labels):
+    clf.predict(images)  # digests that it computes are remembered
     before = pickle.dumps(clf)
     found = prune(clf, images, labels, sparsity=0.7, epochs=2)
     assert pickle.dumps(clf) == before
@@ -405,6 +408,36 @@ def test_a_pruned_classifier_has_fewer_channels_and_learns_on(clf, images, label
     assert found.get_params() == clf.get_params()
     assert found.n_iter_ == 2
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(found)).predict(images), found.predict(images))
+
+
+def test_pruned_networks_answer_as_before_without_a_label(images, labels):
+    fitted = TransferClassifier("small_resnet", epochs=40, random_state=0).fit(images, labels)
+    found = prune(fitted, images, np.full(len(labels), None), epochs=20)
+    assert np.mean(found.predict(images) == fitted.predict(images)) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("backbone", "kind", "head", "trainable"),
+    [
+        ("small_cnn", "tasks", MLPHead((8,)), "all"), ("small_resnet", "labels", AttentionHead(), "all"),
+        ("small_cnn", "values", "linear", "head"), ("small_cnn", "labels", "linear", "head"),
+        ("small_cnn", "tasks", "linear", "head"),
+    ],
+)  # fmt: skip
+def test_networks_of_each_head_and_several_tasks_are_pruned(images, labels, backbone, kind, head, trainable):
+    codes = np.unique(labels, return_inverse=True)[1]
+    y = {
+        "tasks": np.column_stack([labels, codes % 2]),
+        "labels": np.column_stack([codes % 2, codes // 2]),
+        "values": np.column_stack([codes, codes**2]).astype(float),
+    }[kind]
+    estimator = TransferRegressor if kind == "values" else TransferClassifier
+    fitted = estimator(backbone, head=head, trainable=trainable, epochs=1, random_state=0).fit(images, y)
+    if kind == "values":
+        y[::3] = np.nan
+    found = prune(fitted, images, y, epochs=1)
+    assert found.predict(images).shape == y.shape
+    assert found.backbone_.n_parameters < 0.9 * fitted.backbone_.n_parameters
 
 
 def test_blocks_lose_channels_inside_and_keep_those_in_which_they_are_added_up(clf, images, labels):

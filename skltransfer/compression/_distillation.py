@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, RegressorMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, check_random_state, column_or_1d
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,13 +19,12 @@ from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.progress import Unwatched
 from skltransfer._estimators.reading import read_new
 from skltransfer._heads.parameters import head_layers
-from skltransfer._targets.domains import masked
 from skltransfer._targets.labels import LabelEncoding
-from skltransfer._targets.reading import as_table, missing, missing_as_nan, read_labels, read_values, read_weights
+from skltransfer._targets.reading import read_weights
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array, Floats
-from skltransfer.compression._imitation import Imitated, ImitationRecipe, softened
+from skltransfer.compression._imitation import Imitated, ImitationRecipe, softened, some_labels, some_values
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._fitting import SupervisedParameters
 from skltransfer.supervised._regressor import TransferRegressor
@@ -296,11 +295,7 @@ class DistillationClassifier(ClassifierMixin, Distillation):
         return decisions
 
     def _read(self, y: Any) -> tuple[Array, NDArray[np.bool_]]:
-        y = column_or_1d(y, warn=True)
-        labeled = ~masked(y)
-        if labeled.any():
-            read_labels(y[labeled])
-        return y, labeled
+        return some_labels(y)
 
     def _imitated(
         self, teacher: Any, X: Any, y: Array, labeled: NDArray[np.bool_], weights: Floats, student: Any
@@ -380,12 +375,7 @@ class DistillationRegressor(RegressorMixin, Distillation):
         return tags
 
     def _read(self, y: Any) -> tuple[Array, NDArray[np.bool_]]:
-        y = np.atleast_1d(as_table(missing_as_nan(y)))
-        y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
-        labeled = np.all(~missing(y).reshape(len(y), -1), axis=1)
-        if labeled.any():
-            read_values(y[labeled])
-        return y, labeled
+        return some_values(y)
 
     def _imitated(
         self, teacher: Any, X: Any, y: Array, labeled: NDArray[np.bool_], weights: Floats, student: Any

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
+from sklearn.base import clone
+from sklearn.utils import column_or_1d
 
 from skltransfer._engine.design import Design
 from skltransfer._engine.job import TrainingJob
 from skltransfer._engine.trainable import TrainableLayers
-from skltransfer._estimators.fit import Setup
+from skltransfer._estimators.fit import Setup, State, fit
+from skltransfer._estimators.fitted import FittedModel
+from skltransfer._estimators.progress import Unwatched
 from skltransfer._heads.goal import Decisions
+from skltransfer._heads.parameters import head_layers
+from skltransfer._inputs.samples import Samples
+from skltransfer._targets.domains import masked
 from skltransfer._targets.labels import LabelEncoding
+from skltransfer._targets.reading import as_table, missing, missing_as_nan, read_labels, read_values
 from skltransfer._targets.targets import Targets
-from skltransfer._targets.task import weighted_hits, weighted_loss
+from skltransfer._targets.task import Task, weighted_hits, weighted_loss
 from skltransfer._targets.values import ValueEncoding
+from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array, Floats
-from skltransfer.supervised._fitting import SupervisedRecipe
+from skltransfer.backbones._backbone import Backbone
+from skltransfer.supervised._fitting import SupervisedParameters, SupervisedRecipe
+
+TEMPERATURE, LABEL_SHARE = 3.0, 0.1
+"""What decision values of both are divided by before they are compared, and the share of labels in the loss."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +126,17 @@ class ImitationRecipe(SupervisedRecipe):
     def _solved(self, trainable: TrainableLayers) -> bool:
         return False
 
+    def _head_start(
+        self, setup: Setup, state: State, averages: Callable[[], Array]
+    ) -> tuple[list[Array] | None, Array | None]:
+        """Start from a head that decides as the teacher does, where it is not carried over."""
+        n_tasks, width = len(self.encoding.tasks), self.imitated.answers.shape[1]
+        answers, weights = setup.targets.values[:, width:], setup.targets.weights[:, n_tasks:]
+        decided = _decided(self.encoding.tasks, answers)
+        return super()._head_start(
+            replace(setup, targets=Targets(self.encoding.tasks, decided, weights)), state, averages
+        )
+
     def _goal(self, setup: Setup) -> Imitation:
         return Imitation(self.encoding.tasks, *self.layers)
 
@@ -129,6 +156,91 @@ class ImitationRecipe(SupervisedRecipe):
         share = self.imitated.label_share
         factors = np.repeat([share, (1 - share) * self.imitated.temperature**2], len(self.encoding.tasks))
         return replace(targets, weights=targets.weights * factors)
+
+
+def some_labels(y: Any) -> tuple[Array, NDArray[np.bool_]]:
+    """Check labels of one task, and tell which samples have them."""
+    y = column_or_1d(y, warn=True)
+    labeled = ~masked(y)
+    if labeled.any():
+        read_labels(y[labeled])
+    return y, labeled
+
+
+def some_values(y: Any) -> tuple[Array, NDArray[np.bool_]]:
+    """Check values, and tell which samples have them."""
+    y = np.atleast_1d(as_table(missing_as_nan(y)))
+    y = column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+    labeled = np.all(~missing(y).reshape(len(y), -1), axis=1)
+    if labeled.any():
+        read_values(y[labeled])
+    return y, labeled
+
+
+def known_targets(estimator: Any, y: Any) -> tuple[Targets, NDArray[np.bool_]]:
+    """Encode labels or values as a fitted estimator does, of the samples that have them, and tell which these are."""
+    encoding = estimator.model_.encoding
+    if isinstance(encoding, ValueEncoding):
+        values, labeled = some_values(y)
+        known = values[labeled].reshape(-1, len(encoding.mean)).astype(np.float64)
+        return encoding.targets(known, np.ones(len(known))), labeled
+    if encoding.several:
+        labels, labeled = read_labels(y), np.ones(len(y), bool)
+    else:
+        labels, labeled = some_labels(y)
+    return encoding.targets(labels[labeled], np.ones(labeled.sum()), estimator.class_weight), labeled
+
+
+def imitating(
+    estimator: Any, smaller: Backbone, samples: Samples, known: tuple[Targets, NDArray[np.bool_]], *, epochs: int
+) -> FittedModel:
+    """Train another network in place of an estimator's own, above which its head goes on, to answer as it does.
+
+    Parameters
+    ----------
+    estimator : TransferClassifier or TransferRegressor
+        Fitted; its parameters say how.
+    smaller : Backbone
+        The network that is trained, all of it.
+    samples : Samples
+        On which it is to answer as before.
+    known : tuple of Targets and ndarray of bool
+        See `known_targets`.
+    epochs : int
+        Of training.
+    """
+    model, (labels, labeled) = estimator.model_, known
+    own = replace(
+        SupervisedParameters.of(clone(estimator)), trainable="all", epochs=epochs, warm_start=True, budget=None,
+        metrics=None,
+    )  # fmt: skip
+    temperature = 1.0 if isinstance(model.encoding, ValueEncoding) else TEMPERATURE
+    answers = _softened_decisions(labels.tasks, model.decisions(samples, estimator.memory) / temperature)
+    imitated = Imitated(model.encoding, labels, labeled, answers, np.ones(len(labeled)), temperature, LABEL_SHARE)
+    earlier = model.with_backbone(smaller)
+    recipe = ImitationRecipe(own, model.format, model.encoding, head_layers(own.head), earlier, imitated)
+    with showing(type(estimator).__name__, int(estimator.verbose)):
+        return fit(recipe, samples, imitated.targets(), Unwatched())
+
+
+def _softened_decisions(tasks: Sequence[Task], decisions: Floats) -> Floats:
+    """Turn decision values that are divided by a temperature into probabilities, and leave values as they are."""
+    ends = np.cumsum([task.n_outputs for task in tasks])[:-1]
+    turned = {"classes": partial(softmax, axis=1), "labels": expit, "values": np.asarray}
+    each = zip(tasks, np.split(decisions, ends, axis=1), strict=True)
+    return np.concatenate([turned[task.kind](own) for task, own in each], axis=1)
+
+
+def _decided(tasks: Sequence[Task], answers: Floats) -> Floats:
+    """Turn probabilities into what is most probable, and leave values as they are."""
+    ends = np.cumsum([task.n_outputs for task in tasks])[:-1]
+    each = zip(tasks, np.split(answers, ends, axis=1), strict=True)
+    turned: dict[str, Callable[[Floats], Floats]] = {
+        "classes": lambda own: np.eye(own.shape[1])[own.argmax(axis=1)],
+        "labels": lambda own: np.round(own),
+        "values": np.asarray,
+    }
+    return np.concatenate([turned[task.kind](own) for task, own in each], axis=1)
 
 
 def softened(probabilities: Array, temperature: float) -> Floats:

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 
 from skltransfer._utils.types import Array, Floats
 from skltransfer.backbones._backbone import Backbone
 from skltransfer.backbones._graph import Call, calls_in_order
 from skltransfer.compression._fitted import LINEAR, check_compressible
+from skltransfer.compression._imitation import imitating, known_targets
 from skltransfer.compression._reconstruction import channel_products, reconstruction, spanning
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._regressor import TransferRegressor
@@ -44,15 +44,16 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
     in which layers are added up stay, unless there are no others. Of each such group, those channels are kept, one
     after the other, of which those before tell least on 256 of the samples, and the kernels of layers that took the
     others get what the kept ones tell of them, by least squares. What the network takes and gives keeps its channels.
-    Then a clone of the estimator, with its own parameters of training, is fitted to the samples: the head is solved,
-    and all layers are fine-tuned.
+    Then all layers are fine-tuned, with the estimator's own parameters of training, to give the answers that it gave
+    before, beside the labels.
 
     Parameters
     ----------
     estimator : TransferClassifier or TransferRegressor
         Fitted; it is not changed.
     X, y : as in `fit`
-        Samples to fine-tune on.
+        Samples to fine-tune on. Labels and values may be missing, marked as for `DistillationClassifier` and
+        `DistillationRegressor`: more samples than have labels bring the answers nearer.
     sparsity : float, default=0.5
         Share of the channels that is removed, above 0 and below 1, of each group that loses some.
     epochs : int, default=5
@@ -74,12 +75,14 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
 
     Notes
     -----
-    A pretrained network with a few hundred samples to fine-tune on loses what its channels knew: there,
-    `DistillationClassifier` and `quantize` keep more.
+    A pretrained network with a few hundred samples to fine-tune on loses what its channels knew: there, `quantize`
+    keeps more.
 
     References
     ----------
     He, Zhang & Sun, "Channel Pruning for Accelerating Very Deep Neural Networks", ICCV 2017 (least squares).
+
+    Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network", 2015 (the answers of before).
 
     Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023 (groups of channels).
 
@@ -106,13 +109,11 @@ def prune(estimator: Any, X: Any, y: Any, *, sparsity: float = 0.5, epochs: int 
         )
     extraction, samples = estimator.model_.extraction, estimator._read_known(X)
     check_consistent_length(range(len(samples)), y)
+    labels = known_targets(estimator, y)
     products = partial(channel_products, extraction.backbone, samples, extraction.preparation)
     smaller = narrowed(extraction.backbone, float(sparsity), products)
-    tuned = clone(estimator).set_params(
-        backbone=smaller, trainable="all", epochs=int(epochs), budget=None, warm_start=False
-    )
     found = copy.copy(estimator)
-    found.model_ = tuned.fit(X, y).model_
+    found.model_ = imitating(estimator, smaller, samples, labels, epochs=int(epochs))
     return found
 
 
