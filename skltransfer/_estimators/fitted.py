@@ -151,9 +151,9 @@ class FittedModel:
         return all_answers(self.extraction, self.format, self.head, self.encoding)
 
     def _pooled(self, samples: Samples, memory: Any) -> Iterator[Array]:
-        """Yield pooled features, all at once or some samples at a time."""
+        """Yield pooled features, of some samples at a time."""
         assert self.head is not None
         if self.head.takes_maps:
             yield from (self.head.pool(maps) for maps in self.network.blocks(samples, memory))
         else:
-            yield self.network.features(samples, memory)
+            yield from self.network.parts(samples, memory)

@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 
 from skltransfer._features.records import Features, Place, append, look, read
-from skltransfer._utils.lru import ByteLRU
+from skltransfer._utils.lru import ENTRY_BYTES, ByteLRU
 
 
 class ProcessStore:
@@ -54,6 +54,10 @@ class ProcessStore:
         found = ((digest, self._samples.get(space + digest)) for digest in digests)
         return {digest: sample for digest, sample in found if sample is not None}
 
+    def has_room(self, n_samples: int, n_bytes: int) -> bool:
+        """Whether so many samples of so many bytes fit in: of more, each would be forgotten before it is asked for."""
+        return n_samples * (n_bytes + ENTRY_BYTES) <= self.max_bytes
+
     def keep(self, space: bytes, samples: Mapping[bytes, Features]) -> None:
         """Keep features of samples, computed by the network that ``space`` names."""
         for digest, sample in samples.items():
@@ -91,6 +95,10 @@ class FolderStore:
         if self._failed:
             found |= self._fallback.find(space, [digest for digest in digests if digest not in found])
         return found
+
+    def has_room(self, n_samples: int, n_bytes: int) -> bool:
+        """Whether so many samples fit in: a folder takes any number."""
+        return True
 
     def keep(self, space: bytes, samples: Mapping[bytes, Features]) -> None:
         """Keep features of samples; while the folder cannot be written, warn once and go on."""
@@ -135,7 +143,7 @@ class FolderStore:
 
 
 process_store = ProcessStore(max_bytes=2**29)
-"""Features cached in this process: 512 MiB, about 90,000 images of EfficientNet-Lite0."""
+"""Features cached in this process: 512 MiB, about 16,000 images of EfficientNet-Lite0 with all of its blocks."""
 
 _folder_stores: dict[Path, FolderStore] = {}
 

@@ -207,7 +207,8 @@ def _known(
         if missing:
             count.computing()
             new = dict(zip(missing, compute(extraction, samples, list(missing.values()), frozen=frozen), strict=True))
-            store.keep(space, new)
+            if store.has_room(len(samples), next(iter(new.values())).nbytes):
+                store.keep(space, new)
             known |= new
     return known
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils import gen_batches
 
-from skltransfer._features.extraction import Extraction, compute, extract, extract_samples, iter_features
+from skltransfer._features.extraction import TOGETHER, Extraction, compute, extract, extract_samples, iter_features
 from skltransfer._inputs.samples import Samples, pad
 from skltransfer._utils.types import Array
 from skltransfer.backbones._backbone import Backbone
@@ -59,6 +60,12 @@ class SplitNetwork:
         taken = self.samples(samples, memory)
         return compute(self.above, taken, range(len(taken)))
 
+    def parts(self, samples: Samples, memory: Any) -> Iterator[Array]:
+        """Yield pooled features, of some samples at a time."""
+        each = self.each(samples, memory)
+        while part := list(islice(each, TOGETHER)):
+            yield np.stack(part)
+
     def blocks(self, samples: Samples, memory: Any) -> Iterator[Array]:
         """Yield features before they are pooled, some samples at a time; samples of unequal length are filled up."""
         return self._together(self.each(samples, memory))
@@ -94,6 +101,45 @@ class SplitNetwork:
         if self.n_trainable == 0:
             return backbone
         return self.above.backbone if self.below is None else join(backbone, self.above.backbone, self.n_trainable)
+
+
+@dataclass(frozen=True)
+class StreamedFeatures:
+    """Pooled features of samples, and of views of them behind these, which are computed when they are asked for."""
+
+    network: SplitNetwork
+    views: Sequence[Samples]
+    memory: Any
+
+    def __len__(self) -> int:
+        """Return how many samples there are, of all views."""
+        return sum(map(len, self.views))
+
+    @property
+    def n_features(self) -> int:
+        """How many features a sample has."""
+        return self.network.features(first(self.views[0]), self.memory).shape[1]
+
+    def take(self, positions: NDArray[np.intp]) -> Array:
+        """Return the features of the samples at these positions, which are sorted."""
+        wanted = np.zeros(len(self), bool)
+        wanted[positions] = True
+        masks = np.split(wanted, np.cumsum([len(view) for view in self.views])[:-1])
+        each = zip(self.views, masks, strict=True)
+        return self._beside([view.take(mask) for view, mask in each if mask.any()])
+
+    def together(self) -> Array:
+        """Return the features of all samples."""
+        return self._beside(self.views)
+
+    def parts(self) -> Iterator[Array]:
+        """Yield the features of all samples in their order, of some at a time."""
+        for view in self.views:
+            yield from self.network.parts(view, self.memory)
+
+    def _beside(self, views: Sequence[Samples]) -> Array:
+        each = [self.network.features(view, self.memory) for view in views]
+        return np.concatenate(each) if len(each) > 1 else each[0]
 
 
 def split_network(whole: Extraction, n_trainable: int, samples: Samples, memory: Any) -> SplitNetwork:

@@ -34,6 +34,14 @@ class Blocks(NamedTuple):
         return self.widths[0] if self.outputs[-1].stage == INPUT or len(self.outputs) == 1 else TABLE_SQUARE
 
 
+class Settled(NamedTuple):
+    """What the features of a task are divided by, if that is not one number; its penalty, and its temperature."""
+
+    scale: Floats | None
+    C: float
+    temperature: float
+
+
 def solve_automatically(
     features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array, names: Array
 ) -> tuple[Head, dict[str, list[Any]]]:
@@ -61,11 +69,27 @@ def solve_automatically(
     selection : dict of str to list
         What was tried, by column.
     """
+    settled, selection = settle(features, targets, blocks, C=C, groups=groups, names=names)
+    heads = []
+    for task, (scale, strength, temperature) in zip(targets.each(), settled, strict=True):
+        present = task.weights[:, 0] > 0
+        head = solve(of_present(features, present), task.take(present), C=strength, scale=scale)
+        heads.append(head.divided_by(temperature))
+    return Head.beside(heads), selection
+
+
+def settle(
+    features: Floats, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array, names: Array
+) -> tuple[list[Settled], dict[str, list[Any]]]:
+    """Choose for each task how much each block counts, the strength of the penalty, and the temperature.
+
+    See `solve_automatically`.
+    """
     options = candidates(blocks.outputs, blocks.widths)
     choices: list[Choice | None] = [None] * len(targets.tasks)
     if len(np.unique(groups)) >= MIN_SAMPLES and (len(options) > 1 or C is None):
         choices = [*choose(features, targets, blocks.widths, options, groups)]
-    heads, rows = [], []
+    settled, rows = [], []
     for number, (task, choice) in enumerate(zip(targets.each(), choices, strict=True)):
         chosen = options[0 if choice is None else choice.chosen]
         present = task.weights[:, 0] > 0
@@ -75,9 +99,9 @@ def solve_automatically(
             scale = block_scale(seen, own.weights[:, 0], blocks.widths, chosen.shares, blocks.square)
         tried = _strengths(seen, own, scale, C, choice, (groups[present], names[present]), blocks.square)
         best = min(tried, key=lambda found: found.log_loss)
-        heads.append(solve(seen, own, C=best.C, scale=scale).divided_by(best.temperature))
+        settled.append(Settled(scale, best.C, best.temperature))
         rows += _rows(number, options, choice, chosen, tried if C is None else [], best)
-    return Head.beside(heads), {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    return settled, {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
 
 
 def _strengths(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ STRENGTHS = (0.01, 0.1, 1.0)
 """Values of C that are compared, and the one without a comparison."""
 DEFAULT_STRENGTH = 0.1
 FOLDS = 5
+MANY_SAMPLES = 4096
+"""From so many on, the loss rises beyond the best strength, and does not waver."""
 
 
 class Calibration(NamedTuple):
@@ -28,7 +31,14 @@ class Calibration(NamedTuple):
     log_loss: float
 
 
-def calibrate(coordinates: Coordinates, groups: Array, names: Array | None = None) -> list[Calibration]:
+def calibrate(
+    coordinates: Coordinates,
+    groups: Array,
+    names: Array | None = None,
+    *,
+    strengths: Sequence[float] = STRENGTHS,
+    n_folds: int = FOLDS,
+) -> list[Calibration]:
     """Find the temperature for each strength of the penalty, on samples held out.
 
     Parameters
@@ -39,23 +49,28 @@ def calibrate(coordinates: Coordinates, groups: Array, names: Array | None = Non
         Samples of one group are held out together.
     names : ndarray of shape (n_samples,), optional
         Equal samples have one name, and count as one where it matters how many there are; ``groups`` by default.
+    strengths : sequence of float
+        Values of C.
+    n_folds : int
+        How many of the folds are held out, one after the other.
 
     Returns
     -------
     list of Calibration
-        One for each strength. Where some class cannot be held out, a single one with temperature 1.
+        One for each strength that was tried: of many samples, those up to the first at which the loss rises, as a
+        weaker penalty takes longer. Where some class cannot be held out, a single one with temperature 1.
 
     References
     ----------
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017 (one temperature for all classes).
     """
-    folds = list(_folds(coordinates, groups))
+    folds = list(islice(_folds(coordinates, groups), n_folds))
     if not folds:
         return [Calibration(DEFAULT_STRENGTH, 1.0, np.nan)]
     found: list[Calibration] = []
     starts: list[Floats | None] = [None] * len(folds)
     rest = np.concatenate([held_out for _, held_out in folds])
-    for strength in STRENGTHS:
+    for strength in strengths:
         decisions = []
         for number, (seen, held_out) in enumerate(folds):
             starts[number] = theta = coordinates.solve(strength, seen, starts[number], ROUGH)[0]
@@ -65,6 +80,8 @@ def calibrate(coordinates: Coordinates, groups: Array, names: Array | None = Non
             n_distinct=len(np.unique((groups if names is None else names)[rest])),
         )  # fmt: skip
         found.append(Calibration(strength, temperature, loss))
+        if len(rest) >= MANY_SAMPLES and loss > found[0].log_loss:
+            break
     return found
 
 

@@ -206,7 +206,7 @@ def choose(
 def _choose(
     features: Floats, targets: Targets, widths: Sequence[int], candidates: Sequence[Candidate], groups: Array
 ) -> list[Choice]:
-    some = _sample(targets, groups)
+    some = evenly(targets, groups, CHOICE_SAMPLES)
     features, targets, groups = features[some], targets.take(some), groups[some]
     grams = _grams(features, targets.weights.max(axis=1), widths)
     losses = [_losses(candidate, grams, targets, groups) for candidate in candidates]
@@ -233,13 +233,13 @@ def _sums(losses: Floats, groups: Array) -> Floats:
     return np.stack([np.bincount(numbers, weights=own) for own in losses])
 
 
-def _sample(targets: Targets, groups: Array) -> NDArray[np.intp]:
-    """Choose samples, evenly spaced in the order of their classes, and within these of their groups."""
+def evenly(targets: Targets, groups: Array, n_samples: int) -> NDArray[np.intp]:
+    """Choose so many samples, evenly spaced in the order of their classes, and within these of their groups."""
     strata = targets.strata()
     order = np.argsort(groups, kind="stable") if strata is None else np.lexsort((groups, strata))
-    if len(order) <= CHOICE_SAMPLES:
+    if len(order) <= n_samples:
         return np.sort(order)
-    return np.sort(order[np.linspace(0, len(order) - 1, CHOICE_SAMPLES).astype(np.intp)])
+    return np.sort(order[np.linspace(0, len(order) - 1, n_samples).astype(np.intp)])
 
 
 def _grams(features: Floats, weights: Floats, widths: Sequence[int]) -> list[Floats]:

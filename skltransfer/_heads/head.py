@@ -12,7 +12,7 @@ from scipy.special import softmax
 
 from skltransfer._utils.types import Floats
 
-BLOCK_SAMPLES = 4096
+BLOCK_SAMPLES = 1024
 SMALLEST_SQUARE = 1e-12
 """Added to the mean square of a sample's features, so that a sample of zeros is no division by 0."""
 

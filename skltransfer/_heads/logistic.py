@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,6 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
-from skltransfer._heads.span import Span
 from skltransfer._utils.types import Floats
 
 MAX_STEPS = 200
@@ -27,13 +28,34 @@ ROUGH, TIGHT, LARGE_TIGHT = 1e-4, 1e-5, 1e-7
 which the solution of a large problem is taken, where Newton's next step is smaller by far."""
 
 
+class Rows(Protocol):
+    """Coordinates of samples, of some at a time."""
+
+    def parts(self) -> Iterator[tuple[slice, Floats]]:
+        """Yield which samples these are, and their coordinates."""
+        ...
+
+
+class Spanned(Protocol):
+    """Samples in the coordinates of their principal axes."""
+
+    @property
+    def strength(self) -> Floats:
+        """Return the weighted sum of squares along each axis."""
+        ...
+
+    def rows(self, some: NDArray[np.intp] | slice, dtype: Any) -> Rows:
+        """Return the coordinates of some samples, in this precision."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Coordinates:
     """Samples of known classes in the coordinates of their span.
 
     Parameters
     ----------
-    span : Span
+    span : Spanned
         The samples.
     codes : ndarray of shape (n_samples,)
         Class numbers.
@@ -43,7 +65,7 @@ class Coordinates:
         Sample weights, above 0.
     """
 
-    span: Span
+    span: Spanned
     codes: NDArray[np.intp]
     n_classes: int
     weights: Floats
@@ -74,17 +96,14 @@ class Coordinates:
         codes, weights = self.codes[some], self.weights[some]
         curvature = C * TYPICAL_CURVATURE * min(1.0, TYPICAL_CLASSES / self.n_classes)
         damping = 1.0 / np.sqrt(curvature * self.span.strength + 1.0)
-        constant = 1.0 / np.sqrt(curvature * self.weights.sum())
-        units = np.append(damping, constant)[:, None]
+        units = np.append(damping, 1.0 / np.sqrt(curvature * self.weights.sum()))[:, None]
         n_outputs = 1 if self.n_classes == 2 else self.n_classes
         large = len(codes) * len(units) * n_outputs >= LARGE_PRODUCT
-        basis = np.empty((len(codes), len(units)), np.float32 if large and xtol >= TIGHT else np.float64)
-        np.multiply(self.span.scores[some], damping, out=basis[:, :-1], casting="same_kind")
-        basis[:, -1] = constant
-        single = basis.astype(np.float32, copy=False) if large or xtol > TIGHT else basis
-        penalty = np.append(np.square(damping), 0.0)[:, None]
-        exact = _Problem(basis, single, penalty, codes, n_outputs, C * weights[:, None])
-        rough = _Problem(single, single, penalty, codes, n_outputs, (C * weights[:, None]).astype(single.dtype))
+        fine, coarse = (np.float32 if once else np.float64 for once in (large and xtol >= TIGHT, large or xtol > TIGHT))
+        rough_rows = self.span.rows(some, coarse)
+        rows = rough_rows if fine == coarse else self.span.rows(some, fine)
+        exact = _Problem(rows, rough_rows, units, codes, n_outputs, C * weights[:, None])
+        rough = _Problem(rough_rows, rough_rows, units, codes, n_outputs, (C * weights[:, None]).astype(coarse))
         flat, n_iter = np.zeros(exact.shape).ravel() if start is None else (start / units).ravel(), 0
         with _threadpools().limit(limits=None if large else 1, user_api="blas"):
             if large:
@@ -96,28 +115,33 @@ class Coordinates:
 
     def decisions(self, theta: Floats, some: NDArray[np.intp]) -> Floats:
         """Return the decision values of some samples, shape (n_samples, n_outputs)."""
-        return self.span.scores[some] @ theta[:-1] + theta[-1]
+        parts = self.span.rows(some, np.float64).parts()
+        return np.concatenate([part @ theta[:-1] for _, part in parts]) + theta[-1]
 
 
 @dataclass(eq=False)
 class _Problem:
-    """Penalized log loss of decision values ``basis @ theta``, with its first two derivatives.
+    """Penalized log loss of decision values, with its first two derivatives by coefficients in ``units``.
 
     There is one output for two classes (a sigmoid), and one a class for more (a softmax).
-    ``rough`` is ``basis``, in the precision in which the second derivative is computed.
-    Tables of samples by classes are changed in place, as they are the largest there are.
+    ``rough`` are the rows in the precision in which the second derivative is computed.
+    Each product goes over the samples once, so many at a time as stay in a processor's cache.
     """
 
-    basis: Floats
-    rough: Floats
-    penalty: Floats
+    rows: Rows
+    rough: Rows
+    units: Floats
     codes: NDArray[np.intp]
     n_outputs: int
     weights: Floats
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.basis.shape[1], self.n_outputs
+        return len(self.units), self.n_outputs
+
+    @cached_property
+    def penalty(self) -> Floats:
+        return np.append(np.square(self.units[:-1]), [[0.0]], axis=0)
 
     def minimized(self, start: Floats, xtol: float) -> tuple[Floats, int]:
         """Return where the loss is smallest, and the number of Newton's steps to there."""
@@ -132,37 +156,61 @@ class _Problem:
         return found.x, int(found.nit)
 
     def value_and_slope(self, flat: Floats) -> tuple[float, Floats]:
-        theta = flat.reshape(self.shape)
-        decisions = self.basis @ theta.astype(self.basis.dtype, copy=False)
-        if self.n_outputs == 1:
-            losses = np.logaddexp(0.0, decisions) - self.codes[:, None] * decisions
-            self._expected = expit(decisions)
-            residuals = self.weights * (self._expected - self.codes[:, None])
-        else:
-            own = np.arange(len(decisions)), self.codes
-            decisions -= decisions.max(axis=1, keepdims=True)
-            chosen = decisions[own]
-            self._expected = np.exp(decisions, out=decisions)
-            totals = self._expected.sum(axis=1, keepdims=True)
-            losses = np.log(totals) - chosen[:, None]
-            self._expected /= totals
-            residuals = self.weights * self._expected
-            residuals[own] -= self.weights[:, 0]
-        value = np.sum(self.weights * losses) + 0.5 * np.sum(self.penalty * np.square(theta))
-        return float(value), (self.basis.T @ residuals + self.penalty * theta).ravel()
+        theta, values = flat.reshape(self.shape), list[float]()
+        self._expected = list[Floats]()
+
+        def residuals(some: slice, decisions: Floats) -> Floats:
+            value, expected, found = self._losses(decisions, self.codes[some], self.weights[some])
+            values.append(value)
+            self._expected.append(expected)
+            return found
+
+        slope = self._summed(self.rows, theta, residuals) + self.penalty * theta
+        return sum(values) + 0.5 * float(np.sum(self.penalty * np.square(theta))), slope.ravel()
 
     def curvature_along(self, flat: Floats, direction: Floats) -> Floats:
         """Product of the Hessian, where the slope was last asked for, with a direction."""
-        theta, basis = direction.reshape(self.shape), self.rough
-        expected = self._expected.astype(basis.dtype, copy=False)
-        change = basis @ theta.astype(basis.dtype, copy=False)
-        change *= expected
+        theta, known = direction.reshape(self.shape), iter(self._expected)
+
+        def changes(some: slice, change: Floats) -> Floats:
+            expected = next(known).astype(change.dtype, copy=False)
+            change *= expected
+            if self.n_outputs == 1:
+                change *= 1.0 - expected
+            else:
+                change -= expected * change.sum(axis=1, keepdims=True)
+            change *= self.weights[some]
+            return change
+
+        return (self._summed(self.rough, theta, changes) + self.penalty * theta).ravel()
+
+    def _summed(self, rows: Rows, theta: Floats, of_sample: Callable[[slice, Floats], Floats]) -> Floats:
+        """Add up the coordinates of samples, times what is made of their decision values."""
+        scaled, total = self.units * theta, np.zeros(self.shape)
+        for some, part in rows.parts():
+            factors = scaled.astype(part.dtype, copy=False)
+            found = of_sample(some, part @ factors[:-1] + factors[-1])
+            total[:-1] += part.T @ found.astype(part.dtype, copy=False)
+            total[-1] += found.sum(axis=0)
+        return self.units * total
+
+    def _losses(self, decisions: Floats, codes: NDArray[np.intp], weights: Floats) -> tuple[float, Floats, Floats]:
+        """Return the loss of some samples, their probabilities, and the slope of the loss by their decision values."""
         if self.n_outputs == 1:
-            change *= 1.0 - expected
+            losses = np.logaddexp(0.0, decisions) - codes[:, None] * decisions
+            expected = expit(decisions)
+            residuals = weights * (expected - codes[:, None])
         else:
-            change -= expected * change.sum(axis=1, keepdims=True)
-        change *= self.weights
-        return (basis.T @ change + self.penalty * theta).ravel()
+            own = np.arange(len(decisions)), codes
+            decisions -= decisions.max(axis=1, keepdims=True)
+            chosen = decisions[own]
+            expected = np.exp(decisions, out=decisions)
+            totals = expected.sum(axis=1, keepdims=True)
+            losses = np.log(totals) - chosen[:, None]
+            expected /= totals
+            residuals = weights * expected
+            residuals[own] -= weights[:, 0]
+        return float(np.sum(weights * losses)), expected, residuals
 
 
 @lru_cache

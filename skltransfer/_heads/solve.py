@@ -58,7 +58,12 @@ def _solve_task(features: Floats, targets: Targets, C: float, scale: Floats | No
         return fit_ridge(features, targets.values, alpha=1.0 / C, weights=weights, scale=scale)
     codes, n_classes = codes_of(targets)
     head = fit_logistic(features, codes, n_classes=n_classes, C=C, weights=weights, scale=scale)
-    if targets.tasks[0] != Task("classes", 2):
+    return with_halves(head, targets.tasks[0])
+
+
+def with_halves(head: Head, task: Task) -> Head:
+    """Give each of two classes half the log-odds; other heads stay."""
+    if task != Task("classes", 2):
         return head
     halves = np.array([[-0.5, 0.5]])
     return Head(head.coef @ halves, head.intercept @ halves, head.n_iter)

@@ -78,14 +78,19 @@ def _solved_head(
 ) -> Head:
     coordinates = Coordinates(span, codes, n_classes, weights)
     theta, n_iter = coordinates.solve(C)
+    warn_unless_converged(n_iter, C)
+    coef = span.to_features(features, weights, theta[:-1])
+    return Head(coef, theta[-1] - span.mean @ coef, n_iter)
+
+
+def warn_unless_converged(n_iter: int, C: float) -> None:
+    """Warn if so many steps were not enough."""
     if n_iter >= MAX_STEPS:
         warnings.warn(
             f"The head did not converge in {MAX_STEPS} steps at C={C:g}. Pass a smaller C.",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    coef = span.to_features(features, weights, theta[:-1])
-    return Head(coef, theta[-1] - span.mean @ coef, n_iter)
 
 
 def fit_ridge(features: Floats, values: Floats, *, alpha: float, weights: Floats, scale: Floats | None = None) -> Head:

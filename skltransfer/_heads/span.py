@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,23 @@ MAX_RANK = 2048
 COLUMNS, VALUES = 1024, 2**20
 """Features that are in double precision at a time, and values of them."""
 
+CACHED_VALUES = 2**18
+"""Numbers that stay in a processor's cache while something is computed of them twice."""
+
 decompositions = ByteLRU(max_bytes=2**28)
+
+
+@dataclass(frozen=True, eq=False)
+class HeldRows:
+    """Coordinates of samples in memory."""
+
+    values: Floats
+
+    def parts(self) -> Iterator[tuple[slice, Floats]]:
+        """Yield some samples at a time, and which these are."""
+        n_samples, rank = self.values.shape
+        for some in gen_batches(n_samples, max(1, CACHED_VALUES // max(rank, 1))):
+            yield some, self.values[some]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +71,10 @@ class Span:
         """Bytes of all arrays."""
         arrays = (self.mean, self.scale, self.scores, self.strength, self.axes, self.some, self.combinations)
         return sum(array.nbytes for array in arrays if array is not None)
+
+    def rows(self, some: NDArray[np.intp] | slice, dtype: Any) -> HeldRows:
+        """Return the coordinates of some samples, in this precision."""
+        return HeldRows(self.scores[some].astype(dtype, copy=False))
 
     def to_features(self, features: Floats, weights: Floats, theta: Floats) -> Floats:
         """Compute coefficients of the features as they come, from those of the coordinates."""
@@ -167,7 +189,8 @@ class Standardized:
 
     def _columns(self) -> list[slice]:
         fitting = max(1, VALUES // len(self.features))
-        return list(gen_batches(self.features.shape[1], min(fitting, COLUMNS)))
+        parts = gen_batches(self.features.shape[1], min(fitting, COLUMNS))
+        return [part for part in parts if np.isfinite(self.scale[part]).any()]
 
     def _part(self, some: slice, chosen: NDArray[np.intp]) -> Floats:
         return (self.features[chosen, some] - self.mean[some]) / self.scale[some] * self.root[chosen]

@@ -30,12 +30,13 @@ from skltransfer._estimators.fitted import FittedModel
 from skltransfer._estimators.parameters import FitParameters, check_training, starting_backbone
 from skltransfer._features.blocks import block_widths, with_blocks
 from skltransfer._features.extraction import Extraction, extract, plan_extraction
-from skltransfer._features.split import SplitNetwork, split_network
+from skltransfer._features.split import SplitNetwork, StreamedFeatures, split_network
 from skltransfer._heads.automatic import Blocks, solve_automatically
 from skltransfer._heads.calibration import DEFAULT_STRENGTH
 from skltransfer._heads.goal import Decisions
 from skltransfer._heads.head import Head, HeadLayers, average_places
 from skltransfer._heads.solve import channel_importance, solve
+from skltransfer._heads.streamed import HELD_BYTES, SEEN, solve_streamed
 from skltransfer._inputs.samples import Samples
 from skltransfer._targets.labels import LabelEncoding
 from skltransfer._targets.targets import Targets
@@ -304,23 +305,29 @@ class SupervisedRecipe(Recipe):
         return self.earlier is None or self.earlier.extraction.beside == beside
 
     def _solved_head(self, setup: Setup) -> tuple[Head, dict[str, list[Any]]]:
-        """Solve the linear head on the features of all views.
+        """Solve the linear head on the features of all views, in memory if they fit in there.
 
         Where no groups are given, equal samples are held out together, so that one that is there twice counts as one
         of twice the weight, and those of a sample's views.
         """
-        views, network = self._views(setup, None), setup.network
-        each = [network.features(view, self.parameters.memory) for view in views]
-        features = np.concatenate(each) if len(each) > 1 else each[0]
-        extraction, C = network.below, self.parameters.C
+        views, extraction, C = self._views(setup, None), setup.network.below, self.parameters.C
         assert extraction is not None
-        names = _names(setup.samples, features, adjusted=self.format.kind.is_numeric)
+        rows = StreamedFeatures(setup.network, views, self.parameters.memory)
+        streamed = len(rows) > SEEN and len(rows) * rows.n_features * 4 > HELD_BYTES
+        features = None if streamed else rows.together()
+        names = _names(setup.samples, None if self.format.kind.is_numeric else features)
         groups = names if setup.groups is None else np.asarray(setup.groups)
-        head, selection = solve_automatically(
-            features, setup.targets.repeated(len(views)),
-            Blocks(extraction.outputs, block_widths(extraction, features.shape[1])),
-            C=None if C == "auto" else float(C), groups=np.tile(groups, len(views)), names=np.tile(names, len(views)),
-        )  # fmt: skip
+        n_features = rows.n_features if features is None else features.shape[1]
+        blocks = Blocks(extraction.outputs, block_widths(extraction, n_features))
+        targets = setup.targets.repeated(len(views))
+        options: dict[str, Any] = {
+            "C": None if C == "auto" else float(C), "groups": np.tile(groups, len(views)),
+            "names": np.tile(names, len(views)),
+        }  # fmt: skip
+        if features is None:
+            head, selection = solve_streamed(rows, targets, blocks, **options)
+        else:
+            head, selection = solve_automatically(features, targets, blocks, **options)
         if self.on_kernels and selection and len(setup.targets) >= FEWEST_FOR_TREES:
             table = np.asarray(setup.samples.read(range(len(setup.samples))))
             for row in forest_rows(table, setup.targets, groups, self.parameters.seed):
@@ -336,12 +343,12 @@ class SupervisedRecipe(Recipe):
         return replace(head, coef=last.coef, intercept=last.intercept)
 
 
-def _names(samples: Samples, features: Array, *, adjusted: bool) -> Array:
+def _names(samples: Samples, features: Array | None) -> Array:
     """Give equal samples one name: by their features, which are the same in whichever form a sample comes.
 
     Those of a network that was adjusted to all samples hang on their order, by rounding: there, by the numbers.
     """
-    if adjusted:
+    if features is None:
         names = [samples.digest(i) for i in range(len(samples))]
     else:
         names = [content_hash(sample) for sample in np.ascontiguousarray(features[: len(samples)])]
