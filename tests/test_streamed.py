@@ -112,12 +112,35 @@ def test_a_class_that_no_seen_sample_has_is_learned(monkeypatch):
     assert (found(X).argmax(axis=1) == 2).any()
 
 
+def test_tasks_with_few_labels_have_their_share(table, monkeypatch):
+    monkeypatch.setattr(streamed, "SEEN", 60)
+    X, codes = table
+    weights = np.ones((N_SAMPLES, 2))
+    weights[12:, 1] = 0
+    targets = Targets((Task("classes", 4), Task("labels", 1)), np.column_stack([np.eye(4)[codes], codes == 1]), weights)
+    found, selection = both(X, targets, None)[1]
+    assert np.isfinite(found.coef).all()
+    assert np.abs(found.coef[:, 4]).max() > 0
+    assert np.mean((found(X[:12])[:, 4] > 0) == (codes[:12] == 1)) > 0.9
+    assert {0, 1} == set(selection["task"])
+
+
+def test_features_of_several_tasks_are_gone_through_once(table):
+    X, codes = table
+    targets, held = targets_of("tasks", X, codes), Held(X)
+    passes = []
+    held.parts = lambda parts=held.parts: passes.append(1) or parts()
+    names = np.arange(len(X)).astype("S8")
+    solve_streamed(held, targets, BLOCKS, C=None, groups=names, names=names)
+    assert len(passes) == 1
+
+
 def test_a_full_disk_is_told_with_what_is_needed(table):
     X, codes = table
     targets = targets_of("four classes", X, codes)
     axes = Axes.of(X, targets, None)
     with open("/dev/full", "wb", buffering=0) as full, pytest.raises(OSError, match=r"700 samples need .* GB .*TMPDIR"):
-        StoredSpan.write(full, Held(X).parts(), axes, targets.weights[:, 0])
+        StoredSpan(full, axes, targets.weights[:, 0]).append(X)
 
 
 @pytest.fixture

@@ -190,7 +190,7 @@ class _Problem:
         for some, part in rows.parts():
             factors = scaled.astype(part.dtype, copy=False)
             found = of_sample(some, part @ factors[:-1] + factors[-1])
-            total[:-1] += part.T @ found.astype(part.dtype, copy=False)
+            total[:-1] += (np.ascontiguousarray(found.T, part.dtype) @ part).T  # BLAS takes twice as long the other way
             total[-1] += found.sum(axis=0)
         return self.units * total
 

@@ -19,7 +19,7 @@ MAX_RANK = 2048
 COLUMNS, VALUES = 1024, 2**20
 """Features that are in double precision at a time, and values of them."""
 
-CACHED_VALUES = 2**18
+CACHED_VALUES = 2**20
 """Numbers that stay in a processor's cache while something is computed of them twice."""
 
 decompositions = ByteLRU(max_bytes=2**28)

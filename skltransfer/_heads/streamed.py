@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from io import BufferedRandom
 from typing import Any, Protocol
@@ -51,9 +52,9 @@ def solve_streamed(
 ) -> tuple[Head, dict[str, list[Any]]]:
     """Solve a linear head on features that are seen once, some samples at a time.
 
-    Blocks, the penalty and the scale of features are those of `solve_automatically` on `SEEN` of the samples. For each
-    task, all samples are then written to a temporary file, in the coordinates of the principal axes of these and in
-    single precision, and the head is solved on all of them. Its temperature is that of a fifth, held out once.
+    Blocks, the penalty and the scale of features are those of `solve_automatically` on `SEEN` of the samples. All
+    samples are then written to a temporary file for each task, in the coordinates of the principal axes of these and
+    in single precision, and the head is solved on all of them. Its temperature is that of a fifth, held out once.
 
     Parameters
     ----------
@@ -72,16 +73,45 @@ def solve_streamed(
     Raises
     ------
     OSError
-        If there is no room for the temporary file, of 4 bytes for each sample and axis, at most 8 KiB a sample.
+        If there is no room for a temporary file, of 4 bytes for each sample and axis, at most 8 KiB a sample.
     """
-    some = evenly(targets, groups, SEEN)
+    some = _seen_first(targets, groups)
     seen, few = features.take(some), targets.take(some)
     settled, selection = settle(seen, few, blocks, C=C, groups=groups[some], names=names[some])
     axes = [Axes.of(seen, task, own.scale) for task, own in zip(few.each(), settled, strict=True)]
     del seen
     related = (groups, names) if C is None else None
-    each = zip(axes, targets.each(), settled, strict=True)
-    return Head.beside([_solved(features, own, task, found, related) for own, task, found in each]), selection
+    heads = []
+    with ExitStack() as stack:
+        spans = [
+            StoredSpan(stack.enter_context(tempfile.TemporaryFile()), own, weights)
+            for own, weights in zip(axes, targets.weights.T, strict=True)
+        ]
+        for part in features.parts():
+            for span in spans:
+                span.append(part)
+        for number, (span, task, found) in enumerate(zip(spans, targets.each(), settled, strict=True)):
+            head, temperature = _solved(span, task.take(span.positions), found, related)
+            heads.append(head.divided_by(temperature))
+            _correct(selection, number, temperature)
+    return Head.beside(heads), selection
+
+
+def _seen_first(targets: Targets, groups: Array) -> NDArray[np.intp]:
+    """Choose samples of which each task has its share."""
+    each = [np.flatnonzero(weights > 0) for weights in targets.weights.T]
+    share = SEEN // len(each)
+    chosen = [own[evenly(task.take(own), groups[own], share)] for own, task in zip(each, targets.each(), strict=True)]
+    return np.unique(np.concatenate(chosen))
+
+
+def _correct(selection: dict[str, list[Any]], number: int, temperature: float) -> None:
+    """Let what is listed as chosen for a task have the temperature of all samples."""
+    for place, (task, step, chosen) in enumerate(
+        zip(*(selection.get(name, ()) for name in ("task", "step", "chosen")), strict=True)
+    ):
+        if (task, step) == (number, "C") and chosen:
+            selection["temperature"][place] = temperature
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +124,8 @@ class Axes:
         Features are centered.
     columns : ndarray of shape (n_used,)
         Positions of the features that count.
-    directions : ndarray of shape (n_features, rank)
-        What they are multiplied by.
+    directions : ndarray of shape (n_used, rank)
+        What these are multiplied by, in single precision.
     """
 
     mean: Floats
@@ -109,51 +139,70 @@ class Axes:
         seen, weights = of_present(seen, present), targets.weights[present, 0]
         span, _ = decompose(seen, weights, scale)
         directions = span.to_features(seen, weights, np.eye(len(span.strength)))
-        return cls(span.mean, np.flatnonzero(np.isfinite(span.scale)), directions)
+        columns = np.flatnonzero(np.isfinite(span.scale))
+        return cls(span.mean, columns, directions[columns].astype(np.float32))
 
-    def coordinates(self, features: Floats, directions: Floats) -> Floats:
-        """Compute the coordinates of samples, with the directions of the columns in the type of features."""
-        mean = self.mean[self.columns].astype(features.dtype)
-        return (features[:, self.columns] - mean) @ directions
+    def coordinates(self, features: Floats) -> Floats:
+        """Compute the coordinates of samples."""
+        own = features[:, self.columns].astype(np.float32, copy=False)
+        return (own - self.mean[self.columns].astype(np.float32)) @ self.directions
 
     def head(self, theta: Floats, intercept: Floats, n_iter: int) -> Head:
         """Return a head that takes features as they come."""
-        coef = self.directions @ theta
+        coef = np.zeros((len(self.mean), theta.shape[1]))
+        coef[self.columns] = self.directions @ theta
         return Head(coef, intercept - self.mean @ coef, n_iter)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class StoredSpan:
     """Coordinates of samples in a file, in single precision.
 
     Parameters
     ----------
-    file : file object
-        What it holds is written by `write`.
-    positions : ndarray of shape (n_samples,)
-        Which of the samples in the file these are, sorted.
-    strength : ndarray of shape (rank,)
-        Weighted sum of squares along each axis.
-    n_stored : int
-        How many samples are in the file.
+    file : BufferedRandom
+        A temporary file.
+    axes : Axes
+        From features to coordinates.
+    weights : ndarray of shape (n_stored,)
+        Sample weights; those of weight 0 are in the file and do not count.
     """
 
     file: BufferedRandom
-    positions: NDArray[np.intp]
-    strength: Floats
-    n_stored: int
+    axes: Axes
+    weights: Floats
 
-    @classmethod
-    def write(cls, file: BufferedRandom, features: Iterable[Floats], axes: Axes, weights: Floats) -> StoredSpan:
-        """Write the coordinates of all samples; those of positive weight are the ones that count."""
-        directions = (axes.directions[axes.columns]).astype(np.float32)
-        strength, start = np.zeros(directions.shape[1]), 0
-        for part in features:
-            own = axes.coordinates(part, directions)
-            strength += weights[start : start + len(own)] @ np.square(own, dtype=np.float64)
-            start += len(own)
-            _append(file, own, len(weights))
-        return cls(file, np.flatnonzero(weights > 0), strength, start)
+    def __post_init__(self) -> None:
+        self.positions = np.flatnonzero(self.weights > 0)
+        self.strength = np.zeros(self.axes.directions.shape[1])
+        self._n_written = 0
+
+    @property
+    def n_stored(self) -> int:
+        """How many samples are in the file."""
+        return len(self.weights)
+
+    def append(self, features: Floats) -> None:
+        """Write the coordinates of the next samples.
+
+        Raises
+        ------
+        OSError
+            If there is no room for them.
+        """
+        own = self.axes.coordinates(features)
+        weights = self.weights[self._n_written : self._n_written + len(own)]
+        self.strength += weights @ np.square(own, dtype=np.float64)
+        self._n_written += len(own)
+        try:
+            self.file.write(np.ascontiguousarray(own).data)
+        except OSError as error:
+            needed = 4 * self.n_stored * len(self.strength) / 1e9
+            raise OSError(
+                error.errno,
+                f"{self.n_stored} samples need {needed:.2g} GB for a while in {tempfile.gettempdir()!r} "
+                f"({error.strerror}). Free some space, or set the environment variable TMPDIR to a folder that has it.",
+            ) from error
 
     def rows(self, some: NDArray[np.intp] | slice, dtype: Any) -> StoredRows:
         """Return the coordinates of some samples, in this precision."""
@@ -182,40 +231,23 @@ class StoredRows:
             yield slice(begin, end), own.astype(self.dtype, copy=False)
 
 
-def _append(file: BufferedRandom, coordinates: Floats, n_samples: int) -> None:
-    try:
-        file.write(np.ascontiguousarray(coordinates, np.float32).data)
-    except OSError as error:
-        needed = 4 * n_samples * coordinates.shape[1] / 1e9
-        raise OSError(
-            error.errno,
-            f"{n_samples} samples need {needed:.2g} GB for a while in {tempfile.gettempdir()!r} ({error.strerror}). "
-            "Free some space, or set the environment variable TMPDIR to a folder that has it.",
-        ) from error
-
-
 def _solved(
-    features: Features, axes: Axes, targets: Targets, settled: Settled, names: tuple[Array, Array] | None
-) -> Head:
-    """Solve the head of one task on all samples."""
-    weights = targets.weights[:, 0]
-    with tempfile.TemporaryFile() as file:
-        span = StoredSpan.write(file, features.parts(), axes, weights)
-        own = targets.take(weights > 0)
-        if targets.tasks[0].kind == "values":
-            return _ridge(span, axes, own, settled.C)
-        codes, n_classes = codes_of(own)
-        coordinates = Coordinates(span, codes, n_classes, own.weights[:, 0])
-        temperature = 1.0
-        if names is not None:
-            groups, distinct = (of_sample[span.positions] for of_sample in names)
-            temperature = calibrate(coordinates, groups, distinct, strengths=(settled.C,), n_folds=1)[0].temperature
-        theta, n_iter = coordinates.solve(settled.C, xtol=TIGHT)
+    span: StoredSpan, targets: Targets, settled: Settled, names: tuple[Array, Array] | None
+) -> tuple[Head, float]:
+    """Solve the head of one task, and find what to divide its decision values by."""
+    if targets.tasks[0].kind == "values":
+        return _ridge(span, targets, settled.C), 1.0
+    codes, n_classes = codes_of(targets)
+    coordinates, temperature = Coordinates(span, codes, n_classes, targets.weights[:, 0]), 1.0
+    if names is not None:
+        groups, distinct = (of_sample[span.positions] for of_sample in names)
+        temperature = calibrate(coordinates, groups, distinct, strengths=(settled.C,), n_folds=1)[0].temperature
+    theta, n_iter = coordinates.solve(settled.C, xtol=TIGHT)
     warn_unless_converged(n_iter, settled.C)
-    return with_halves(axes.head(theta[:-1], theta[-1], n_iter), targets.tasks[0]).divided_by(temperature)
+    return with_halves(span.axes.head(theta[:-1], theta[-1], n_iter), targets.tasks[0]), temperature
 
 
-def _ridge(span: StoredSpan, axes: Axes, targets: Targets, C: float) -> Head:
+def _ridge(span: StoredSpan, targets: Targets, C: float) -> Head:
     """Solve a ridge regression by the products of coordinates, which need not be centered."""
     weights, rank = targets.weights, len(span.strength)
     middle = np.average(targets.values, axis=0, weights=weights[:, 0])
@@ -227,4 +259,4 @@ def _ridge(span: StoredSpan, axes: Axes, targets: Targets, C: float) -> Head:
         along += heavy.T @ (targets.values[some] - middle)
     mean = total / weights.sum()
     theta = solve_equations(products - np.outer(mean, total) + np.eye(rank) / C, along, assume_a="pos")
-    return axes.head(theta, middle - mean @ theta, 1)
+    return span.axes.head(theta, middle - mean @ theta, 1)
