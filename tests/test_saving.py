@@ -1,7 +1,9 @@
 """Fitted estimators as one file, and back."""
 
+import ast
 import hashlib
 import json
+import re
 import struct
 import sys
 
@@ -11,10 +13,12 @@ import pytest
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
@@ -325,10 +329,6 @@ REFUSED = {
         lambda: vars(model := fit(TransferClassifier(**MLP))).update(note="mine") or model,
         r"TransferClassifier\.note is neither a parameter.*Got 'mine'; delete it",
     ),
-    "a tree": (
-        lambda: fit(make_pipeline(BackboneTransformer("mlp"), DecisionTreeClassifier())),
-        r"DecisionTreeClassifier holds sklearn\.tree\._tree\.Tree.*joblib\.dump",
-    ),
     "a search": (
         lambda: fit(GridSearchCV(TransferClassifier(**MLP), {"epochs": [1]}, cv=2)),
         r"expected a fitted estimator of skltransfer, or a Pipeline.*GridSearchCV; of a search.*best_estimator_",
@@ -351,6 +351,27 @@ def test_what_cannot_be_written_is_named_before_anything_is(name, tmp_path):
     with pytest.raises(TypeError, match=message):
         save(estimator, tmp_path / "a.skltransfer")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"earlier"]
+
+
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (DecisionTreeClassifier(random_state=0), "sklearn.tree._tree.Tree"),
+        (RandomForestClassifier(3, random_state=0), "sklearn.tree._tree.Tree"),
+        (KNeighborsClassifier(algorithm="kd_tree"), "sklearn.neighbors._kd_tree.KDTree"),
+    ],
+)
+def test_compiled_parts_of_scikit_learn_are_made_where_they_are_trusted(step, name, tmp_path):
+    pipeline, path = fit(make_pipeline(BackboneTransformer("mlp"), step)), tmp_path / "a.skltransfer"
+    save(pipeline, path)
+    with pytest.raises(ValueError, match=rf"a\.skltransfer' holds .*{re.escape(name)}.*pass trusted=\[") as caught:
+        load(path)
+    with pytest.raises(ValueError, match=re.escape(name)):
+        load(path, trusted=["sklearn.tree._tree.Another"])
+    with pytest.raises(TypeError, match=r"trusted: expected a list.*pass \['sklearn"):
+        load(path, trusted="sklearn.tree._tree.Tree")
+    trusted = ast.literal_eval(re.search(r"trusted=(\[.*?\])", str(caught.value))[1])
+    np.testing.assert_array_equal(load(path, trusted=trusted).predict_proba(TABLE), pipeline.predict_proba(TABLE))
 
 
 def test_keras_networks_come_back_as_backbones(tmp_path):

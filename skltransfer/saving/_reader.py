@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -36,10 +36,12 @@ class Reader:
         Arrays by name.
     objects : list
         What is referred to by its number.
+    trusted : collection of str
+        Classes of scikit-learn that are made where a step needs them, see `from_bytes`.
     """
 
-    def __init__(self, arrays: Mapping[str, Array], objects: Any) -> None:
-        self._arrays = arrays
+    def __init__(self, arrays: Mapping[str, Array], objects: Any, trusted: Collection[str] = ()) -> None:
+        self._arrays, self._trusted = arrays, trusted
         self._made: list[Any] = []
         if not isinstance(objects, list):
             raise TypeError(f"expected a list of objects. Got {_short(objects)}")
@@ -148,7 +150,7 @@ class Reader:
         return FrozenEstimator(self.value(facts))
 
     def _skops(self, name: Any) -> Any:
-        return from_bytes(self._arrays[name])
+        return from_bytes(self._arrays[name], self._trusted)
 
 
 _MAKERS: dict[str, Callable[[Reader, Any], Any]] = {

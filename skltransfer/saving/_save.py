@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def save(estimator: Any, path: str | os.PathLike[str]) -> None:
         write(file, facts, writer.arrays)
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, trusted: Collection[str] = ()) -> Any:
     """Read a fitted estimator from a file that `save` wrote.
 
     No code of the file is run, and no class is made that skltransfer and, for steps of a pipeline, scikit-learn and
@@ -98,6 +99,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     ----------
     path : str or path-like
         The file.
+    trusted : collection of str, default=()
+        Classes of scikit-learn with compiled parts, such as ``"sklearn.tree._tree.Tree"``, that steps of a pipeline
+        may have. skops does not check what is in them, so trust only files of people that you trust; the error of a
+        file with others names them.
 
     Returns
     -------
@@ -109,7 +114,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     ------
     ValueError
         If the file is none of `save`, is damaged, was written by a newer skltransfer, or holds a class that is not
-        known.
+        known, or not trusted.
     ImportError
         If a pipeline has steps of scikit-learn, and skops is not installed.
     RuntimeError
@@ -144,14 +149,19 @@ def load(path: str | os.PathLike[str]) -> Any:
     _backend.name()  # that there is none in this process is no fault of the file
     from skltransfer.saving._classes import ESTIMATORS
     from skltransfer.saving._reader import Reader
+    from skltransfer.saving._steps import UntrustedError
 
+    if isinstance(trusted, str):
+        raise TypeError(f"trusted: expected a list of names of classes. Got {trusted!r}; pass [{trusted!r}].")
     try:
-        estimator = Reader(arrays, facts["objects"]).value(facts["estimator"])
+        estimator = Reader(arrays, facts["objects"], trusted).value(facts["estimator"])
         if not isinstance(estimator, (*ESTIMATORS.values(), Pipeline)):
             raise TypeError(f"expected an estimator. Got a {type(estimator).__name__}")
         check_is_fitted(estimator)
     except (ImportError, MemoryError):
         raise
+    except UntrustedError as error:
+        raise UntrustedError(f"{os.fspath(path)!r} {error}") from error
     except Exception as error:  # whatever Keras raises on a network that is none, and NumPy on shapes
         reason = str(error).partition("\n")[0]
         raise ValueError(

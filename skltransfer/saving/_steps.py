@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.types import Array
+
+LIBRARIES = ("sklearn", "numpy", "scipy")
+
+
+class UntrustedError(ValueError):
+    """A file holds classes that a user has to trust, and has not."""
 
 
 def is_of_sklearn(value: Any) -> bool:
@@ -36,19 +43,28 @@ def to_bytes(step: Any, place: str) -> Array:
             f"{place}: a {type(step).__name__} that skops cannot write ({error}). Expected an estimator of "
             "scikit-learn with values of scikit-learn and NumPy; keep this pipeline with joblib.dump."
         ) from error
-    if unknown:
+    if foreign := [name for name in unknown if name.split(".")[0] not in LIBRARIES]:
         raise TypeError(
-            f"{place}: a {type(step).__name__} holds {', '.join(unknown)}. Expected what scikit-learn and NumPy have; "
-            f"{_remedy(unknown)}."
+            f"{place}: a {type(step).__name__} holds {', '.join(foreign)}. Expected what scikit-learn and NumPy have; "
+            f"{_remedy(foreign)}."
         )
     return np.frombuffer(data, np.uint8)
 
 
-def from_bytes(content: Array) -> Any:
+def from_bytes(content: Array, trusted: Collection[str]) -> Any:
     """Read what `to_bytes` wrote.
+
+    Parameters
+    ----------
+    content : ndarray of bytes
+        What was written.
+    trusted : collection of str
+        Classes that skops does not make of a file unless they are trusted, such as trees.
 
     Raises
     ------
+    UntrustedError
+        If it holds others of these.
     ValueError
         If it holds something else than scikit-learn and NumPy have, or cannot be read.
     ImportError
@@ -60,12 +76,19 @@ def from_bytes(content: Array) -> Any:
             n_bytes = sum(entry.file_size for entry in archive.infolist())
         if n_bytes > len(data):
             raise ValueError(f"{n_bytes} bytes in a step of {len(data)}")
-        unknown = skops.get_untrusted_types(data=data)
-        step = None if unknown else skops.loads(data, trusted=[])
+        named = skops.get_untrusted_types(data=data)
+        foreign = [name for name in named if name.split(".")[0] not in LIBRARIES]
+        unknown = [name for name in named if name not in trusted]
+        step = None if foreign or unknown else skops.loads(data, trusted=named)
     except Exception as error:  # skops passes on what any class inside raises
         raise ValueError(f"a step that skops cannot read: {error}") from error
+    if foreign:
+        raise ValueError(f"a step with {', '.join(foreign)}, which neither scikit-learn nor NumPy has")
     if unknown:
-        raise ValueError(f"a step with {', '.join(unknown)}, which neither scikit-learn nor NumPy has")
+        raise UntrustedError(
+            f"holds {', '.join(unknown)}, which a damaged or malicious file can make crash, or worse. If you trust who "
+            f"wrote it, pass trusted={named!r} to skltransfer.load."
+        )
     if not is_of_sklearn(step):
         raise ValueError(f"a step that is a {type(step).__name__}")
     return step
