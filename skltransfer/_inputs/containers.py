@@ -147,6 +147,8 @@ def gathered(X: Any) -> Any:
     ValueError
         If it is a single sample, or there are none.
     """
+    if type(X) is np.ndarray and X.dtype.kind in "buif" and X.ndim > 1 and len(X):
+        return X
     if is_sparse(X):
         return X  # each kind refuses it in scikit-learn's words
     _refuse(X)

@@ -37,6 +37,8 @@ class Labels:
 
     def split(self, decisions: Floats) -> list[Floats]:
         """Cut decision values into those of each task."""
+        if len(self.classes) == 1:
+            return [decisions]
         ends = np.cumsum([1 if self.binary else len(labels) for labels in self.classes])
         return np.split(decisions, ends[:-1], axis=1)
 

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,15 +83,20 @@ class Served:
 
     def compute(self, samples: Samples, names: Sequence[str]) -> list[Array]:
         """Compute answers in batches."""
-        dtype = DTYPES[self.session.get_inputs()[0].type]
         found: list[list[Array]] = []
         order: list[int] = []
         for positions in self._batches(samples):
-            batch = samples.read(positions, self.preparation).astype(dtype, copy=False)
+            batch = samples.read(positions, self.preparation).astype(self._input_dtype, copy=False)
             found.append(self.session.run(list(names), {"samples": batch}))
             order += positions
+        if len(found) == 1:
+            return found[0]
         back = np.argsort(order)
         return [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]
+
+    @cached_property
+    def _input_dtype(self) -> Any:
+        return DTYPES[self.session.get_inputs()[0].type]
 
     def cast(self, answers: Array) -> Array:
         """Return answers in the dtype that the estimator gives."""
@@ -117,6 +123,8 @@ class Served:
 def check_answers(found: Sequence[Array]) -> None:
     """Raise ValueError if the network has computed NaN or infinity."""
     for answers in found:
+        if np.isfinite(answers).all():
+            continue
         bad = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
         if bad.any():
             raise ValueError(
