@@ -6,8 +6,8 @@ bytes" starts from bytes, and ours then also digests and remembers each row. Gro
 CIFAR-10 seen at 64 px: ``in_process`` remembers features in memory (so they are held twice: by the caller and by the
 store), ``folder`` on disk.
 
-Run: ``python benchmarks/features.py [short]`` (needs the extras ``export`` and ``openvino``; about 8 minutes, and two
-for the throughput on an eighth of the pictures alone).
+Run: ``python benchmarks/features.py [short]`` (needs the extras ``export`` and ``openvino``; about 20 minutes, and two
+for the throughput on half of the pictures alone).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from _data import cifar10
 from _measure import in_turn, peak_mb, ratio, report, seconds, side
 
-SIZE, BATCH, ROWS, FEW = 128, 32, 4096, 512
+SIZE, BATCH, ROWS, FEW = 128, 32, 1024, 512
 
 
 def onnx_session(backbone):
