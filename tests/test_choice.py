@@ -211,6 +211,19 @@ def test_samples_that_no_fold_holds_out_do_not_count_in_the_temperature(monkeypa
     assert found.log_loss == pytest.approx(min(losses), rel=1e-3)
 
 
+def test_of_many_samples_no_strength_is_tried_beyond_one_at_which_the_loss_rises(monkeypatch):
+    random, codes = np.random.default_rng(0), np.arange(60) % 3
+    X = 2 * np.eye(3)[codes] + random.normal(size=(60, 3))
+    coordinates = Coordinates(decompose(X, np.ones(60))[0], codes, 3, np.ones(60))
+    strengths = (0.1, 1e4, 1.0)
+    every = calibrate(coordinates, np.arange(60), strengths=strengths)
+    assert every[1].log_loss > every[0].log_loss
+    monkeypatch.setattr(calibration, "MANY_SAMPLES", 60)
+    assert calibrate(coordinates, np.arange(60), strengths=strengths) == every[:2]
+    (one,) = calibrate(coordinates, np.arange(60), strengths=strengths[:1], n_folds=1)
+    assert one.log_loss != every[0].log_loss
+
+
 def test_a_class_of_one_sample_is_not_calibrated():
     X, codes = RANDOM.normal(size=(11, 3)), np.append(np.arange(10) % 2, 2)
     coordinates = Coordinates(decompose(X, np.ones(11))[0], codes, 3, np.ones(11))

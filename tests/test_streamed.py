@@ -14,6 +14,7 @@ from skltransfer._heads.solve import solve
 from skltransfer._heads.streamed import Axes, StoredSpan, solve_streamed
 from skltransfer._targets.targets import Targets
 from skltransfer._targets.task import Task
+from skltransfer._utils.lru import ENTRY_BYTES
 from skltransfer.datasets import load_fashion_sample
 from skltransfer.supervised import _fitting as fitting
 
@@ -196,6 +197,22 @@ def test_views_groups_and_weights_stream(small_memory, images, labels):
         patch.setattr(fitting, "HELD_BYTES", 2**40)
         wanted.fit(images, labels, sample_weight=weights, groups=groups)
     assert found.score(images, labels) > wanted.score(images, labels) - 0.05
+
+
+def test_a_set_that_does_not_fit_into_the_store_is_not_kept(empty_store, images, labels, tmp_path, monkeypatch):
+    clf = TransferClassifier(random_state=0).fit(images, labels)
+    wanted = clf.predict_proba(images)
+    assert len(empty_store) == len(images)
+    empty_store.clear()
+    monkeypatch.setattr(empty_store._samples, "max_bytes", 39 * (4 * len(clf.model_.head.coef) + ENTRY_BYTES))
+    np.testing.assert_array_equal(clf.predict_proba(images), wanted)
+    assert len(empty_store) == 0
+    clf.predict_proba(images[:39])
+    assert len(empty_store) == 39
+    before = extracting.n_computed
+    for _ in range(2):
+        clf.set_params(memory=tmp_path).predict_proba(images)
+    assert extracting.n_computed - before == len(images)
 
 
 def test_few_features_are_computed_twice(small_memory, empty_store, images, labels):

@@ -31,7 +31,7 @@ SEEN = 8192
 """Samples on which blocks of features and the penalty are chosen, and whose principal axes are taken."""
 
 
-class Features(Protocol):
+class FeatureSource(Protocol):
     """Features of samples, computed when they are asked for."""
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class Features(Protocol):
 
 
 def solve_streamed(
-    features: Features, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array, names: Array
+    features: FeatureSource, targets: Targets, blocks: Blocks, *, C: float | None, groups: Array, names: Array
 ) -> tuple[Head, dict[str, list[Any]]]:
     """Solve a linear head on features that are seen once, some samples at a time.
 
@@ -58,7 +58,7 @@ def solve_streamed(
 
     Parameters
     ----------
-    features : Features
+    features : FeatureSource
         The blocks beside each other.
     targets, blocks, C, groups, names
         See `solve_automatically`.
@@ -218,7 +218,7 @@ class StoredRows:
     dtype: Any
 
     def parts(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield some samples at a time, and which these are."""
+        """Yield some samples at a time, and which these are; each part takes the memory of the one before."""
         rank = len(self.span.strength)
         buffer = np.empty((max(1, CACHED_VALUES // max(rank, 1)), rank), np.float32)
         self.span.file.seek(0)

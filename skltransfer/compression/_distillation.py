@@ -24,7 +24,15 @@ from skltransfer._targets.reading import read_weights
 from skltransfer._targets.values import ValueEncoding
 from skltransfer._utils.progress import showing
 from skltransfer._utils.types import Array, Floats
-from skltransfer.compression._imitation import Imitated, ImitationRecipe, softened, some_labels, some_values
+from skltransfer.compression._imitation import (
+    LABEL_SHARE,
+    TEMPERATURE,
+    Imitated,
+    ImitationRecipe,
+    softened,
+    some_labels,
+    some_values,
+)
 from skltransfer.supervised._classifier import TransferClassifier
 from skltransfer.supervised._fitting import SupervisedParameters
 from skltransfer.supervised._regressor import TransferRegressor
@@ -244,8 +252,8 @@ class DistillationClassifier(ClassifierMixin, Distillation):
         teacher: Any,
         student: Any,
         *,
-        temperature: float = 3.0,
-        student_loss_weight: float = 0.1,
+        temperature: float = TEMPERATURE,
+        student_loss_weight: float = LABEL_SHARE,
         random_state: Any = None,
     ) -> None:
         self.teacher = teacher
@@ -362,7 +370,7 @@ class DistillationRegressor(RegressorMixin, Distillation):
     _student_class = TransferRegressor
 
     def __init__(
-        self, teacher: Any, student: Any, *, student_loss_weight: float = 0.1, random_state: Any = None
+        self, teacher: Any, student: Any, *, student_loss_weight: float = LABEL_SHARE, random_state: Any = None
     ) -> None:
         self.teacher = teacher
         self.student = student

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -225,22 +225,21 @@ def imitating(
 
 def _softened_decisions(tasks: Sequence[Task], decisions: Floats) -> Floats:
     """Turn decision values that are divided by a temperature into probabilities, and leave values as they are."""
-    ends = np.cumsum([task.n_outputs for task in tasks])[:-1]
-    turned = {"classes": partial(softmax, axis=1), "labels": expit, "values": np.asarray}
-    each = zip(tasks, np.split(decisions, ends, axis=1), strict=True)
-    return np.concatenate([turned[task.kind](own) for task, own in each], axis=1)
+    return _by_kind(tasks, decisions, {"classes": partial(softmax, axis=1), "labels": expit})
 
 
 def _decided(tasks: Sequence[Task], answers: Floats) -> Floats:
     """Turn probabilities into what is most probable, and leave values as they are."""
+    return _by_kind(
+        tasks, answers, {"classes": lambda own: np.eye(own.shape[1])[own.argmax(axis=1)], "labels": np.round}
+    )
+
+
+def _by_kind(tasks: Sequence[Task], values: Floats, turned: Mapping[str, Callable[[Floats], Floats]]) -> Floats:
+    """Turn the columns of each task by what is given for its kind, and leave the others."""
     ends = np.cumsum([task.n_outputs for task in tasks])[:-1]
-    each = zip(tasks, np.split(answers, ends, axis=1), strict=True)
-    turned: dict[str, Callable[[Floats], Floats]] = {
-        "classes": lambda own: np.eye(own.shape[1])[own.argmax(axis=1)],
-        "labels": lambda own: np.round(own),
-        "values": np.asarray,
-    }
-    return np.concatenate([turned[task.kind](own) for task, own in each], axis=1)
+    each = zip(tasks, np.split(values, ends, axis=1), strict=True)
+    return np.concatenate([turned.get(task.kind, np.asarray)(own) for task, own in each], axis=1)
 
 
 def softened(probabilities: Array, temperature: float) -> Floats:

@@ -12,8 +12,6 @@ import numpy as np
 from skltransfer._keras.optional import import_optional
 from skltransfer._utils.types import Array
 
-LIBRARIES = ("sklearn", "numpy", "scipy")
-
 
 class UntrustedError(ValueError):
     """A file holds classes that a user has to trust, and has not."""
@@ -43,7 +41,7 @@ def to_bytes(step: Any, place: str) -> Array:
             f"{place}: a {type(step).__name__} that skops cannot write ({error}). Expected an estimator of "
             "scikit-learn with values of scikit-learn and NumPy; keep this pipeline with joblib.dump."
         ) from error
-    if foreign := [name for name in unknown if name.split(".")[0] not in LIBRARIES]:
+    if foreign := _foreign(unknown):
         raise TypeError(
             f"{place}: a {type(step).__name__} holds {', '.join(foreign)}. Expected what scikit-learn and NumPy have; "
             f"{_remedy(foreign)}."
@@ -77,7 +75,7 @@ def from_bytes(content: Array, trusted: Collection[str]) -> Any:
         if n_bytes > len(data):
             raise ValueError(f"{n_bytes} bytes in a step of {len(data)}")
         named = skops.get_untrusted_types(data=data)
-        foreign = [name for name in named if name.split(".")[0] not in LIBRARIES]
+        foreign = _foreign(named)
         unknown = [name for name in named if name not in trusted]
         step = None if foreign or unknown else skops.loads(data, trusted=named)
     except Exception as error:  # skops passes on what any class inside raises
@@ -96,6 +94,11 @@ def from_bytes(content: Array, trusted: Collection[str]) -> Any:
 
 def _skops() -> Any:
     return import_optional("skops.io", extra="export", purpose="A file of a pipeline with steps of scikit-learn")
+
+
+def _foreign(names: list[str]) -> list[str]:
+    """Keep the names of what is not scikit-learn's own, which no file needs to have trusted."""
+    return [name for name in names if name.split(".")[0] != "sklearn"]
 
 
 def _remedy(unknown: list[str]) -> str:
