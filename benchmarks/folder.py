@@ -5,9 +5,10 @@ dogs of CIFAR-10, enlarged to 320 px), ``--help``, and the import of the package
 
 ``many`` makes JPEG files of CIFAR-10 (100,000, each picture as it is and mirrored), and runs ``fit`` and ``predict`` on
 a tenth and on all of them, in processes of their own: the peak of memory, the exponent of time with rows, and files in
-a second beside those that are decoded alone, and that the network computes alone, with the same threads.
+a second beside those that are decoded alone, and that the network computes alone, with the same threads, just before
+and just after the larger run.
 
-Run: ``python benchmarks/folder.py cold`` (2 minutes) or ``many [FILES]`` (about 4 hours).
+Run: ``python benchmarks/folder.py cold`` (2 minutes) or ``many [FILES]`` (about an hour).
 """
 
 from __future__ import annotations
@@ -126,24 +127,28 @@ def many(n_files: int) -> dict:
         here = Path(place)
         write_many(here, n_files)
         model, table = str(here / "model.skltransfer"), str(here / "out.csv")
-        figures: dict = {"files": n_files, "alone_per_second": side(__file__, "alone", str(here / "all"))}
+        figures: dict = {"files": n_files}
         for name, arguments in {
             "fit": lambda part: ("fit", part, "--out", model),
             "predict": lambda part: ("predict", model, part, "--csv", table),
         }.items():
-            few, every = (side(__file__, "command", *arguments(str(here / part))) for part in ("tenth", "all"))
+            few = side(__file__, "command", *arguments(str(here / "tenth")))
+            before = side(__file__, "alone", str(here / "all"))
+            every = side(__file__, "command", *arguments(str(here / "all")))
+            after = side(__file__, "alone", str(here / "all"))
             if "failed" in few or "failed" in every:
                 figures[name] = [few, every]
                 continue
             rate = (n_files - n_files // 10) / (every["seconds"] - few["seconds"])
-            slowest = min(figures["alone_per_second"].values())
+            slowest = [min(alone.values()) for alone in (before, after)]
             figures[name] = {
                 "seconds": [few["seconds"], every["seconds"]],
                 "peak_mb": [few["peak_mb"], every["peak_mb"]],
                 "memory_growth": every["peak_mb"] / few["peak_mb"] - 1,
                 "time_exponent": float(np.log10(every["seconds"] / few["seconds"])),
                 "per_second": rate,
-                "over_slowest_alone": rate / slowest,
+                "alone_per_second": {"before": before, "after": after},
+                "over_slowest_alone": rate / float(np.mean(slowest)),
             }
         return figures
 
