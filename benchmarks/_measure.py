@@ -32,6 +32,17 @@ def in_turn(*actions: Callable[[], Any], runs: int = 5) -> list[list[float]]:
     return [list(column) for column in zip(*times, strict=True)]
 
 
+def in_any_order(*actions: Callable[[], Any], runs: int) -> list[list[float]]:
+    """Time several actions, each after a warm-up, in an order drawn for each run, as one feels what came before."""
+    for action in actions:
+        action()
+    random, times = np.random.default_rng(0), np.empty((len(actions), runs))
+    for run in range(runs):
+        for number in random.permutation(len(actions)):
+            times[number, run] = seconds(actions[number])
+    return times.tolist()
+
+
 def ratio(ours: list[float], theirs: list[float]) -> float:
     """Median of the ratios, pair by pair."""
     return float(np.median(np.array(ours) / np.array(theirs)))

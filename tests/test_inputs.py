@@ -187,6 +187,14 @@ def test_take_keeps_the_chosen_samples(kept):
     assert rows.values.ravel().tolist() == np.flatnonzero(kept).tolist()
 
 
+@given(st.integers(0, 6), st.integers(0, 6), st.sampled_from([1, 2]))
+def test_a_range_of_samples_is_a_view_of_them(start, stop, step):
+    values, positions = np.arange(10).reshape(5, 2), range(5)[start:stop:step]
+    found = ArraySamples(values).read(positions)
+    np.testing.assert_array_equal(found, values[list(positions)].reshape(-1, 2))
+    assert np.shares_memory(found, values) or not len(positions)
+
+
 @pytest.mark.parametrize("values", [[2**70, 1], [[2**70, 1], [3, 4]]])
 def test_numbers_that_numpy_does_not_have_are_refused(values):
     with pytest.raises(TypeError, match=r"expected values that NumPy can read\. Got a Series that it cannot .*128"):

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.signal import chirp, get_window, stft
+from scipy.signal import chirp, get_window, resample_poly, stft
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import make_pipeline
@@ -28,7 +28,7 @@ from skltransfer import (
     load_backbone,
 )
 from skltransfer._features import extraction as features
-from skltransfer._inputs.audio import Audio, LogMelSpectrogram, audio_format, read_audio
+from skltransfer._inputs.audio import RATE, Audio, AudioSamples, LogMelSpectrogram, audio_format, read_audio
 from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.image_arrays import Preparation
 from skltransfer._inputs.kind import ReadOptions
@@ -102,6 +102,17 @@ def test_spectrogram_is_that_of_scipy():
     level = 10 * np.log10(np.maximum(power, 1e-10))
     expected = 255 * np.clip(1 + (level - level.max()) / 80, 0, 1)
     np.testing.assert_allclose(picture(wave[None])[0], expected, atol=0.05)
+
+
+@pytest.mark.parametrize(("rate", "up", "down"), [(8000, 2, 1), (44100, 160, 441), (48000, 1, 3)])
+def test_resampling_is_that_of_scipy_bit_for_bit(rate, up, down):
+    clips = [tone(440, 0.2, rate), tone(700, 0.1, rate)]
+    preparation = LogMelSpectrogram(RATE, PLAIN)
+    found = AudioSamples(clips, rate).read([0, 1], preparation)
+    for heard, clip in zip(found, clips, strict=True):
+        expected = resample_poly(clip / np.abs(clip).max(), up, down).astype(np.float32)
+        np.testing.assert_array_equal(heard[: len(expected)], expected)
+        assert not heard[len(expected) :].any()
 
 
 @pytest.mark.backends

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -386,7 +387,15 @@ def _resampled(wave: Array, rate: float) -> Array:
         return wave
     from scipy.signal import resample_poly
 
-    return resample_poly(wave, ratio.numerator, ratio.denominator)
+    return resample_poly(wave, ratio.numerator, ratio.denominator, window=_low_pass(max(ratio.as_integer_ratio())))
+
+
+@lru_cache
+def _low_pass(factor: int) -> Array:
+    """Return the filter that `scipy.signal.resample_poly` designs by default, at each call anew."""
+    from scipy.signal import firwin
+
+    return firwin(20 * factor + 1, 1.0 / factor, window=("kaiser", 5.0))
 
 
 def _most(rate: float) -> int:

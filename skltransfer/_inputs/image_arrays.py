@@ -25,7 +25,7 @@ from skltransfer._inputs.kind import (
     unflattened,
 )
 from skltransfer._inputs.numbers import as_numbers
-from skltransfer._inputs.samples import ArraySamples
+from skltransfer._inputs.samples import ArraySamples, dtype_name
 from skltransfer._utils.types import Array
 
 DIGITS = 16
@@ -356,7 +356,7 @@ def check_range(pixels: Array, learned: InputFormat) -> Array:
     ValueError
         If images are plainly on another scale.
     """
-    if DTYPE_RANGES.get(str(pixels.dtype)) == (learned.low, learned.high):
+    if DTYPE_RANGES.get(dtype_name(pixels.dtype)) == (learned.low, learned.high):
         return pixels
     bad = _on_another_scale(pixels, learned)
     if bad.any():

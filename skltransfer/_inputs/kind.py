@@ -226,12 +226,13 @@ class SampleKind(ABC):
 
     def _check_forms(self, X: Any, learned: InputFormat | None) -> None:
         """Raise an error if a sample is missing, or of a form that this kind does not have."""
-        expected = f"{learned.describe()}, as in fit" if learned is not None else f"{self.noun} in every sample"
         if not isinstance(X, list):
             if (Form.NUMBER, Form.VECTOR, Form.ARRAY)[min(len(X.shape), 3) - 1] not in self.forms:
-                expected = expected if learned is not None else f"{self.noun}, as sample_kind={self.name!r} says"
+                said = f"{self.noun}, as sample_kind={self.name!r} says"
                 hint = "; a single sample goes in as [X]" if len(X.shape) == 1 else ""
-                raise ValueError(f"X: expected {expected}. Got an array of shape {tuple(X.shape)}{hint}.")
+                raise ValueError(
+                    f"X: expected {self._as_in_fit(learned) or said}. Got an array of shape {tuple(X.shape)}{hint}."
+                )
             return
         for position, item in enumerate(X):
             form = form_of(item)
@@ -241,7 +242,11 @@ class SampleKind(ABC):
                     "sample, or fill it."
                 )
             if form not in self.forms:
+                expected = self._as_in_fit(learned) or f"{self.noun} in every sample"
                 raise TypeError(f"X: expected {expected}. Sample {position} is {named(item)}; drop or convert it.")
+
+    def _as_in_fit(self, learned: InputFormat | None) -> str | None:
+        return None if learned is None else f"{learned.describe()}, as in fit"
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)

@@ -39,8 +39,10 @@ def as_numbers(X: Any, dtype: Any = None) -> Array:
             "X: expected numbers. Got an array of bytes/strings; convert your data to numeric values explicitly."
         )
     wanted = np.float64 if dtype is None and values.dtype == object else dtype
+    if wanted is None or values.dtype == wanted:
+        return values
     with np.errstate(over="ignore"):  # what is too large becomes infinity, which is refused
-        return values if wanted is None else values.astype(wanted, copy=False)
+        return values.astype(wanted)
 
 
 def check_finite(values: Array, *, allow_nan: bool = False) -> None:

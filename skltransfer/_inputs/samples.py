@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,9 @@ from skltransfer._utils.types import Array
 Positions = Sequence[int] | NDArray[np.intp]
 SampleSpec = tuple[tuple[Any, ...], str]
 """Shape and dtype of one sample; the first length is None if each sample has its own."""
+
+dtype_name = cache(str)
+"""Name of a dtype, which NumPy puts together anew each time."""
 
 
 class Samples(Protocol):
@@ -56,14 +60,16 @@ class ArraySamples:
 
     def layout(self, preparation: Any) -> SampleSpec:
         """Return shape and dtype of a sample as `read` gives it."""
-        return self.values.shape[1:], str(self.values.dtype)
+        return self.values.shape[1:], dtype_name(self.values.dtype)
 
     def digest(self, position: int) -> bytes:
         """Digest of the content of a sample."""
         return content_hash(np.ascontiguousarray(self.values[position]))
 
     def read(self, positions: Positions, preparation: Any = None) -> Array:
-        """Return the samples at these positions, as they are."""
+        """Return the samples at these positions, as they are; a view if the positions are a range."""
+        if isinstance(positions, range) and positions.step > 0:
+            return self.values[positions.start : positions.stop : positions.step]
         return self.values[np.asarray(positions)]
 
     def take(self, kept: Array) -> ArraySamples:

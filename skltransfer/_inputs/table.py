@@ -28,7 +28,7 @@ class Table(SampleKind):
         X = with_numbers(X)
         finite: Any = "allow-nan" if options.allow_nan else True
         values = validate(X, dtype=np.float64, ensure_all_finite=finite)
-        return ArraySamples(values), InputFormat(self, values.shape[1:])
+        return ArraySamples(values), learned or InputFormat(self, values.shape[1:])
 
     def describe(self, format: InputFormat) -> str:
         """Say what samples of this format are, for an error sentence."""

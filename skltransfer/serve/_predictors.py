@@ -15,7 +15,7 @@ from skltransfer._inputs.containers import gathered
 from skltransfer._inputs.formats import Layout
 from skltransfer._inputs.kind import InputFormat, ReadOptions
 from skltransfer._inputs.preparation import AnyPreparation
-from skltransfer._inputs.samples import ArraySamples, RaggedSamples, Samples, filled_length
+from skltransfer._inputs.samples import ArraySamples, Positions, RaggedSamples, Samples, filled_length
 from skltransfer._inputs.texts import Tokenization
 from skltransfer._targets.answers import Labels
 from skltransfer._utils.types import Array
@@ -83,16 +83,20 @@ class Served:
 
     def compute(self, samples: Samples, names: Sequence[str]) -> list[Array]:
         """Compute answers in batches."""
-        found: list[list[Array]] = []
-        order: list[int] = []
-        for positions in self._batches(samples):
-            batch = samples.read(positions, self.preparation).astype(self._input_dtype, copy=False)
-            found.append(self.session.run(list(names), {"samples": batch}))
-            order += positions
+        batches = self._batches(samples)
+        found = [self._run(samples.read(positions, self.preparation), names) for positions in batches]
         if len(found) == 1:
             return found[0]
-        back = np.argsort(order)
+        back = np.argsort(np.concatenate(batches))
         return [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]
+
+    def _run(self, batch: Array, names: Sequence[str]) -> list[Array]:
+        return self.session.run(names, {"samples": batch.astype(self._input_dtype, copy=False)})
+
+    @cached_property
+    def outputs(self) -> list[str]:
+        """Names of all answers."""
+        return [output.name for output in self.session.get_outputs()]
 
     @cached_property
     def _input_dtype(self) -> Any:
@@ -102,28 +106,29 @@ class Served:
         """Return answers in the dtype that the estimator gives."""
         return answers if self.dtype is None else answers.astype(self.dtype, copy=False)
 
-    def _batches(self, samples: Samples) -> list[list[int]]:
+    def _batches(self, samples: Samples) -> list[Positions]:
         """Cut samples into batches; those that are filled up to one length come together."""
         shape = samples.layout(self.preparation)[0]
+        if None not in shape:
+            pixels = 3 * math.prod(getattr(self.preparation, "size", None) or (1,))
+            return _cut(range(len(samples)), max(math.prod(shape), pixels))
         groups: dict[int, list[int]] = defaultdict(list)
-        if None in shape:
-            lengths = samples.lengths(range(len(samples)), self.preparation)  # type: ignore[attr-defined]
-            for position, length in enumerate(lengths.tolist()):
-                groups[filled_length(length)].append(position)
-        else:
-            size = getattr(self.preparation, "size", None)
-            groups[max(math.prod(shape), 3 * math.prod(size or ()))] = list(range(len(samples)))
-        cuts = []
-        for values, positions in sorted(groups.items()):
-            room = min(max(BATCH_VALUES // (values * (384 if None in shape else 1)), 1), MOST)
-            cuts += [positions[i : i + room] for i in range(0, len(positions), room)]
-        return cuts
+        lengths = samples.lengths(range(len(samples)), self.preparation)  # type: ignore[attr-defined]
+        for position, length in enumerate(lengths.tolist()):
+            groups[filled_length(length)].append(position)
+        return [batch for length, positions in sorted(groups.items()) for batch in _cut(positions, 384 * length)]
+
+
+def _cut(positions: Sequence[int], values: int) -> list[Positions]:
+    """Cut samples of so many values into batches."""
+    room = min(max(BATCH_VALUES // values, 1), MOST)
+    return [positions[start : start + room] for start in range(0, len(positions), room)]
 
 
 def check_answers(found: Sequence[Array]) -> None:
     """Raise ValueError if the network has computed NaN or infinity."""
     for answers in found:
-        if np.isfinite(answers).all():
+        if math.isfinite(np.vdot(answers, answers)):  # one pass; what overflows is looked at again
             continue
         bad = ~np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
         if bad.any():
@@ -172,7 +177,7 @@ class Predictor:
         AttributeError
             If it is a pipeline that ends with a classifier or a regressor of scikit-learn.
         """
-        if "features" not in {output.name for output in self._served.session.get_outputs()}:
+        if "features" not in self._served.outputs:
             raise AttributeError(f"This {self.about['estimator']} has no transform; see predict.")
         return self._features(self._served.run(X, ["features"])[0])
 
@@ -293,7 +298,7 @@ class ServedPipelineClassifier(ServedClassifier):
 
     @property
     def _outputs(self) -> list[str]:
-        return [output.name for output in self._served.session.get_outputs()]
+        return self._served.outputs
 
     def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
         answers = {"predictions": self._chosen(found[0])}
@@ -379,8 +384,7 @@ class ServedAutoencoder(Predictor):
 
     @property
     def _outputs(self) -> list[str]:
-        known = {output.name for output in self._served.session.get_outputs()}
-        return [name for name in ("features", "scores") if name in known]
+        return [name for name in ("features", "scores") if name in self._served.outputs]
 
     def _answers(self, found: Sequence[Array]) -> dict[str, Any]:
         return super()._answers(found) | dict(zip(self._outputs[1:], found[1:], strict=True))
