@@ -149,6 +149,17 @@ def test_answers_are_those_of_the_estimator(name, saved):
 
 
 @on_tensorflow
+@pytest.mark.parametrize(
+    "laid",
+    [np.asfortranarray, lambda X: np.repeat(X, 2, axis=1)[:, ::2], lambda X: X[::-1][::-1], lambda X: X.astype(">f8")],
+)
+@pytest.mark.parametrize("name", ["a table", "a trained stage"])
+def test_arrays_may_lie_in_any_way(name, laid, saved):
+    _, X, predictor, _ = saved(name)
+    np.testing.assert_array_equal(predictor.predict_proba(laid(X)), predictor.predict_proba(X))
+
+
+@on_tensorflow
 def test_texts(tmp_path, minilm):
     fitted = TransferClassifier(minilm).fit(TEXTS, np.arange(12) % 2)
     export.save(fitted, tmp_path / "texts.onnx")
