@@ -136,8 +136,8 @@ def many(n_files: int) -> dict:
             before = side(__file__, "alone", str(here / "all"))
             every = side(__file__, "command", *arguments(str(here / "all")))
             after = side(__file__, "alone", str(here / "all"))
-            if "failed" in few or "failed" in every:
-                figures[name] = [few, every]
+            if any("failed" in found for found in (few, before, every, after)):
+                figures[name] = [few, before, every, after]
                 continue
             rate = (n_files - n_files // 10) / (every["seconds"] - few["seconds"])
             slowest = [min(alone.values()) for alone in (before, after)]

@@ -37,6 +37,7 @@ from skltransfer import (
 )
 from skltransfer.__main__ import main
 from skltransfer._keras import backend as _backend
+from skltransfer.serve import _predictors
 
 pytestmark = pytest.mark.filterwarnings("ignore::skltransfer.adaptation.AdaptationWarning")  # fits are short here
 on_tensorflow = pytest.mark.skipif(_backend.name() != "tensorflow", reason="files are written on TensorFlow")
@@ -157,6 +158,14 @@ def test_answers_are_those_of_the_estimator(name, saved):
 def test_arrays_may_lie_in_any_way(name, laid, saved):
     _, X, predictor, _ = saved(name)
     np.testing.assert_array_equal(predictor.predict_proba(laid(X)), predictor.predict_proba(X))
+
+
+@on_tensorflow
+@pytest.mark.parametrize("name", ["a table", "values", "a trained stage", "sounds", "an autoencoder"])
+def test_batches_are_put_together_in_order(name, saved, monkeypatch):
+    fitted, X, predictor, _ = saved(name)
+    monkeypatch.setattr(_predictors, "MOST", 5)
+    assert_same_answers(predictor, fitted, X)
 
 
 @on_tensorflow
